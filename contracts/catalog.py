@@ -1,0 +1,51 @@
+"""What the shop sells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from contracts.money import Money
+from strangler.ports.declare import Port, command, query
+from strangler.ports.errors import DeclaredError
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """One product; ``category`` is the path of slugs from the root, such as ``garden/tools``."""
+
+    sku: str
+    name: str
+    description: str
+    category: str
+    attributes: dict[str, str]
+    price: Money
+    active: bool
+
+
+class UnknownProduct(DeclaredError, status=404):
+    """No product has this SKU."""
+
+    sku: str
+
+
+class InvalidPrice(DeclaredError, status=400):
+    """A price is positive, and in the currency that the product is sold in."""
+
+    sku: str
+    reason: str
+
+
+class Catalog(Port, capability="catalog"):
+    """What the shop sells."""
+
+    @query(timeout=1.0, raises=[UnknownProduct])
+    def product(self, sku: str) -> Product:
+        """One product, active or not."""
+
+    @query(timeout=1.0)
+    def products(self, skus: list[str]) -> list[Product]:
+        """The products with these SKUs, in that order; a SKU that nobody knows is left out."""
+
+    @command(idempotent=True, raises=[UnknownProduct, InvalidPrice])
+    def reprice(self, sku: str, price: Money) -> Product:
+        """Sell this product at another price from now on."""

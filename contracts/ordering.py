@@ -1,0 +1,107 @@
+"""What customers have ordered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated
+from uuid import UUID
+
+from strangler.ports.declare import Meta, Port, command, query
+from strangler.ports.errors import DeclaredError
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """How many of what."""
+
+    sku: Annotated[str, Meta(min_length=1, max_length=64)]
+    quantity: Annotated[int, Meta(ge=1, le=10_000)]
+
+
+class OrderState(StrEnum):
+    """``placing`` while the order is being put together; the others are what a customer sees."""
+
+    PLACING = "placing"
+    CONFIRMED = "confirmed"
+    REJECTED = "rejected"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class OrderLine:
+    """One line as it was sold."""
+
+    sku: str
+    quantity: int
+    unit_price: Decimal
+    total: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One order of one customer."""
+
+    id: UUID
+    customer: str
+    state: OrderState
+    lines: list[OrderLine]
+    country: str
+    currency: str
+    total: Decimal
+    placed_at: datetime
+
+
+class UnknownOrder(DeclaredError, status=404):
+    """This customer has no such order."""
+
+    order: UUID
+
+
+class OrderRejected(DeclaredError, status=409):
+    """The order can't be placed; nothing was reserved or charged."""
+
+    reason: str
+
+
+class KeyReused(DeclaredError, status=409):
+    """This idempotency key was used for another order before."""
+
+    key: str
+
+
+class StillPlacing(DeclaredError, status=409):
+    """The first request with this idempotency key is still under way: ask again shortly."""
+
+    key: str
+
+
+class NotCancellable(DeclaredError, status=409):
+    """An order in this state can't be cancelled."""
+
+    order: UUID
+    state: OrderState
+
+
+class Ordering(Port, capability="ordering"):
+    """What customers have ordered. The customer is the user whom the call is made for."""
+
+    @query(timeout=1.0, raises=[UnknownOrder])
+    def order(self, order: UUID) -> Order:
+        """One of the customer's own orders; staff see everybody's."""
+
+    @command(idempotent=True, timeout=5.0, raises=[OrderRejected, KeyReused, StillPlacing])
+    def place(
+        self,
+        key: Annotated[str, Meta(min_length=1, max_length=128)],
+        lines: Annotated[list[Line], Meta(min_length=1, max_length=100)],
+        country: Annotated[str, Meta(pattern="^[A-Z]{2}$")],
+        coupon: str | None = None,
+    ) -> Order:
+        """Quote, reserve, confirm; again with the same key: the same order."""
+
+    @command(idempotent=True, raises=[UnknownOrder, NotCancellable])
+    def cancel(self, order: UUID) -> Order:
+        """Cancel one's own confirmed order, and put its goods back in stock."""

@@ -1,0 +1,91 @@
+"""What a basket costs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Annotated
+
+from strangler.ports.declare import Meta, Port, query
+from strangler.ports.errors import DeclaredError
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """How many of what."""
+
+    sku: Annotated[str, Meta(min_length=1, max_length=64)]
+    quantity: Annotated[int, Meta(ge=1, le=10_000)]
+
+
+@dataclass(frozen=True, slots=True)
+class QuotedLine:
+    """One line with its price: ``total = unit_price × quantity − discount``."""
+
+    sku: str
+    quantity: int
+    unit_price: Decimal
+    discount: Decimal
+    total: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What a basket costs: ``total = subtotal − discount + tax``; rounded as the currency wants it."""
+
+    lines: list[QuotedLine]
+    country: str
+    currency: str
+    coupon: str | None
+    subtotal: Decimal
+    discount: Decimal
+    tax_rate: Decimal
+    tax: Decimal
+    total: Decimal
+
+
+class NotForSale(DeclaredError, status=400):
+    """These SKUs are unknown, or are not sold any more."""
+
+    skus: list[str]
+
+
+class UnknownCoupon(DeclaredError, status=400):
+    """No coupon has this code, or it has run out."""
+
+    coupon: str
+
+
+class CouponNotApplicable(DeclaredError, status=400):
+    """This coupon wants a larger basket."""
+
+    coupon: str
+    minimum: Decimal
+
+
+class UnknownCountry(DeclaredError, status=400):
+    """We do not sell to this country."""
+
+    country: str
+
+
+class MixedCurrencies(DeclaredError, status=400):
+    """A basket is priced in one currency."""
+
+    currencies: list[str]
+
+
+class Pricing(Port, capability="pricing"):
+    """What a basket costs."""
+
+    @query(
+        timeout=2.0,
+        raises=[NotForSale, UnknownCoupon, CouponNotApplicable, UnknownCountry, MixedCurrencies],
+    )
+    def quote(
+        self,
+        lines: Annotated[list[Line], Meta(min_length=1, max_length=100)],
+        country: Annotated[str, Meta(pattern="^[A-Z]{2}$")],
+        coupon: str | None = None,
+    ) -> Quote:
+        """Price a basket for a country (ISO 3166 code): volume discounts, coupon, tax, rounding."""
