@@ -96,7 +96,7 @@ class Inventory(Port, capability="inventory"):
         order: UUID,
         items: Annotated[list[Item], Meta(min_length=1, max_length=100)],
     ) -> Reservation:
-        """Keep all of these items for an order, or none; again for the same order: the same answer."""
+        """Keep all of these items for an order, or none; again for one order: the same answer."""
 
     @command(idempotent=True, raises=[UnknownReservation, ReservationEnded])
     def release(self, order: UUID) -> Reservation:

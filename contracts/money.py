@@ -8,7 +8,7 @@ from decimal import Decimal
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """An amount in one currency (ISO 4217 code), in whole units: ``Money(Decimal("9.99"), "EUR")``."""
+    """An amount in one currency (ISO 4217), in whole units: ``Money(Decimal("9.99"), "EUR")``."""
 
     amount: Decimal
     currency: str

@@ -31,7 +31,7 @@ class QuotedLine:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """What a basket costs: ``total = subtotal − discount + tax``; rounded as the currency wants it."""
+    """What a basket costs: ``total = subtotal − discount + tax``, rounded as the currency wants."""
 
     lines: list[QuotedLine]
     country: str

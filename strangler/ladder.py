@@ -1,7 +1,7 @@
 """The ladder: which rung a capability may stand on, and which moves lead from one to another.
 
-Pure: no I/O and no clock. ``TRANSITIONS`` is the whole of it as data; the control plane, the diagram
-in the documentation and the exhaustive test all read that table.
+Pure: no I/O and no clock. ``TRANSITIONS`` is the whole of it as data; the control plane, the
+diagram in the documentation and the exhaustive test all read that table.
 """
 
 from __future__ import annotations
@@ -106,15 +106,15 @@ HOME: dict[Stage, Stage] = {
     Stage.CANARY: Stage.SHADOW,
     Stage.LIVE: Stage.SHADOW,
 }
-"""Where ``rollback`` goes unless it is told: the highest rung below where the monolith answers all."""
+"""Where ``rollback`` goes unless it is told: the next rung down where the monolith answers all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where one capability stands. ``percent`` is the service's share in a canary, and 0 elsewhere.
+    """Where one capability stands; ``percent`` is the service's share in a canary, else 0.
 
-    ``held`` and ``killed`` are overlays: automation leaves a held capability alone, and a killed one
-    is answered by the monolith until it is resumed.
+    ``held`` and ``killed`` are overlays: automation leaves a held capability alone, and a killed
+    one is answered by the monolith until it is resumed.
     """
 
     stage: Stage = Stage.MONOLITH
@@ -229,9 +229,7 @@ def advance(
             f"an advance within the canary raises the share: {standing.percent} % now, "
             f"{percent} % asked for; at most 100"
         )
-    return Move(
-        standing, replace(standing, stage=to, percent=percent), Direction.UP, arrow.gates
-    )
+    return Move(standing, replace(standing, stage=to, percent=percent), Direction.UP, arrow.gates)
 
 
 def _next(standing: Standing, arrows: list[Transition], larger: tuple[int, ...]) -> Stage:
