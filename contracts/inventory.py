@@ -38,7 +38,11 @@ class Allocation:
 
 
 class ReservationState(StrEnum):
-    """``held`` ends as one of the others; what was committed may still be released."""
+    """``held`` ends as one of the others.
+
+    What was committed may still be released, and what has expired may be reserved again;
+    ``released`` is the end.
+    """
 
     HELD = "held"
     COMMITTED = "committed"
@@ -98,9 +102,13 @@ class Inventory(Port, capability="inventory"):
     ) -> Reservation:
         """Keep all of these items for an order, or none; again for one order: the same answer."""
 
-    @command(idempotent=True, raises=[UnknownReservation, ReservationEnded])
+    @command(idempotent=True)
     def release(self, order: UUID) -> Reservation:
-        """Give back what is held for an order, or was committed for it."""
+        """Give back what is held for an order, or was committed for it; nothing is reserved later.
+
+        That holds for an order that has reserved nothing yet: a ``reserve`` that was delayed on its
+        way and arrives after its ``release`` is refused.
+        """
 
     @command(idempotent=True, raises=[UnknownReservation, ReservationEnded])
     def commit(self, order: UUID) -> Reservation:

@@ -32,25 +32,35 @@ class OrderState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OrderLine:
-    """One line as it was sold."""
+    """One line as it was sold; without amounts as long as it has not been priced."""
 
     sku: str
     quantity: int
-    unit_price: Decimal
-    total: Decimal
+    unit_price: Decimal | None
+    discount: Decimal | None
+    total: Decimal | None
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One order of one customer."""
+    """One order of one customer; without amounts as long as it has not been priced.
+
+    The amounts are those of the quote that it was sold at. ``reason`` says why it was rejected.
+    """
 
     id: UUID
     customer: str
     state: OrderState
     lines: list[OrderLine]
     country: str
-    currency: str
-    total: Decimal
+    coupon: str | None
+    currency: str | None
+    subtotal: Decimal | None
+    discount: Decimal | None
+    tax: Decimal | None
+    rounding: Decimal | None
+    total: Decimal | None
+    reason: str | None
     placed_at: datetime
 
 
@@ -61,8 +71,13 @@ class UnknownOrder(DeclaredError, status=404):
 
 
 class OrderRejected(DeclaredError, status=409):
-    """The order can't be placed; nothing was reserved or charged."""
+    """The order can't be placed; nothing is kept or charged. Try again with another key.
 
+    ``cause`` names the error of the contract that stood in the way, such as ``OutOfStock``.
+    """
+
+    order: UUID
+    cause: str
     reason: str
 
 
@@ -98,9 +113,12 @@ class Ordering(Port, capability="ordering"):
         key: Annotated[str, Meta(min_length=1, max_length=128)],
         lines: Annotated[list[Line], Meta(min_length=1, max_length=100)],
         country: Annotated[str, Meta(pattern="^[A-Z]{2}$")],
-        coupon: str | None = None,
+        coupon: Annotated[str, Meta(min_length=1, max_length=64)] | None = None,
     ) -> Order:
-        """Quote, reserve, confirm; again with the same key: the same order."""
+        """Quote, reserve, confirm; again with the same key: the same order, or the same rejection.
+
+        Lines of the same SKU are added up.
+        """
 
     @command(idempotent=True, raises=[UnknownOrder, NotCancellable])
     def cancel(self, order: UUID) -> Order:

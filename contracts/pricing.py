@@ -20,7 +20,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class QuotedLine:
-    """One line with its price: ``total = unit_price × quantity − discount``."""
+    """One SKU with its price: ``total = unit_price × quantity − discount``, rounded."""
 
     sku: str
     quantity: int
@@ -41,11 +41,12 @@ class Quote:
     discount: Decimal
     tax_rate: Decimal
     tax: Decimal
+    rounding: Decimal
     total: Decimal
 
 
 class NotForSale(DeclaredError, status=400):
-    """These SKUs are unknown, or are not sold any more."""
+    """These SKUs are unknown, are not sold any more, or have a price in a currency we don't take."""
 
     skus: list[str]
 
@@ -57,10 +58,11 @@ class UnknownCoupon(DeclaredError, status=400):
 
 
 class CouponNotApplicable(DeclaredError, status=400):
-    """This coupon wants a larger basket."""
+    """This coupon wants a basket in this currency, of at least this much."""
 
     coupon: str
     minimum: Decimal
+    currency: str
 
 
 class UnknownCountry(DeclaredError, status=400):
@@ -86,6 +88,10 @@ class Pricing(Port, capability="pricing"):
         self,
         lines: Annotated[list[Line], Meta(min_length=1, max_length=100)],
         country: Annotated[str, Meta(pattern="^[A-Z]{2}$")],
-        coupon: str | None = None,
+        coupon: Annotated[str, Meta(min_length=1, max_length=64)] | None = None,
     ) -> Quote:
-        """Price a basket for a country (ISO 3166 code): volume discounts, coupon, tax, rounding."""
+        """Price a basket for a country (ISO 3166 code): volume discounts, coupon, tax, rounding.
+
+        The case of a coupon's letters does not matter. What is wrong is named in this order:
+        country, coupon, SKUs, currencies, the coupon's conditions.
+        """
