@@ -31,7 +31,12 @@ class QuotedLine:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """What a basket costs: ``total = subtotal − discount + tax``, rounded as the currency wants."""
+    """What a basket costs: ``total = subtotal − discount + tax + rounding``.
+
+    ``subtotal`` is the sum of the lines' totals, ``discount`` is the coupon's. Each amount is
+    rounded once, as the currency wants it; ``rounding`` is what a currency without small coins adds
+    to the total or takes off. Lines of the same SKU are one line, where the first of them stood.
+    """
 
     lines: list[QuotedLine]
     country: str
