@@ -1,0 +1,135 @@
+"""What a manifest says, once it has been read and found right. Times are in seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+Placement = Literal["local", "loopback", "remote", "auto"]
+"""Where a port's calls run; ``auto`` follows the ladder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """What stands in front. ``sticky`` names what a client's cohort comes from, first found first:
+    ``header:NAME``, ``cookie`` (the edge's own) or ``address``.
+    """
+
+    monolith: str
+    sticky: tuple[str, ...] = ("cookie", "address")
+
+
+@dataclass(frozen=True, slots=True)
+class Breaker:
+    """Opens after ``failures`` in a row, and tries again after ``reset`` seconds."""
+
+    failures: int = 5
+    reset: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Resilience:
+    """How patient callers are: seconds for the whole call, tries, and calls under way at once."""
+
+    timeout: float = 2.0
+    attempts: int = 3
+    breaker: Breaker = field(default_factory=Breaker)
+    concurrency: int = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Shadow:
+    """What is compared, and how much of it opens the gate to the canary.
+
+    ``sample`` is a share from 0 to 1. ``ignore``, ``unordered`` and ``redact`` are paths into the
+    JSON of an answer (``strangler.manifest.jsonpath``).
+    """
+
+    sample: float = 0.25
+    ignore: tuple[str, ...] = ()
+    unordered: tuple[str, ...] = ()
+    redact: tuple[str, ...] = ()
+    min_comparisons: int = 3000
+    min_per_route: int = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """The percentages of the canary, the requests that a gate wants, and the soak in seconds."""
+
+    steps: tuple[int, ...] = (1, 5, 25, 50)
+    min_requests: int = 500
+    soak: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Capability:
+    """What moves: one business ability with its paths, its contract and its tables.
+
+    ``queries`` are the exceptions, as ``(METHOD, path)``: unsafe by method, yet they change nothing.
+    ``contract`` and ``transfer`` are ``module:name``.
+    """
+
+    name: str
+    context: str
+    owner: str
+    contract: str
+    service: tuple[str, ...]
+    routes: tuple[str, ...]
+    queries: tuple[tuple[str, str], ...] = ()
+    callers: tuple[str, ...] = ()
+    transfer: str | None = None
+    placement: Placement = "auto"
+    group: str | None = None
+    resilience: Resilience = field(default_factory=Resilience)
+    shadow: Shadow = field(default_factory=Shadow)
+    rollout: Rollout = field(default_factory=Rollout)
+
+    @property
+    def salt(self) -> str:
+        """What its cohorts are shuffled by: capabilities of one group share their clients."""
+        return self.group or self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The whole of ``capabilities.toml``: the edge, and the capabilities in the file's order."""
+
+    path: Path
+    edge: Edge
+    capabilities: Mapping[str, Capability]
+
+    def together(self, capability: str) -> tuple[str, ...]:
+        """The capabilities that flip with this one, itself among them, in the file's order.
+
+        Raises:
+            KeyError: there is no such capability.
+        """
+        salt = self.capabilities[capability].salt
+        return tuple(name for name, one in self.capabilities.items() if one.salt == salt)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong: in which file, at which key, what was found, what to write instead."""
+
+    file: str
+    key: str
+    found: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.key}: {self.found}; {self.remedy}"
+
+
+class ManifestErrors(ValueError):
+    """A manifest is refused whole, with everything that is wrong with it at once."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__(problems)
+        self.problems = problems
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.problems))
