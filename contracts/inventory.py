@@ -100,7 +100,10 @@ class Inventory(Port, capability="inventory"):
         order: UUID,
         items: Annotated[list[Item], Meta(min_length=1, max_length=100)],
     ) -> Reservation:
-        """Keep all of these items for an order, or none; again for one order: the same answer."""
+        """Keep all of these items for an order, or none; again for one order: the same answer.
+
+        Items of the same SKU are added up.
+        """
 
     @command(idempotent=True)
     def release(self, order: UUID) -> Reservation:
