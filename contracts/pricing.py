@@ -35,7 +35,8 @@ class Quote:
 
     ``subtotal`` is the sum of the lines' totals, ``discount`` is the coupon's. Each amount is
     rounded once, as the currency wants it; ``rounding`` is what a currency without small coins adds
-    to the total or takes off. Lines of the same SKU are one line, where the first of them stood.
+    to the total or takes off; ``tax_rate`` is in percent. Lines of the same SKU are one line, where
+    the first of them stood.
     """
 
     lines: list[QuotedLine]
@@ -51,7 +52,7 @@ class Quote:
 
 
 class NotForSale(DeclaredError, status=400):
-    """These SKUs are unknown, are not sold any more, or have a price in a currency we don't take."""
+    """These SKUs are unknown, not sold any more, or priced in a currency that we do not take."""
 
     skus: list[str]
 
