@@ -1,0 +1,39 @@
+"""What all tests share: real servers, and no skipped test in CI."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+pytest_plugins = ["tests.servers"]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In CI, a skipped test fails the run: what nobody ran proves nothing."""
+    if session.exitstatus == pytest.ExitCode.OK and _skipped(session.config):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """List what failed the run by being skipped, and why."""
+    if skipped := _skipped(config):
+        terminalreporter.section("skipped in CI, where nothing may be", red=True)
+        for report in skipped:
+            terminalreporter.line(f"{report.nodeid}: {_reason(report)}")
+
+
+def _skipped(config: pytest.Config) -> list[pytest.TestReport | pytest.CollectReport]:
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    # An xdist worker has no reporter: the controller sees the reports of all.
+    if not os.environ.get("CI") or reporter is None or hasattr(config, "workerinput"):
+        return []
+    return list(reporter.stats.get("skipped", []))
+
+
+def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
+    longrepr = report.longrepr
+    return longrepr[2] if isinstance(longrepr, tuple) else str(longrepr)
