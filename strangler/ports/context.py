@@ -1,0 +1,197 @@
+"""What travels with every call beside its arguments: for whom, by whom, until when.
+
+The rim (a middleware, a port endpoint) sets it with ``use``; everything that runs inside reads it
+with ``current``. It is a context variable, so threads and tasks each have their own.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import threading
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar, Token
+from dataclasses import dataclass
+from types import MappingProxyType, TracebackType
+from typing import Any
+
+from strangler.ladder import COHORTS, Arm
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Whom a call is made for: an id that the whole system knows, and what they may do."""
+
+    id: str
+    roles: tuple[str, ...] = ()
+
+
+_VERSION_00 = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
+_LATER_VERSION = re.compile(
+    r"(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?"
+)
+_STATE = re.compile(r"[\x20-\x7e]{1,512}")
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """One span of a W3C trace context: https://www.w3.org/TR/trace-context/.
+
+    ``trace`` is 32 hexadecimal digits, ``span`` 16; ``state`` is the ``tracestate`` header as it
+    came, which we carry and never read.
+    """
+
+    trace: str
+    span: str
+    sampled: bool = True
+    state: str = ""
+
+    @classmethod
+    def begin(cls) -> Trace:
+        """A trace that starts here."""
+        return cls(f"{_identifier(128):032x}", f"{_identifier(64):016x}")
+
+    @classmethod
+    def parse(cls, traceparent: str, tracestate: str = "") -> Trace | None:
+        """The caller's span as the headers name it, or None where ``traceparent`` is invalid."""
+        header = traceparent.strip()
+        found = _VERSION_00.fullmatch(header)
+        if found is None and not header.startswith("00-"):
+            found = _LATER_VERSION.fullmatch(header)
+        if found is None:
+            return None
+        trace, span, flags = found.groups()
+        if not int(trace, 16) or not int(span, 16):
+            return None
+        state = tracestate if _STATE.fullmatch(tracestate) else ""
+        return cls(trace, span, bool(int(flags, 16) & 1), state)
+
+    @classmethod
+    def continued(cls, traceparent: str | None, tracestate: str | None = None) -> Trace:
+        """A span of our own in the caller's trace; a trace of our own where theirs is invalid."""
+        found = cls.parse(traceparent, tracestate or "") if traceparent else None
+        return found.child() if found else cls.begin()
+
+    def child(self) -> Trace:
+        """The next span of this trace."""
+        return Trace(self.trace, f"{_identifier(64):016x}", self.sampled, self.state)
+
+    @property
+    def header(self) -> str:
+        """The ``traceparent`` header of whatever this span calls."""
+        return f"00-{self.trace}-{self.span}-{'01' if self.sampled else '00'}"
+
+
+def _identifier(bits: int) -> int:
+    # An identifier is no secret. Zero is invalid; the generator is seeded anew after a fork.
+    return random.getrandbits(bits) or 1
+
+
+class _Later:
+    """A user who is looked up when somebody asks, and then once."""
+
+    __slots__ = ("_find", "_lock", "_user")
+
+    def __init__(self, find: Callable[[], User | None]) -> None:
+        self._find: Callable[[], User | None] | None = find
+        self._lock = threading.Lock()
+        self._user: User | None = None
+
+    def get(self) -> User | None:
+        with self._lock:
+            if self._find is not None:
+                self._user = self._find()
+                self._find = None
+        return self._user
+
+
+NOTHING_FORCED: Mapping[str, Arm] = MappingProxyType({})
+
+
+class Context:
+    """What is known about the call that is being served. Never changed: see ``replace``.
+
+    Args:
+        caller: the party that called, None for a client from outside.
+        user: whom it is made for; a function is asked at most once, when somebody wants to know.
+        cohort: 0 to 999, None where nobody has drawn one.
+        deadline: on the clock of ``time.monotonic``, None for no deadline.
+        hops: how many kit parties it has passed.
+        shadow: it is a comparison: it may change nothing and send nothing out.
+        forced: the arms which a tester forces, by capability; they count for queries only.
+        trace: the span of the call that is being served.
+    """
+
+    __slots__ = ("_user", "caller", "cohort", "deadline", "forced", "hops", "shadow", "trace")
+
+    def __init__(
+        self,
+        *,
+        caller: str | None = None,
+        user: User | Callable[[], User | None] | None = None,
+        cohort: int | None = None,
+        deadline: float | None = None,
+        hops: int = 0,
+        shadow: bool = False,
+        forced: Mapping[str, Arm] = NOTHING_FORCED,
+        trace: Trace | None = None,
+    ) -> None:
+        self.caller = caller
+        self._user = user if user is None or isinstance(user, User | _Later) else _Later(user)
+        self.cohort = cohort
+        self.deadline = deadline
+        self.hops = hops
+        self.shadow = shadow
+        self.forced = forced
+        self.trace = trace
+
+    @property
+    def user(self) -> User | None:
+        """Whom the call is made for, None for nobody known."""
+        return self._user.get() if isinstance(self._user, _Later) else self._user
+
+    def replace(self, **changes: Any) -> Context:
+        """The same context but for these arguments. A user not yet looked up stays so."""
+        arguments = {name.lstrip("_"): getattr(self, name) for name in self.__slots__}
+        return Context(**arguments | changes)
+
+    def __repr__(self) -> str:
+        known = {name: getattr(self, name) for name in self.__slots__}
+        said = (f"{name.lstrip('_')}={value!r}" for name, value in known.items() if value)
+        return f"Context({', '.join(said)})"
+
+
+_NOBODY = Context()
+_current: ContextVar[Context] = ContextVar("strangler_context", default=_NOBODY)
+
+current = _current.get
+"""The context of the call that is being served; an empty one outside of any."""
+
+
+class use:  # noqa: N801 - a context manager, read as a verb
+    """Everything inside is done for this context; afterwards the former one is back."""
+
+    __slots__ = ("_context", "_token")
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._token: Token[Context] | None = None
+
+    def __enter__(self) -> Context:
+        self._token = _current.set(self._context)
+        return self._context
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._token is not None:
+            _current.reset(self._token)
+            self._token = None
+
+
+def job() -> use:
+    """One run of a job: it draws one cohort, and all its calls use that."""
+    return use(current().replace(cohort=random.randrange(COHORTS)))  # noqa: S311 - a cohort is no secret
