@@ -1,0 +1,7 @@
+"""The HTTP face of catalog."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []

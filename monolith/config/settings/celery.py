@@ -1,0 +1,18 @@
+"""Jobs go through Redis when ``REDIS_URL`` is set; otherwise they run where they are asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from monolith.config.settings.cache import REDIS_URL
+
+CELERY_BROKER_URL = REDIS_URL or "memory://"
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_ALWAYS_EAGER = not REDIS_URL
+CELERY_TASK_EAGER_PROPAGATES = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_TIME_LIMIT = 300
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {}

@@ -1,0 +1,32 @@
+"""SQLite in ``var/`` unless ``DATABASE_URL`` names another database."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from monolith.config.settings.env import VAR, env
+
+SQLITE = VAR / "monolith.sqlite3"
+
+
+def _database() -> dict[str, Any]:
+    """SQLite takes its write lock when a transaction begins: a reader never fails to become a writer."""
+    database: dict[str, Any] = env.db_url("DATABASE_URL", default=f"sqlite:///{SQLITE}")
+    database["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
+    if database["ENGINE"] == "django.db.backends.sqlite3":
+        database["OPTIONS"] = {
+            "timeout": 20,
+            "transaction_mode": "IMMEDIATE",
+            "init_command": "PRAGMA journal_mode=WAL",
+        }
+    else:
+        database["CONN_HEALTH_CHECKS"] = True
+    return database
+
+
+EMBEDDED = not env.str("DATABASE_URL", default="")
+if EMBEDDED:
+    VAR.mkdir(parents=True, exist_ok=True)
+
+DATABASES = {"default": _database()}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -1,0 +1,24 @@
+"""Every path of the monolith."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import include, path, re_path
+from drf_spectacular.views import SpectacularAPIView
+
+from monolith.config import errors, health
+
+urlpatterns = [
+    path("healthz", health.alive),
+    path("readyz", health.ready),
+    path("admin/", admin.site.urls),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/identity/", include("monolith.identity.urls")),
+    path("api/catalog/", include("monolith.catalog.urls")),
+    re_path(r"^api(/.*)?$", errors.unknown_path),  # the last: whatever no context knows
+]
+
+handler400 = errors.bad_request
+handler403 = errors.forbidden
+handler404 = errors.not_found
+handler500 = errors.server_error

@@ -1,0 +1,1 @@
+"""Who our users are, and how they prove it."""
