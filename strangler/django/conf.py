@@ -1,0 +1,142 @@
+"""The ``STRANGLER`` setting, typed.
+
+::
+
+    STRANGLER = {
+        "MANIFEST": BASE_DIR / "router" / "capabilities.toml",
+        "TABLE": BASE_DIR / "var" / "table",
+        "KEYS": BASE_DIR / "var" / "keys",
+        "WIRING": "shop.wiring",
+    }
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings as django_settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
+
+
+class Edge(StrEnum):
+    """The one decider for HTTP paths."""
+
+    MIDDLEWARE = "middleware"
+    NGINX = "nginx"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the kit needs to know of the project it lives in. Paths are absolute."""
+
+    manifest: Path
+    """The manifest, ``capabilities.toml``."""
+    table: Path
+    """The folder of the routing table."""
+    keys: Path
+    """The folder with this party's private key and everybody's public ones."""
+    party: str = "monolith"
+    """The name that this process signs with."""
+    edge: Edge = Edge.MIDDLEWARE
+    identify: str | None = None
+    """Dotted path of ``(request) -> User | None``; by default whoever Django says is logged in."""
+    wiring: str | None = None
+    """Dotted module that binds implementations to ports; imported once all apps are ready."""
+    database: str = "default"
+    """Alias of the database that holds the control plane's tables."""
+
+
+_KEYS = frozenset({"MANIFEST", "TABLE", "KEYS", "PARTY", "EDGE", "IDENTIFY", "WIRING", "DATABASE"})
+_REQUIRED = {
+    "MANIFEST": "the path of capabilities.toml",
+    "TABLE": "the path of the folder to keep the routing table in",
+    "KEYS": "the path of the folder that holds the parties' keys",
+}
+_FROM_ENVIRONMENT = ("EDGE", "MANIFEST", "TABLE", "KEYS")
+
+
+class BadSettings(ImproperlyConfigured):
+    """``STRANGLER`` is missing or wrong; ``problems`` lists everything that is."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        self.problems = problems
+        super().__init__("; ".join(problems))
+
+
+@cache
+def settings() -> Settings:
+    """The project's ``STRANGLER``.
+
+    The environment's ``STRANGLER_EDGE``, ``_MANIFEST``, ``_TABLE`` and ``_KEYS`` win over it.
+
+    Raises:
+        BadSettings: with every problem at once.
+    """
+    return read(getattr(django_settings, "STRANGLER", None), os.environ)
+
+
+def read(setting: object, environ: Mapping[str, str]) -> Settings:
+    """Typed settings from the raw setting and the environment.
+
+    Raises:
+        BadSettings: with every problem at once.
+    """
+    if not isinstance(setting, Mapping):
+        found = "is missing" if setting is None else f"is a {type(setting).__name__}"
+        needed = ", ".join(f'"{key}": {what}' for key, what in _REQUIRED.items())
+        raise BadSettings((f"the setting STRANGLER {found}: make it a dict with {needed}",))
+    values: dict[str, Any] = {str(key): value for key, value in setting.items()}
+    problems = [
+        f"STRANGLER has no key {key!r}: it knows {', '.join(sorted(_KEYS))}"
+        for key in sorted(values.keys() - _KEYS)
+    ]
+    for key in _FROM_ENVIRONMENT:
+        if environ.get(f"STRANGLER_{key}"):
+            values[key] = environ[f"STRANGLER_{key}"]
+    problems += [
+        f'STRANGLER lacks "{key}": give it {what}'
+        for key, what in _REQUIRED.items()
+        if not values.get(key)
+    ]
+    paths = {}
+    for key in _REQUIRED:
+        value = values.get(key) or "."
+        if isinstance(value, str | os.PathLike):
+            paths[key] = Path(value).absolute()
+        else:
+            problems.append(f'STRANGLER["{key}"] is {value!r}: make it a path')
+    for key in ("PARTY", "IDENTIFY", "WIRING", "DATABASE"):
+        value = values.get(key)
+        if value is not None and (not isinstance(value, str) or not value):
+            problems.append(f'STRANGLER["{key}"] is {value!r}: make it a string, or leave it out')
+    edge = values.get("EDGE") or Edge.MIDDLEWARE
+    if edge not in list(Edge):
+        known = " or ".join(f'"{known}"' for known in Edge)
+        problems.append(f"STRANGLER_EDGE is {edge!r}: make it {known}")
+    if problems:
+        raise BadSettings(tuple(problems))
+    return Settings(
+        manifest=paths["MANIFEST"],
+        table=paths["TABLE"],
+        keys=paths["KEYS"],
+        party=values.get("PARTY") or "monolith",
+        edge=Edge(edge),
+        identify=values.get("IDENTIFY"),
+        wiring=values.get("WIRING"),
+        database=values.get("DATABASE") or "default",
+    )
+
+
+def _forget(*, setting: str, **_: object) -> None:
+    if setting == "STRANGLER":
+        settings.cache_clear()
+
+
+setting_changed.connect(_forget)

@@ -1,0 +1,196 @@
+"""The control plane's tables: where each capability stands, how it came there, and the evidence.
+
+All of them live in the database that ``STRANGLER["DATABASE"]`` names. ``since_revision`` is the
+revision at which a capability came to stand where it stands: evidence is kept under it, so that
+evidence of an earlier rung never counts for the present one.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from django.db import models
+
+from strangler.ladder import Arm, Stage, Standing
+
+
+class ControlPlane(models.Model):
+    """One row: the revision of the latest change. Whoever changes anything locks it first."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    revision = models.PositiveBigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"revision {self.revision}"
+
+
+class CapabilityState(models.Model):
+    """Where one capability stands. One that has no row stands on ``monolith``."""
+
+    name = models.CharField(max_length=100, primary_key=True)
+    stage = models.CharField(max_length=20, default=Stage.MONOLITH.value)
+    percent = models.PositiveSmallIntegerField(default=0)
+    held = models.BooleanField(default=False)
+    killed = models.BooleanField(default=False)
+    since = models.DateTimeField()
+    since_revision = models.PositiveBigIntegerField()
+    revision = models.PositiveBigIntegerField()
+    """The latest change of any kind, overlays included."""
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.standing}"
+
+    @property
+    def standing(self) -> Standing:
+        """The rung and its overlays, as the ladder knows them."""
+        return Standing(Stage(self.stage), self.percent, self.held, self.killed)
+
+
+class HistoryIsAppendOnly(TypeError):
+    """A change that was recorded is never altered or removed; record another one."""
+
+
+class ChangeQuerySet(models.QuerySet["Change"]):
+    """Reads and appends; everything else is refused, here and by triggers in the database."""
+
+    def update(self, **_: Any) -> NoReturn:
+        """Refused.
+
+        Raises:
+            HistoryIsAppendOnly: always.
+        """
+        raise HistoryIsAppendOnly("history is append-only: a change can't be updated")
+
+    def delete(self) -> NoReturn:
+        """Refused.
+
+        Raises:
+            HistoryIsAppendOnly: always.
+        """
+        raise HistoryIsAppendOnly("history is append-only: a change can't be deleted")
+
+    _raw_delete = delete
+
+
+class Change(models.Model):
+    """One entry of the history: who, when, why, from, to, and what was known at the time."""
+
+    revision = models.PositiveBigIntegerField(unique=True)
+    capability = models.CharField(max_length=100, blank=True, db_index=True)
+    """Empty for a change that is about the whole table."""
+    action = models.CharField(max_length=20)
+    actor = models.CharField(max_length=200)
+    at = models.DateTimeField()
+    reason = models.TextField(blank=True)
+    forced = models.BooleanField(default=False)
+    before = models.JSONField(default=dict)
+    after = models.JSONField(default=dict)
+    evidence = models.JSONField(default=list)
+    """The verdicts of every gate that was asked, passed or not."""
+
+    objects = ChangeQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("revision",)
+
+    def __str__(self) -> str:
+        return f"{self.revision} {self.capability} {self.action}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Append it.
+
+        Raises:
+            HistoryIsAppendOnly: it is recorded already.
+        """
+        if not self._state.adding:
+            raise HistoryIsAppendOnly("history is append-only: a change can't be updated")
+        super().save(*args, **kwargs)
+
+    def delete(self, *_: Any, **__: Any) -> NoReturn:
+        """Refused.
+
+        Raises:
+            HistoryIsAppendOnly: always.
+        """
+        raise HistoryIsAppendOnly("history is append-only: a change can't be deleted")
+
+
+class Observation(models.Model):
+    """How many calls of one kind an arm has answered within one bucket of latency.
+
+    ``bucket`` is a number of ``strangler.django.latency``; the rows of an arm are its histogram.
+    """
+
+    capability = models.CharField(max_length=100)
+    since_revision = models.PositiveBigIntegerField()
+    arm = models.CharField(max_length=10)
+    kind = models.CharField(max_length=10)
+    bucket = models.PositiveSmallIntegerField()
+    requests = models.PositiveBigIntegerField(default=0)
+    failures = models.PositiveBigIntegerField(default=0)
+    fallbacks = models.PositiveBigIntegerField(default=0)
+    """Calls that this arm failed and the other one answered."""
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("capability", "since_revision", "arm", "kind", "bucket"),
+                name="strangler_observation_once",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.capability} {Arm(self.arm)} {self.kind}: {self.requests}"
+
+
+class ShadowTally(models.Model):
+    """How many comparisons of one route ended how."""
+
+    capability = models.CharField(max_length=100)
+    since_revision = models.PositiveBigIntegerField()
+    method = models.CharField(max_length=10)
+    route = models.CharField(max_length=200)
+    outcome = models.CharField(max_length=20)
+    count = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("capability", "since_revision", "method", "route", "outcome"),
+                name="strangler_shadowtally_once",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.capability} {self.method} {self.route} {self.outcome}: {self.count}"
+
+
+class ShadowDifference(models.Model):
+    """One way in which the service's answers differ from the monolith's, with a few examples."""
+
+    capability = models.CharField(max_length=100)
+    since_revision = models.PositiveBigIntegerField()
+    signature = models.CharField(max_length=64)
+    """The same for the same route, statuses, path and kind, on every rung."""
+    method = models.CharField(max_length=10)
+    route = models.CharField(max_length=200)
+    monolith_status = models.PositiveSmallIntegerField()
+    service_status = models.PositiveSmallIntegerField()
+    path = models.CharField(max_length=500)
+    """JSON path of what differs, such as ``$.lines[*].tax``."""
+    kind = models.CharField(max_length=20)
+    count = models.PositiveBigIntegerField(default=0)
+    examples = models.JSONField(default=list)
+    explained = models.TextField(blank=True)
+    """Why this difference is as it should be; empty while nobody has said so."""
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("capability", "since_revision", "signature"),
+                name="strangler_shadowdifference_once",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.capability} {self.method} {self.route} {self.path}: {self.kind}"
