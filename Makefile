@@ -1,0 +1,51 @@
+# Everything is done from here; `make` alone lists it. `make demo` and `make test` set up what they
+# need on a machine that has nothing but Python 3.11 or later and make.
+
+BIN := .venv/bin
+LOCK := $(BIN)/uv pip compile --quiet pyproject.toml --universal --python-version 3.11 \
+	--generate-hashes --no-header --no-annotate
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo test dev lint contracts bench lock clean servers
+
+help: # List what there is to make
+	@grep -E '^[a-z]+:.*#' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*# /\1\t/' | expand -t 12
+
+demo: .venv/demo # A capability climbs and comes back under traffic [STAY=1 DATABASE=postgres]
+	$(if $(filter postgres,$(DATABASE)),requirements/servers.sh)
+	$(BIN)/python -m demo
+
+test: lint servers # All there is to check: lint, then every test, on real servers
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist worksteal
+
+dev: .venv/dev # The shop on http://127.0.0.1:8000, with something to sell in it
+	$(BIN)/python manage.py runserver
+
+lint: .venv/dev # Style, types, import rules and frozen contracts
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/strangler contracts check
+
+contracts: .venv/dev # Freeze what crosses a boundary, after a change that is meant
+	$(BIN)/strangler contracts freeze
+
+bench: .venv/dev # Measure us beside our peers; var/bench/report.json
+	$(BIN)/python -m tests.bench
+
+lock: .venv/dev # Pin and hash what each environment installs, after a change to pyproject.toml
+	$(LOCK) -o requirements/dev.txt --extra monolith --extra pricing --group dev
+	$(LOCK) -o requirements/demo.txt --extra monolith --extra pricing --group demo -c requirements/dev.txt
+	$(LOCK) -o requirements/monolith.txt --extra monolith -c requirements/dev.txt
+	$(LOCK) -o requirements/pricing.txt --extra pricing -c requirements/dev.txt
+
+clean: # Remove what was installed, built or written at run time
+	rm -rf .venv var dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+
+servers:
+	requirements/servers.sh
+
+.venv/demo .venv/dev: .venv/%: requirements/%.txt pyproject.toml requirements/venv.sh
+	requirements/venv.sh $*
