@@ -75,7 +75,7 @@ class ChangeQuerySet(models.QuerySet["Change"]):
 class Change(models.Model):
     """One entry of the history: who, when, why, from, to, and what was known at the time."""
 
-    revision = models.PositiveBigIntegerField(unique=True)
+    revision = models.PositiveBigIntegerField()
     capability = models.CharField(max_length=100, blank=True, db_index=True)
     """Empty for a change that is about the whole table."""
     action = models.CharField(max_length=20)
@@ -91,7 +91,12 @@ class Change(models.Model):
     objects = ChangeQuerySet.as_manager()
 
     class Meta:
-        ordering = ("revision",)
+        ordering = ("revision", "capability")
+        constraints = (
+            models.UniqueConstraint(
+                fields=("revision", "capability"), name="strangler_change_once"
+            ),
+        )
 
     def __str__(self) -> str:
         return f"{self.revision} {self.capability} {self.action}"
