@@ -1,4 +1,4 @@
-"""``capabilities.toml``: what each capability is. On which rung it stands is state, and not here."""
+"""``capabilities.toml``: what each capability is. Its rung is state, and is not here."""
 
 from __future__ import annotations
 

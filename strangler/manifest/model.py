@@ -13,7 +13,9 @@ Placement = Literal["local", "loopback", "remote", "auto"]
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """What stands in front. ``sticky`` names what a client's cohort comes from, first found first:
+    """What stands in front.
+
+    ``sticky`` names what a client's cohort comes from; the first that is there counts:
     ``header:NAME``, ``cookie`` (the edge's own) or ``address``.
     """
 
@@ -68,7 +70,7 @@ class Rollout:
 class Capability:
     """What moves: one business ability with its paths, its contract and its tables.
 
-    ``queries`` are the exceptions, as ``(METHOD, path)``: unsafe by method, yet they change nothing.
+    ``queries`` are the exceptions, as ``(METHOD, path)``: commands by method, queries by nature.
     ``contract`` and ``transfer`` are ``module:name``.
     """
 
@@ -101,6 +103,11 @@ class Manifest:
     edge: Edge
     capabilities: Mapping[str, Capability]
 
+    @property
+    def groups(self) -> Mapping[str, str]:
+        """The group of each capability that has one."""
+        return {name: one.group for name, one in self.capabilities.items() if one.group}
+
     def together(self, capability: str) -> tuple[str, ...]:
         """The capabilities that flip with this one, itself among them, in the file's order.
 
@@ -113,7 +120,7 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong: in which file, at which key, what was found, what to write instead."""
+    """One thing that is wrong: file, dotted key, what was found, and what to write instead."""
 
     file: str
     key: str

@@ -1,4 +1,4 @@
 """Which arm answers a call: one pure decision, and the folder on disk that it asks.
 
-Import from the modules. This file stays empty of imports, because contracts load ``Kind`` through it.
+Import from the modules. This file imports nothing, because contracts load ``Kind`` through it.
 """
