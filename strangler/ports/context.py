@@ -105,6 +105,10 @@ class _Later:
         return self._user
 
 
+def _lazily(user: User | _Later | Callable[[], User | None] | None) -> User | _Later | None:
+    return user if user is None or isinstance(user, User | _Later) else _Later(user)
+
+
 NOTHING_FORCED: Mapping[str, Arm] = MappingProxyType({})
 
 
@@ -137,7 +141,7 @@ class Context:
         trace: Trace | None = None,
     ) -> None:
         self.caller = caller
-        self._user = user if user is None or isinstance(user, User | _Later) else _Later(user)
+        self._user = _lazily(user)
         self.cohort = cohort
         self.deadline = deadline
         self.hops = hops
@@ -152,8 +156,16 @@ class Context:
 
     def replace(self, **changes: Any) -> Context:
         """The same context but for these arguments. A user not yet looked up stays so."""
-        arguments = {name.lstrip("_"): getattr(self, name) for name in self.__slots__}
-        return Context(**arguments | changes)
+        copy = Context.__new__(Context)
+        for name in self.__slots__:
+            setattr(copy, name, getattr(self, name))
+        if "user" in changes:
+            copy._user = _lazily(changes.pop("user"))
+        for name, value in changes.items():
+            if name not in self.__slots__:
+                raise TypeError(f"a context has no {name!r}")
+            setattr(copy, name, value)
+        return copy
 
     def __repr__(self) -> str:
         known = {name: getattr(self, name) for name in self.__slots__}
