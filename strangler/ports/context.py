@@ -160,7 +160,7 @@ class Context:
         for name in self.__slots__:
             setattr(copy, name, getattr(self, name))
         if "user" in changes:
-            copy._user = _lazily(changes.pop("user"))
+            changes["_user"] = _lazily(changes.pop("user"))
         for name, value in changes.items():
             if name not in self.__slots__:
                 raise TypeError(f"a context has no {name!r}")
