@@ -24,6 +24,8 @@ from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 
+from strangler.manifest import Manifest, load
+
 
 class Edge(StrEnum):
     """The one decider for HTTP paths."""
@@ -82,6 +84,17 @@ def settings() -> Settings:
     return read(getattr(django_settings, "STRANGLER", None), os.environ)
 
 
+@cache
+def manifest() -> Manifest:
+    """The manifest that the settings name, read once.
+
+    Raises:
+        BadSettings: the settings are wrong.
+        ManifestErrors: the manifest is, with everything that is.
+    """
+    return load(settings().manifest)
+
+
 def read(setting: object, environ: Mapping[str, str]) -> Settings:
     """Typed settings from the raw setting and the environment.
 
@@ -137,6 +150,7 @@ def read(setting: object, environ: Mapping[str, str]) -> Settings:
 def _forget(*, setting: str, **_: object) -> None:
     if setting == "STRANGLER":
         settings.cache_clear()
+        manifest.cache_clear()
 
 
 setting_changed.connect(_forget)

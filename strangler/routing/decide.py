@@ -29,6 +29,8 @@ class Reason(StrEnum):
     """The cohort is in the service's share of the routing table."""
     OUTSIDE = "outside"
     """The cohort is not in the service's share of the routing table."""
+    OWNER = "owner"
+    """The routing table can't be asked: the owner answers."""
 
 
 class Call(NamedTuple):
