@@ -1,0 +1,1 @@
+"""Capabilities that have left the monolith: one FastAPI service per folder."""
