@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from monolith.catalog import views
+
+urlpatterns = [
+    path("products/", views.Products.as_view()),
+    path("products/<str:sku>/", views.Product.as_view()),
+    path("products/<str:sku>/price", views.Price.as_view()),
+    path("categories/", views.Categories.as_view()),
+]

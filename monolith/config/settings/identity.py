@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from monolith.config.settings.env import VAR, env, required
+from monolith.config.settings.env import DEBUG, VAR, env, required
 
 AUTH_USER_MODEL = "identity.User"
 AUTH_PASSWORD_VALIDATORS = [
@@ -28,6 +28,8 @@ IDENTITY = {
     "AUDIENCE": env.str("IDENTITY_AUDIENCE", default="shop"),
     "ACCESS_LIFETIME": timedelta(seconds=env.int("IDENTITY_ACCESS_SECONDS", default=300)),
     "REFRESH_LIFETIME": timedelta(days=env.int("IDENTITY_REFRESH_DAYS", default=30)),
+    # What everybody who was seeded logs in with; in production nobody can.
+    "DEMO_PASSWORD": env.str("IDENTITY_DEMO_PASSWORD", default="strangler-fig" if DEBUG else ""),
     "LOGIN_FAILURES": env.int("IDENTITY_LOGIN_FAILURES", default=5),
     "REGISTRATIONS": env.int("IDENTITY_REGISTRATIONS", default=30),
 }

@@ -1,0 +1,56 @@
+"""Catalog in the admin site."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest
+
+from contracts.catalog import InvalidPrice
+from contracts.money import Money
+from monolith.catalog.models import Category, Product
+from monolith.catalog.service import checked
+
+
+class ProductForm(forms.ModelForm):
+    """A product, with the price checked as everywhere else."""
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse a price that the service would refuse."""
+        data = super().clean() or {}
+        if {"amount", "currency"} <= set(data):
+            try:
+                checked(self.instance.sku, Money(data["amount"], data["currency"]))
+            except InvalidPrice as error:
+                self.add_error("amount", error.reason)
+        return data
+
+
+@admin.register(Product)
+class ProductAdmin(admin.ModelAdmin):
+    """Products, by SKU or name."""
+
+    form = ProductForm
+    list_display = ("sku", "name", "category", "amount", "currency", "active")
+    list_filter = ("active", "currency")
+    list_select_related = ("category",)
+    search_fields = ("sku", "name")
+    autocomplete_fields = ("category",)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Product | None = None) -> list[str]:  # noqa: ARG002 -- Django's signature
+        """A product keeps its SKU, and the currency it is sold in."""
+        return ["sku", "currency"] if obj else []
+
+
+@admin.register(Category)
+class CategoryAdmin(admin.ModelAdmin):
+    """The category tree, by path."""
+
+    list_display = ("path", "name")
+    search_fields = ("path", "name")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Category | None = None) -> list[str]:  # noqa: ARG002 -- Django's signature
+        """A category keeps its place."""
+        return ["parent", "slug"] if obj else []

@@ -1,0 +1,110 @@
+"""Fills the catalog with believable products, as many as are wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from itertools import islice
+from random import Random
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from contracts import catalog
+from monolith.catalog.assortment import (
+    COLORS,
+    MAKERS,
+    PRAISES,
+    QUALITIES,
+    SHELVES,
+    Shelf,
+)
+from monolith.catalog.models import Category, Product
+from monolith.catalog.service import shared
+
+BATCH = 2000
+
+
+def count() -> int:
+    """How many products there are."""
+    return Product.objects.count()
+
+
+def fill(products: int, *, seed: int, advance: Callable[[int], object]) -> None:
+    """Add so many products, a batch a transaction; ``advance`` hears of each batch.
+
+    The same seed on the same catalog makes the same products.
+    """
+    categories = _categories()
+    start = count()
+    random = Random(f"{seed}/catalog/{start}")  # noqa: S311 -- the same each time is the point
+    rows = (_product(index, random, categories) for index in range(start, start + products))
+    while batch := list(islice(rows, BATCH)):
+        with transaction.atomic():
+            Product.objects.bulk_create(batch)
+        advance(len(batch))
+
+
+def skus() -> Iterator[str]:
+    """The SKU of every product, a batch a query, so that the caller may write meanwhile."""
+    last = ""
+    while batch := list(_after(last).values_list("sku", flat=True)):
+        yield from batch
+        last = batch[-1]
+
+
+def sample(limit: int) -> list[catalog.Product]:
+    """Up to so many products that are on sale, spread over the whole catalog."""
+    rows = (
+        Product.objects.filter(active=True).select_related("category").order_by("created_at", "sku")
+    )
+    step = max(1, rows.count() // max(1, limit))
+    if step == 1:
+        return [shared(row) for row in rows[:limit]]
+    wanted = list(islice(skus(), 0, None, step))[:limit]
+    return [shared(row) for row in rows.filter(sku__in=wanted)]
+
+
+def _after(sku: str) -> QuerySet[Product]:
+    return Product.objects.filter(sku__gt=sku).order_by("sku")[:BATCH]
+
+
+def _categories() -> dict[str, Category]:
+    known = {category.path: category for category in Category.objects.all()}
+    for shelf in SHELVES:
+        parent: Category | None = None
+        path = ""
+        for slug in shelf.path.split("/"):
+            path = f"{path}/{slug}" if path else slug
+            if path not in known:
+                known[path] = Category(slug=slug, name=slug.capitalize(), parent=parent)
+                known[path].save()
+            parent = known[path]
+    return known
+
+
+def _product(index: int, random: Random, categories: dict[str, Category]) -> Product:
+    shelf = random.choice(SHELVES)
+    thing, material = random.choice(shelf.things), random.choice(shelf.materials)
+    maker, color = random.choice(MAKERS), random.choice(COLORS)
+    quality, size = random.choice(QUALITIES), random.choice(shelf.sizes)
+    product = Product(
+        sku=f"{shelf.prefix}-{index + 1:06d}",
+        name=f"{maker} {quality} {material} {thing}",
+        description=f"{thing} in {color}, {material.lower()}, {size}. {random.choice(PRAISES)}",
+        category=categories[shelf.path],
+        attributes={"maker": maker, "material": material.lower(), "color": color, "size": size},
+        amount=_amount(shelf, random),
+        currency="EUR",
+        active=random.random() >= 0.03,
+        created_at=timezone.now(),
+    )
+    product.search = product.searched()
+    return product
+
+
+def _amount(shelf: Shelf, random: Random) -> Decimal:
+    """Many are cheap and few are dear, and all end in what shops end prices in."""
+    whole = shelf.cheapest + int((shelf.dearest - shelf.cheapest) * random.random() ** 2)
+    return Decimal(whole) + random.choice((Decimal("0.99"), Decimal("0.49"), Decimal("0.90")))

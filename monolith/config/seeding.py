@@ -1,0 +1,45 @@
+"""Fills a whole shop: each context fills itself, and here they are told about each other.
+
+A context offers ``fill(how many or for what, *, seed, advance)`` in its own ``seeding`` module. It
+writes in batches, a transaction each, and calls ``advance`` with the size of each batch. What it
+needs of another context is handed to it from here: ids, SKUs, and what contracts define.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+from monolith.catalog import seeding as catalog
+from monolith.identity import seeding as identity
+
+Progress = Callable[[str, int], AbstractContextManager[Callable[[int], object]]]
+"""Opens a progress bar: what is made, and how many of it; inside, it is told how many more are done."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """How large a shop."""
+
+    products: int = 200
+    customers: int = 20
+    orders: int = 50
+
+
+def is_empty() -> bool:
+    """Whether nobody has put anything into this shop."""
+    return not identity.count() and not catalog.count()
+
+
+def fill(size: Size, *, seed: int, progress: Progress) -> dict[str, str]:
+    """Fill a shop, or add to it; the passwords of the demo accounts, in development.
+
+    The same seed on the same shop always makes the same.
+    """
+    accounts = identity.demo_accounts()
+    with progress("customers", size.customers) as advance:
+        identity.fill(size.customers, seed=seed, advance=advance)
+    with progress("products", size.products) as advance:
+        catalog.fill(size.products, seed=seed, advance=advance)
+    return accounts
