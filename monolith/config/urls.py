@@ -15,6 +15,7 @@ urlpatterns = [
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/identity/", include("monolith.identity.urls")),
     path("api/catalog/", include("monolith.catalog.urls")),
+    path("api/inventory/", include("monolith.inventory.urls")),
     re_path(r"^api(/.*)?$", errors.unknown_path),  # the last: whatever no context knows
 ]
 

@@ -10,6 +10,8 @@ DEBUG = env.DEBUG
 CONTEXTS = [
     "monolith.identity",
     "monolith.catalog",
+    "monolith.pricing",
+    "monolith.inventory",
 ]
 
 INSTALLED_APPS = [

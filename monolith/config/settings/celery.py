@@ -15,4 +15,10 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_TIME_LIMIT = 300
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 
-CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {}
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
+    "expire reservations": {
+        "task": "monolith.inventory.tasks.expire_reservations",
+        "schedule": 30.0,
+        "options": {"expires": 30.0},
+    },
+}
