@@ -1,0 +1,35 @@
+"""The kit's own HTTP headers: a closed list, which an edge sets or clears on every request.
+
+Between kit parties everything that must be believed is in the one signed token of ``CONTEXT``; the
+others only say what could not be forged to any use.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+CONTEXT: Final = "X-Strangler-Context"
+"""The signed token: caller, user, cohort, hops, shadow mark, forced arms."""
+DEADLINE: Final = "X-Strangler-Deadline"
+"""Seconds that are left for the answer, as a decimal number: it shrinks at each hop."""
+DIGEST: Final = "X-Strangler-Digest"
+"""The digest of the contract that the caller speaks."""
+FORCE: Final = "X-Strangler-Force"
+"""A tester's signed wish for an arm; it counts for queries only."""
+
+ARM: Final = "X-Strangler-Arm"
+"""On answers: the arm that has answered."""
+REASON: Final = "X-Strangler-Reason"
+"""On answers: why it was that arm."""
+EXECUTED: Final = "X-Strangler-Executed"
+"""On answers: ``no`` where nothing has been executed, so that asking again is safe."""
+ERROR: Final = "X-Strangler-Error"
+"""On answers of ports: ``declared`` for an error of the contract."""
+
+INTERNAL: Final = (CONTEXT, DEADLINE, DIGEST, FORCE, ARM, REASON, EXECUTED, ERROR)
+"""The closed list: from outside, none of these reaches an application."""
+
+
+def face(capability: str, method: str) -> str:
+    """What a token on the HTTP face is good for: one method of one capability's paths."""
+    return f"{capability} {method}"

@@ -1,0 +1,117 @@
+"""Work that must never slow a request: a bounded queue which drops, and a thread that empties it.
+
+The thread begins with the first piece of work, in the process that has it: a server forks first. It
+shares the interpreter with the requests, so it also rests: of each second it works at most a part.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from strangler.ports import forks
+
+Work = TypeVar("Work")
+
+CAPACITY = 200
+"""Pieces of work that may wait."""
+SHARE = 0.1
+"""The most of a processor's time that the thread may take."""
+
+_log = logging.getLogger("strangler.shadow")
+
+
+class Tee(Generic[Work]):
+    """Hands work to a thread of its own, or drops it.
+
+    Args:
+        handle: does one piece of work, in the thread. What it raises is logged.
+        idle: is called in the thread about every ``interval`` seconds.
+        interval: seconds.
+        capacity: as many pieces may wait.
+        share: the part of a processor that the thread may use.
+    """
+
+    def __init__(
+        self,
+        handle: Callable[[Work], None],
+        *,
+        idle: Callable[[], None] | None = None,
+        interval: float = 1.0,
+        capacity: int = CAPACITY,
+        share: float = SHARE,
+    ) -> None:
+        self._handle = handle
+        self._idle = idle
+        self._interval = interval
+        self._capacity = capacity
+        self._share = share
+        self.after_fork()
+        forks.watch(self)
+
+    def after_fork(self) -> None:
+        """A forked child has not the thread, and no business with the work that was waiting."""
+        self._queue: queue.Queue[Work] = queue.Queue(self._capacity)
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+
+    def offer(self, work: Work) -> bool:
+        """Take this if there is room for it. Never waits; False if it was dropped."""
+        try:
+            self._queue.put_nowait(work)
+        except queue.Full:
+            return False
+        if self._thread is None:
+            self._start()
+        return True
+
+    @property
+    def full(self) -> bool:
+        """Whatever is offered now will be dropped."""
+        return self._queue.full()
+
+    def drain(self, timeout: float) -> bool:
+        """Wait until everything taken so far is done; False if that takes longer (seconds)."""
+        until = time.monotonic() + timeout
+        while self._queue.unfinished_tasks:
+            if time.monotonic() >= until:
+                return False
+            time.sleep(0.002)
+        return True
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._run, name="strangler-shadow", daemon=True
+                )
+                self._thread.start()
+
+    def _run(self) -> None:
+        waiting = self._queue
+        due = time.monotonic() + self._interval
+        while True:
+            before = time.thread_time()
+            try:
+                work = waiting.get(timeout=max(0.0, due - time.monotonic()))
+            except queue.Empty:
+                pass
+            else:
+                self._attempt(self._handle, work)
+                waiting.task_done()
+            if time.monotonic() >= due:
+                if self._idle is not None:
+                    self._attempt(self._idle)
+                due = time.monotonic() + self._interval
+            time.sleep((time.thread_time() - before) * (1 / self._share - 1))
+
+    @staticmethod
+    def _attempt(what: Callable[..., None], *arguments: Work) -> None:
+        try:
+            what(*arguments)
+        except Exception:  # one that fails must not end the thread
+            _log.exception("shadow: a comparison failed, and is not counted")
