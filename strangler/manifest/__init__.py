@@ -14,6 +14,7 @@ from strangler.manifest.model import (
     Rollout,
     Shadow,
 )
+from strangler.manifest.read import load, parse
 
 __all__ = [
     "Breaker",
@@ -26,4 +27,6 @@ __all__ = [
     "Resilience",
     "Rollout",
     "Shadow",
+    "load",
+    "parse",
 ]

@@ -1,10 +1,10 @@
-"""The part of JSONPath that a manifest may use, to name places in the JSON of an answer.
+r"""The part of JSONPath that a manifest may use, to name places in the JSON of an answer.
 
 ::
 
     $.served_at           a member of the answer
     $.lines[*].tax        a member of every item of a list
-    $['odd name'].total   a member whose name is no plain word; ``\\\\`` and ``\\'`` escape
+    $['odd name'].total   a member whose name is no plain word; ``\\`` and ``\'`` escape
     $                     the answer itself
     $[*].id               a member of every item, where the answer is a list
 
