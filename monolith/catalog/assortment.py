@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """A leaf of the category tree: its path, how its SKUs begin, what stands there, for how much."""
+    """A leaf of the category tree: its path, how its SKUs begin, what it holds, for how much."""
 
     path: str
     prefix: str

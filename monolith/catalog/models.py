@@ -21,7 +21,7 @@ def searchable(text: str) -> str:
 
 
 class Category(models.Model):
-    """A node of the category tree; ``path`` is made of the slugs from the root, ``garden/tools``."""
+    """A node of the category tree; ``path`` is the slugs from the root: ``garden/tools``."""
 
     parent = models.ForeignKey(
         "self", on_delete=models.PROTECT, null=True, blank=True, related_name="children"

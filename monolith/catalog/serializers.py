@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -26,18 +26,20 @@ class AmountField(serializers.DecimalField):
         super().__init__(max_digits=14, decimal_places=4, **kwargs)
 
     def to_representation(self, value: Decimal) -> str:
+        """As many decimals as the amount has."""
         return f"{value:f}"
 
 
 class CurrencyField(serializers.RegexField):
     """A currency of ISO 4217."""
 
-    default_error_messages = {"unknown": "{code} is no currency of ISO 4217."}
+    default_error_messages: ClassVar = {"unknown": "{code} is no currency of ISO 4217."}
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(r"^[A-Z]{3}$", **kwargs)
 
     def to_internal_value(self, data: Any) -> str:
+        """A code that ISO 4217 lists."""
         code: str = super().to_internal_value(data)
         if re.fullmatch("[A-Z]{3}", code) and code not in DECIMALS:
             self.fail("unknown", code=code)
@@ -72,7 +74,7 @@ class CategoryPathField(serializers.RegexField):
 class AttributesField(serializers.DictField):
     """Names and values, flat."""
 
-    default_error_messages = {
+    default_error_messages: ClassVar = {
         "name": "An attribute's name is small letters, digits, - and _, and at most 50 of them.",
         "many": f"A product has at most {ATTRIBUTES} attributes.",
     }
@@ -81,6 +83,7 @@ class AttributesField(serializers.DictField):
         super().__init__(child=serializers.CharField(max_length=200), **kwargs)
 
     def to_internal_value(self, data: Any) -> dict[str, str]:
+        """Not too many, and with names that a query can hold."""
         values: dict[str, str] = super().to_internal_value(data)
         if len(values) > ATTRIBUTES:
             self.fail("many")

@@ -15,7 +15,7 @@ from monolith.catalog import seeding as catalog
 from monolith.identity import seeding as identity
 
 Progress = Callable[[str, int], AbstractContextManager[Callable[[int], object]]]
-"""Opens a progress bar: what is made, and how many of it; inside, it is told how many more are done."""
+"""Opens a progress bar: what is made, and how many; inside, it is told how many more are done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
+import unicodedata
 import uuid
 
-from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.models import AbstractUser, UserManager
 from django.db import models
-from django.db.models.functions import Lower
 
 from contracts.identity import Role
+
+
+class Users(UserManager):
+    """Finds users however they write their names."""
+
+    @classmethod
+    def normalize_email(cls, email: str | None) -> str:
+        """In small letters: nobody has two accounts that differ in case alone."""
+        return (email or "").strip().lower()
+
+    def get_by_natural_key(self, username: str | None) -> User:
+        """By name, in any case."""
+        return self.get(username=User.normalize_username(username or ""))
 
 
 class User(AbstractUser):
     """Somebody who can log in. ``is_staff`` makes them staff; everybody is a customer."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    email = models.EmailField()
+    email = models.EmailField(unique=True)
 
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(Lower("username"), name="identity_username_any_case"),
-            models.UniqueConstraint(Lower("email"), name="identity_email_any_case"),
-        ]
+    objects = Users()
+
+    @classmethod
+    def normalize_username(cls, username: str) -> str:
+        """One spelling of each name, whatever the database thinks of case."""
+        return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", username).casefold())
 
     @property
     def roles(self) -> list[Role]:

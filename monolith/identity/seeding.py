@@ -14,16 +14,22 @@ from django.db import transaction
 from monolith.identity.models import User
 
 BATCH = 2000
-FIRST_NAMES = (
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+FIRST_NAMES = _words(
     "Ada Aisha Amir Ana Anton Beatriz Bruno Carla Chen Clara David Diego Elena Emil Farah Finn "
     "Greta Hana Hugo Ida Ines Ivan Jana Joao Jonas Katya Kofi Lena Liam Lucia Maja Marco Mei Mila "
     "Nadia Noah Nora Omar Otto Petra Rosa Samir Sofia Tariq Teo Vera Wanda Yara Yusuf Zoe"
-).split()
-LAST_NAMES = (
+)
+LAST_NAMES = _words(
     "Abreu Andersen Bauer Berg Blanc Costa Dahl Dubois Eriksen Fischer Garcia Haddad Hansen Horvat "
     "Ito Jansen Keller Kim Kowalski Larsen Lopez Mancini Meyer Moreau Nagy Novak Okafor Olsen "
     "Pereira Petrov Quinn Ricci Rossi Santos Schmidt Silva Singh Tanaka Vidal Weber Wong Yilmaz"
-).split()
+)
 
 
 def count() -> int:

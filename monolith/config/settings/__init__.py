@@ -1,7 +1,7 @@
-"""The settings, one concern a file. Everything that differs between places comes from the environment.
+"""The settings, one concern a file. What differs between places comes from the environment.
 
-``DEBUG`` is on unless it is switched off (``wsgi`` and the container images do so). Without it, whatever
-is missing is named at once, and nothing starts.
+``DEBUG`` is on unless it is switched off (``wsgi`` and the container images do so). Without it,
+whatever is missing is named at once, and nothing starts.
 """
 
 from monolith.config.settings.env import refuse_if_incomplete

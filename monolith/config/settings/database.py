@@ -10,7 +10,7 @@ SQLITE = VAR / "monolith.sqlite3"
 
 
 def _database() -> dict[str, Any]:
-    """SQLite takes its write lock when a transaction begins: a reader never fails to become a writer."""
+    """SQLite locks when a transaction begins, so that no reader fails to become a writer."""
     database: dict[str, Any] = env.db_url("DATABASE_URL", default=f"sqlite:///{SQLITE}")
     database["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
     if database["ENGINE"] == "django.db.backends.sqlite3":

@@ -24,6 +24,7 @@ IDENTITY = {
         "a file of signing keys; `manage.py rotate_keys` makes one",
         development=str(VAR / "identity" / "keys.json"),
     ),
+    "MAKE_MISSING_KEYS": DEBUG,
     "ISSUER": env.str("IDENTITY_ISSUER", default="shop"),
     "AUDIENCE": env.str("IDENTITY_AUDIENCE", default="shop"),
     "ACCESS_LIFETIME": timedelta(seconds=env.int("IDENTITY_ACCESS_SECONDS", default=300)),
