@@ -12,6 +12,7 @@ CONTEXTS = [
     "monolith.catalog",
     "monolith.pricing",
     "monolith.inventory",
+    "monolith.ordering",
 ]
 
 INSTALLED_APPS = [
@@ -24,6 +25,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "rest_framework",
     "drf_spectacular",
+    "strangler.django",
     *CONTEXTS,
 ]
 
