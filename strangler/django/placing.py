@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from functools import cache
+from pathlib import Path
 
 from strangler.django import conf, state, tables
 from strangler.ladder import Arm, Stage, Standing
@@ -18,10 +19,14 @@ _FRESH = 1.0
 _log = logging.getLogger("strangler.routing")
 
 
-@cache
 def table() -> Table:
     """The routing table that the settings name."""
-    return Table(conf.settings().table)
+    return _table(conf.settings().table)
+
+
+@cache
+def _table(root: Path) -> Table:
+    return Table(root)
 
 
 def place(call: Call) -> Decision:
@@ -44,12 +49,7 @@ def fallback(capability: str, kind: Kind) -> bool:
     except TableUnusable as error:
         _owners.trouble(error)
         allowed = _owners.standing(capability).stage is not Stage.RETIRED
-    return allowed and (kind is Kind.QUERY or _without_tables(capability))
-
-
-@cache
-def _without_tables(name: str) -> bool:
-    return not tables.has_tables(state.capability(name))
+    return allowed and (kind is Kind.QUERY or not tables.has_tables(state.capability(capability)))
 
 
 class _Owners:

@@ -1,0 +1,110 @@
+"""What the control plane refuses with, and what can go wrong with it.
+
+::
+
+    ControlError
+    ├── ReasonMissing       it has to be said why
+    ├── MoveRefused         a gate is not proved
+    ├── RevisionConflict    somebody else was faster
+    ├── TableAhead          the routing table has a revision that the database does not know
+    ├── ControlPlaneAway    the database can't be used
+    └── TableLags           it is done, but the routing table does not say so yet
+
+Beside them stand ``IllegalMove`` of the ladder, ``UnknownCapability``, and ``PublishFailed`` of the
+routing table, after which nothing was changed.
+"""
+
+from __future__ import annotations
+
+from strangler.gates import UNFORCEABLE, Outcome, Verdict
+from strangler.ladder import Move
+
+
+class ControlError(Exception):
+    """The control plane did not do, or not wholly do, what it was asked."""
+
+
+class ReasonMissing(ControlError):
+    """This is recorded with a reason, and none was given."""
+
+
+class MoveRefused(ControlError):
+    """A gate is not proved; ``verdicts`` has what each of them said, passed or not."""
+
+    def __init__(self, capability: str, move: Move, verdicts: tuple[Verdict, ...]) -> None:
+        super().__init__(capability, move, verdicts)
+        self.capability = capability
+        self.move = move
+        self.verdicts = verdicts
+
+    @property
+    def inconclusive(self) -> bool:
+        """Nothing failed: there is too little evidence yet."""
+        return all(verdict.outcome is not Outcome.FAILED for verdict in self.verdicts)
+
+    @property
+    def forceable(self) -> bool:
+        """Would ``force`` help?"""
+        return not any(
+            verdict.gate in UNFORCEABLE and verdict.outcome is not Outcome.PASSED
+            for verdict in self.verdicts
+        )
+
+    def __str__(self) -> str:
+        missing = [
+            f"{verdict.gate} is {verdict.outcome}: {verdict.message}"
+            for verdict in self.verdicts
+            if verdict.outcome is not Outcome.PASSED
+        ]
+        return f"{self.capability} stays on {self.move.before}: {'; '.join(missing)}"
+
+
+class RevisionConflict(ControlError):
+    """It is not the revision any more that the caller has seen; ``last`` says who moved."""
+
+    def __init__(self, expected: int, found: int, last: str) -> None:
+        super().__init__(expected, found, last)
+        self.expected = expected
+        self.found = found
+        self.last = last
+
+    def __str__(self) -> str:
+        return (
+            f"somebody else was faster: you have seen revision {self.expected}, and it is "
+            f"{self.found} now ({self.last}). Nothing was changed; look at it again, then decide"
+        )
+
+
+class TableAhead(ControlError):
+    """The routing table is newer than the database: a local kill, or a database put back."""
+
+    def __init__(self, table: int, database: int) -> None:
+        super().__init__(table, database)
+        self.table = table
+        self.database = database
+
+    def __str__(self) -> str:
+        return (
+            f"the routing table is at revision {self.table}, the database at {self.database}: "
+            "somebody killed locally, or the database was put back. Nothing was changed; "
+            "'strangler kill CAPABILITY' records a local kill, 'strangler publish' undoes it"
+        )
+
+
+class ControlPlaneAway(ControlError):
+    """The database can't be used; the message says whether anything may have changed."""
+
+
+class TableLags(ControlError):
+    """It is done and recorded, but readers do not know yet: the routing table can't be written."""
+
+    def __init__(self, revision: int, cause: Exception) -> None:
+        super().__init__(revision, cause)
+        self.revision = revision
+        self.cause = cause
+
+    def __str__(self) -> str:
+        return (
+            f"revision {self.revision} is recorded, but the routing table does not say so yet: "
+            f"{self.cause}. Then: strangler publish"
+        )
