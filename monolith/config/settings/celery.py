@@ -21,4 +21,9 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 30.0,
         "options": {"expires": 30.0},
     },
+    "finish stuck orders": {
+        "task": "monolith.ordering.tasks.finish_stuck_orders",
+        "schedule": 15.0,
+        "options": {"expires": 15.0},
+    },
 }
