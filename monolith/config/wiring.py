@@ -1,4 +1,4 @@
-"""Which class answers for which port in this process; the kit imports this module when it starts."""
+"""Which class answers for which port in this process; the kit imports this when it starts."""
 
 from __future__ import annotations
 
@@ -10,13 +10,22 @@ from rest_framework.settings import api_settings
 
 from contracts.catalog import Catalog
 from contracts.identity import Identity
+from contracts.inventory import Inventory
+from contracts.ordering import Ordering
+from contracts.pricing import Pricing
 from monolith.catalog.service import CatalogService
 from monolith.identity.service import IdentityService
+from monolith.inventory.service import InventoryService
+from monolith.ordering.service import OrderingService
+from monolith.pricing.service import PricingService
 from strangler.ports.context import User
 from strangler.ports.serve import serve
 
 serve(Identity, IdentityService())
 serve(Catalog, CatalogService())
+serve(Pricing, PricingService())
+serve(Inventory, InventoryService())
+serve(Ordering, OrderingService())
 
 
 def identify(request: HttpRequest) -> User | None:
