@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from types import MappingProxyType, TracebackType
 from typing import Any
 
-from strangler.ladder import COHORTS, Arm
+from strangler.ladder import Arm
+from strangler.routing.cohorts import draw
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,4 +207,4 @@ class use:  # noqa: N801 - a context manager, read as a verb
 
 def job() -> use:
     """One run of a job: it draws one cohort, and all its calls use that."""
-    return use(current().replace(cohort=random.randrange(COHORTS)))  # noqa: S311 - a cohort is no secret
+    return use(current().replace(cohort=draw()))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 from strangler.ladder import Arm
@@ -24,14 +25,23 @@ MONOLITH = "monolith"
 """The party that the monolith is; a service's party is its capability."""
 
 
+class Outcome(StrEnum):
+    """How a call that the ladder placed has ended on the arm where it was sent, retries and all."""
+
+    OK = "ok"
+    DECLARED = "declared"
+    """With an error of the contract: an answer like any other."""
+    FAILED = "failed"
+    FALLBACK = "fallback"
+    """The service failed, and the monolith answered."""
+
+
 class Observe(Protocol):
-    """Is told how a call that the ladder placed has ended, retries and all.
+    """Is told how a call that the ladder placed has ended, and how many seconds that took."""
 
-    ``outcome`` is ``ok``, ``declared`` (an error of the contract), ``failed``, or ``fallback``
-    (the service failed and the monolith answered); ``seconds`` is what the caller waited for.
-    """
-
-    def __call__(self, capability: str, arm: Arm, kind: Kind, outcome: str, seconds: float) -> None:
+    def __call__(
+        self, capability: str, arm: Arm, kind: Kind, outcome: Outcome, seconds: float
+    ) -> None:
         """Take note, quickly: the caller waits."""
 
 
