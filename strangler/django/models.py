@@ -199,3 +199,20 @@ class ShadowDifference(models.Model):
 
     def __str__(self) -> str:
         return f"{self.capability} {self.method} {self.route} {self.path}: {self.kind}"
+
+
+class Delivery(models.Model):
+    """A single-use token that has been delivered to one of this party's processes."""
+
+    issuer = models.CharField(max_length=100)
+    token = models.CharField(max_length=100)
+    expires = models.FloatField(db_index=True)
+    """Seconds since the epoch, after which the token is refused for its age."""
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=("issuer", "token"), name="strangler_delivery_once"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.issuer} {self.token}"

@@ -1,0 +1,39 @@
+"""Celery's tasks: one run, one cohort, whatever it calls. Does nothing without Celery."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from strangler.django import observations
+from strangler.ports import context
+
+_running: dict[str, context.use] = {}
+
+
+def connect() -> None:
+    """Listen to Celery."""
+    try:
+        from celery import signals  # noqa: PLC0415  # Celery is the project's own choice
+    except ModuleNotFoundError:
+        return
+    signals.task_prerun.connect(_begin)
+    signals.task_postrun.connect(_end)
+    # Celery's child processes leave without Python's own farewell.
+    signals.worker_process_shutdown.connect(_leave)
+
+
+def _begin(*, task_id: str, task: Any, **_: Any) -> None:
+    if task.request.is_eager and context.current().cohort is not None:
+        return  # It runs within a request, and stays with that request's client.
+    running = _running[task_id] = context.job()
+    running.__enter__()
+
+
+def _end(*, task_id: str, **_: Any) -> None:
+    running = _running.pop(task_id, None)
+    if running is not None:
+        running.__exit__(None, None, None)
+
+
+def _leave(**_: Any) -> None:
+    observations.at_exit()
