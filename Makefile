@@ -7,7 +7,7 @@ LOCK := $(BIN)/uv pip compile --quiet pyproject.toml --universal --python-versio
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test dev lint contracts bench lock clean servers
+.PHONY: help demo test dev lint contracts bench lock secrets clean servers
 
 help: # List what there is to make
 	@grep -E '^[a-z]+:.*#' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*# /\1\t/' | expand -t 12
@@ -40,6 +40,9 @@ lock: .venv/dev # Pin and hash what each environment installs, after a change to
 	$(LOCK) -o requirements/demo.txt --extra monolith --extra pricing --group demo -c requirements/dev.txt
 	$(LOCK) -o requirements/monolith.txt --extra monolith -c requirements/dev.txt
 	$(LOCK) -o requirements/pricing.txt --extra pricing -c requirements/dev.txt
+
+secrets: .venv/demo # Make the keys and passwords that compose.yaml mounts, in var/secrets
+	requirements/secrets.sh
 
 clean: # Remove what was installed, built or written at run time
 	rm -rf .venv var dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,76 @@
+# One target for each deployable: monolith, worker (beat too) and pricing. Each installs its own lock
+# file and copies its own packages: the service's image has no Django, the monolith's no FastAPI.
+#
+#   docker build --target monolith --tag shop-monolith .
+
+ARG PYTHON=3.13
+
+FROM python:${PYTHON}-slim-bookworm AS base
+ENV PATH=/opt/venv/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1
+WORKDIR /app
+RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin app
+
+
+# What is built here stays here, except /opt/venv: no image has pip's cache or a second pip.
+FROM base AS builder
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    PIP_ROOT_USER_ACTION=ignore
+RUN python -m venv --without-pip /opt/venv
+
+FROM builder AS monolith-venv
+COPY requirements/monolith.txt requirements/
+RUN --mount=type=cache,target=/root/.cache/pip \
+    pip --python /opt/venv/bin/python install --require-hashes --only-binary :all: \
+        --requirement requirements/monolith.txt
+
+FROM builder AS pricing-venv
+COPY requirements/pricing.txt requirements/
+RUN --mount=type=cache,target=/root/.cache/pip \
+    pip --python /opt/venv/bin/python install --require-hashes --only-binary :all: \
+        --requirement requirements/pricing.txt
+
+
+FROM base AS django
+COPY --from=monolith-venv /opt/venv /opt/venv
+COPY contracts contracts
+COPY strangler strangler
+COPY monolith monolith
+COPY router/capabilities.toml router/
+COPY manage.py ./
+# The admin's styles and scripts, gathered once; nothing else of var/ is in the image.
+RUN DEBUG=true python manage.py collectstatic --no-input \
+    && find var -mindepth 1 -maxdepth 1 ! -name static -exec rm -rf {} + \
+    && install --directory --owner app --group app /table
+ENV DEBUG=false \
+    STRANGLER_KEYS=/run/secrets \
+    STRANGLER_TABLE=/table
+USER app
+
+FROM django AS worker
+HEALTHCHECK --interval=30s --timeout=15s --start-period=20s \
+    CMD ["sh", "-c", "celery -A monolith.config inspect ping --destination celery@$HOSTNAME"]
+CMD ["celery", "-A", "monolith.config", "worker", "--loglevel", "INFO"]
+
+FROM django AS monolith
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
+    CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/readyz', timeout=2)"]
+CMD ["gunicorn", "monolith.config.wsgi", "--bind", "0.0.0.0:8000", "--workers", "4", \
+     "--worker-tmp-dir", "/dev/shm", "--access-logfile", "-"]
+
+
+FROM base AS pricing
+COPY --from=pricing-venv /opt/venv /opt/venv
+COPY contracts contracts
+COPY strangler strangler
+COPY extracted/__init__.py extracted/
+COPY extracted/pricing extracted/pricing
+COPY router/capabilities.toml router/
+ENV STRANGLER_KEYS=/run/secrets
+USER app
+EXPOSE 8102
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
+    CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8102/readyz', timeout=2)"]
+CMD ["uvicorn", "extracted.pricing.app:app", "--host", "0.0.0.0", "--port", "8102", "--no-access-log"]

@@ -1,0 +1,31 @@
+#!/bin/sh
+# requirements/secrets.sh: make what compose.yaml mounts, in var/secrets: keys and passwords, once.
+set -eu
+cd "$(dirname "$0")/.."
+python=$PWD/.venv/bin/python
+folder=var/secrets
+
+mkdir -p var
+if [ -e $folder ]; then
+    echo "$folder is there already; remove it to make new keys and passwords."
+    exit
+fi
+draft=$(mktemp -d var/secrets.XXXXXX)
+trap 'rm -rf "$draft"' EXIT
+for party in monolith pricing; do
+    "$python" -c 'import sys; from strangler.ports.keys import generate; generate(*sys.argv[1:])' "$draft" $party
+done
+IDENTITY_KEYS=$draft/identity_keys.json "$python" manage.py rotate_keys
+random() { "$python" -c 'import secrets; print(secrets.token_urlsafe(48), end="")'; }
+random >"$draft/postgres_password"
+cat >"$draft/monolith.env" <<EOT
+SECRET_KEY=$(random)
+DATABASE_URL=postgresql://shop:$(cat "$draft/postgres_password")@postgres:5432/shop
+EOT
+# Compose mounts these files as they are: the containers' user must be able to read them. What
+# keeps everybody else out is the folder.
+chmod 644 "$draft"/*
+chmod 700 "$draft"
+mv "$draft" $folder
+trap - EXIT
+echo "Wrote $folder."

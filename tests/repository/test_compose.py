@@ -1,0 +1,106 @@
+"""compose.yaml fits the Dockerfile, the manifest and itself."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from functools import cache
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.repository.images import Image
+from tests.repository.locks import ROOT
+
+OWN = {"monolith", "worker", "beat", "migrate", "pricing"}
+BOUGHT = {"postgres", "redis"}
+
+
+@cache
+def system() -> dict[str, Any]:
+    document: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
+    return document
+
+
+def services() -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = system()["services"]
+    return found
+
+
+def test_the_whole_system_is_there():
+    assert services().keys() == OWN | BOUGHT
+
+
+def test_every_image_that_is_built_has_its_target_and_every_other_a_version():
+    built = {
+        service["image"]: service["build"] for service in services().values() if "build" in service
+    }
+    for name, service in services().items():
+        if name in OWN:
+            assert Image(built[service["image"]]["target"]).last("USER") == "app"
+        else:
+            assert re.fullmatch(r"[a-z]+:\d+(\.\d+)?-bookworm", service["image"])
+
+
+@pytest.mark.parametrize("name", sorted(OWN | BOUGHT))
+def test_whoever_is_waited_for_can_be(name: str):
+    for dependency, how in services()[name].get("depends_on", {}).items():
+        other = services()[dependency]
+        if how["condition"] == "service_healthy":
+            target = other.get("build", {}).get("target")
+            assert "test" in other.get("healthcheck", {}) or Image(target).last("HEALTHCHECK")
+        else:
+            assert how["condition"] == "service_completed_successfully"
+            assert other["restart"] == "no"
+
+
+def test_the_database_is_migrated_before_anybody_uses_it():
+    assert services()["migrate"]["command"][-2:] == ["migrate", "--no-input"]
+    for name in ("monolith", "worker"):
+        assert "migrate" in services()[name]["depends_on"]
+
+
+@pytest.mark.parametrize("name", sorted(OWN | BOUGHT))
+def test_secrets_and_volumes_are_declared(name: str):
+    service = services()[name]
+    assert set(service.get("secrets", [])) <= system()["secrets"].keys()
+    volumes = {volume.partition(":")[0] for volume in service.get("volumes", [])}
+    assert volumes <= system()["volumes"].keys()
+
+
+def test_nothing_is_declared_in_vain():
+    used = {secret for service in services().values() for secret in service.get("secrets", [])}
+    assert used == system()["secrets"].keys()
+    for name, secret in system()["secrets"].items():
+        assert secret == {"file": f"var/secrets/{name}"}
+
+
+def test_a_private_key_is_where_its_party_runs_and_nowhere_else():
+    for name, service in services().items():
+        private = {text for text in service.get("secrets", []) if text.endswith(".private.json")}
+        party = "pricing" if name == "pricing" else "monolith"
+        assert private == (set() if name in BOUGHT else {f"{party}.private.json"})
+
+
+def test_no_secret_is_written_down():
+    text = (ROOT / "compose.yaml").read_text()
+    assert not re.search(r"(?i)(SECRET_KEY|PASSWORD|DATABASE_URL): (?!/run/secrets/)", text)
+
+
+def test_addresses_are_those_of_services_and_their_ports():
+    ports = {"monolith": "8000", "pricing": "8102"}
+    for service in services().values():
+        for name, value in service.get("environment", {}).items():
+            if name.endswith("_URL") and value.startswith("http"):
+                host, port = value.removeprefix("http://").split(":")
+                assert ports[host] == port == Image(host).last("EXPOSE")
+    manifest = tomllib.loads((ROOT / "router" / "capabilities.toml").read_text())
+    assert manifest["capability"]["pricing"]["service"][0].endswith(ports["pricing"])
+
+
+def test_only_the_edge_is_published_and_only_to_this_machine():
+    published = {
+        name: service["ports"] for name, service in services().items() if "ports" in service
+    }
+    assert published == {"monolith": ["127.0.0.1:8000:8000"]}
