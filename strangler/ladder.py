@@ -106,7 +106,11 @@ HOME: dict[Stage, Stage] = {
     Stage.CANARY: Stage.SHADOW,
     Stage.LIVE: Stage.SHADOW,
 }
-"""Where ``rollback`` goes unless it is told: the next rung down where the monolith answers all."""
+"""Where ``rollback`` goes unless it is told.
+
+From where the service answers, to the highest rung where the monolith answers everything; from
+there, off the ladder.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +155,8 @@ class Share:
 def share(standing: Standing, *, tables: bool) -> Share:
     """What the service answers for a capability that stands here.
 
-    A capability without tables has nothing to lose: its canary splits commands too.
+    A capability without tables has nothing to lose: its canary splits commands too, and once it is
+    killed its commands go to the monolith with the queries.
     """
     if standing.stage in {Stage.LIVE, Stage.RETIRED}:
         split = Share(COHORTS, COHORTS)
@@ -162,7 +167,7 @@ def share(standing: Standing, *, tables: bool) -> Share:
         split = Share(0, 0)
     if not standing.killed or standing.stage is Stage.RETIRED:
         return split
-    return Share(0, COHORTS if standing.owner is Arm.SERVICE else 0)
+    return Share(0, COHORTS if tables and standing.owner is Arm.SERVICE else 0)
 
 
 class IllegalMove(ValueError):
