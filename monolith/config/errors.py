@@ -56,8 +56,7 @@ def _body(exc: Exception) -> dict[str, Any]:
         message = f"{first['message']} - at `{first['path']}`"
         return problem("InvalidRequest", message, path=first["path"], problems=problems)
     if isinstance(exc, exceptions.Throttled):
-        wait = None if exc.wait is None else int(exc.wait) + 1
-        return problem("Throttled", str(exc.detail), retry_after=wait)
+        return problem("Throttled", str(exc.detail), retry_after=exc.wait)
     if isinstance(exc, exceptions.ParseError):
         return problem("InvalidRequest", str(exc.detail), path="$")
     error = next((name for kind, name in NAMES.items() if isinstance(exc, kind)), "InvalidRequest")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import structlog
@@ -17,7 +18,7 @@ _SHARED: list[Any] = [
 ]
 _RENDERERS: dict[str, list[Any]] = {
     "json": [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()],
-    "console": [structlog.dev.ConsoleRenderer()],
+    "console": [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())],
 }
 
 LOG_FORMAT = env.str("LOG_FORMAT", default="console" if DEBUG else "json")

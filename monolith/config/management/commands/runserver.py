@@ -1,0 +1,31 @@
+"""``manage.py runserver``: a working shop, from the first time on."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from django.conf import settings
+from django.contrib.staticfiles.management.commands import runserver
+from django.core.management import call_command
+from django.db import connection
+from django.utils.autoreload import DJANGO_AUTORELOAD_ENV
+
+
+class Command(runserver.Command):
+    """Serve the shop; in development, with an embedded database without tables, set it up first."""
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Set up what is missing before the first server process starts, then serve."""
+        first = os.environ.get(DJANGO_AUTORELOAD_ENV) != "true"
+        if (
+            first
+            and settings.DEBUG
+            and settings.EMBEDDED
+            and not connection.introspection.table_names()
+        ):
+            self.stdout.write(f"No database yet: setting up a small shop in {settings.SQLITE}")
+            call_command("migrate", verbosity=0)
+            call_command("seed", stdout=self.stdout)
+        connection.close()
+        super().handle(*args, **options)

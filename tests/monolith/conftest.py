@@ -1,0 +1,74 @@
+"""What tests of the monolith share: clients of each role, and passwords that hash fast."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from rest_framework.test import APIClient
+
+from tests.monolith.people import PASSWORD
+
+
+@pytest.fixture(scope="session")
+def signing_keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the keys of access tokens are made when they are first wanted."""
+    return tmp_path_factory.mktemp("identity") / "keys.json"
+
+
+@pytest.fixture(autouse=True)
+def _own_surroundings(settings: Any, signing_keys: Path) -> None:
+    """No test touches a developer's keys, meets another's throttle, or hashes for half a second."""
+    settings.IDENTITY = {
+        **settings.IDENTITY,
+        "KEYS": str(signing_keys),
+        "MAKE_MISSING_KEYS": True,
+        "DEMO_PASSWORD": "",
+    }
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    cache.clear()
+
+
+@pytest.fixture
+def user(db: None) -> Callable[..., Any]:
+    """Makes users: ``user("ada")``, ``user("bo", is_staff=True)``."""
+    from monolith.identity.models import User
+
+    def make(username: str, **fields: Any) -> User:
+        return User.objects.create_user(username, f"{username}@example.com", PASSWORD, **fields)
+
+    return make
+
+
+@pytest.fixture
+def client_of() -> Callable[[Any], APIClient]:
+    """Makes API clients that show an access token of this user with each request."""
+    from monolith.identity import tokens
+
+    def make(user: Any) -> APIClient:
+        client = APIClient()
+        client.credentials(HTTP_AUTHORIZATION=f"Bearer {tokens.issue(user)}")
+        return client
+
+    return make
+
+
+@pytest.fixture
+def anybody() -> APIClient:
+    """A client that shows no credentials."""
+    return APIClient()
+
+
+@pytest.fixture
+def customer(user: Callable[..., Any], client_of: Callable[[Any], APIClient]) -> APIClient:
+    """A client of a customer."""
+    return client_of(user("ada"))
+
+
+@pytest.fixture
+def staff(user: Callable[..., Any], client_of: Callable[[Any], APIClient]) -> APIClient:
+    """A client of somebody who runs the shop."""
+    return client_of(user("bo", is_staff=True))
