@@ -12,3 +12,12 @@ class StranglerConfig(AppConfig):
     label = "strangler"
     verbose_name = "Strangler"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Wire this process; what is wrong with the settings is said by the system checks."""
+        # These need the models, which exist by now.
+        from strangler.django import checks, jobs, wiring  # noqa: PLC0415
+
+        checks.register()
+        jobs.connect()
+        wiring.wire()

@@ -7,6 +7,7 @@ evidence of an earlier rung never counts for the present one.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, NoReturn
 
 from django.db import models
@@ -17,8 +18,10 @@ from strangler.ladder import Arm, Stage, Standing
 class ControlPlane(models.Model):
     """One row: the revision of the latest change. Whoever changes anything locks it first."""
 
-    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
-    revision = models.PositiveBigIntegerField(default=0)
+    id: models.PositiveSmallIntegerField[int, int] = models.PositiveSmallIntegerField(
+        primary_key=True, default=1
+    )
+    revision: models.PositiveBigIntegerField[int, int] = models.PositiveBigIntegerField(default=0)
 
     def __str__(self) -> str:
         return f"revision {self.revision}"
@@ -27,14 +30,18 @@ class ControlPlane(models.Model):
 class CapabilityState(models.Model):
     """Where one capability stands. One that has no row stands on ``monolith``."""
 
-    name = models.CharField(max_length=100, primary_key=True)
-    stage = models.CharField(max_length=20, default=Stage.MONOLITH.value)
-    percent = models.PositiveSmallIntegerField(default=0)
-    held = models.BooleanField(default=False)
-    killed = models.BooleanField(default=False)
-    since = models.DateTimeField()
-    since_revision = models.PositiveBigIntegerField()
-    revision = models.PositiveBigIntegerField()
+    name: models.CharField[str, str] = models.CharField(max_length=100, primary_key=True)
+    stage: models.CharField[str, str] = models.CharField(
+        max_length=20, default=Stage.MONOLITH.value
+    )
+    percent: models.PositiveSmallIntegerField[int, int] = models.PositiveSmallIntegerField(
+        default=0
+    )
+    held: models.BooleanField[bool, bool] = models.BooleanField(default=False)
+    killed: models.BooleanField[bool, bool] = models.BooleanField(default=False)
+    since: models.DateTimeField[datetime, datetime] = models.DateTimeField()
+    since_revision: models.PositiveBigIntegerField[int, int] = models.PositiveBigIntegerField()
+    revision: models.PositiveBigIntegerField[int, int] = models.PositiveBigIntegerField()
     """The latest change of any kind, overlays included."""
 
     def __str__(self) -> str:
@@ -69,23 +76,25 @@ class ChangeQuerySet(models.QuerySet["Change"]):
         """
         raise HistoryIsAppendOnly("history is append-only: a change can't be deleted")
 
-    _raw_delete = delete
+    _raw_delete = delete  # type: ignore[assignment]  # Django's own way around delete()
 
 
 class Change(models.Model):
     """One entry of the history: who, when, why, from, to, and what was known at the time."""
 
-    revision = models.PositiveBigIntegerField()
-    capability = models.CharField(max_length=100, blank=True, db_index=True)
+    revision: models.PositiveBigIntegerField[int, int] = models.PositiveBigIntegerField()
+    capability: models.CharField[str, str] = models.CharField(
+        max_length=100, blank=True, db_index=True
+    )
     """Empty for a change that is about the whole table."""
-    action = models.CharField(max_length=20)
-    actor = models.CharField(max_length=200)
-    at = models.DateTimeField()
-    reason = models.TextField(blank=True)
-    forced = models.BooleanField(default=False)
-    before = models.JSONField(default=dict)
-    after = models.JSONField(default=dict)
-    evidence = models.JSONField(default=list)
+    action: models.CharField[str, str] = models.CharField(max_length=20)
+    actor: models.CharField[str, str] = models.CharField(max_length=200)
+    at: models.DateTimeField[datetime, datetime] = models.DateTimeField()
+    reason: models.TextField[str, str] = models.TextField(blank=True)
+    forced: models.BooleanField[bool, bool] = models.BooleanField(default=False)
+    before: models.JSONField[Any, Any] = models.JSONField(default=dict)
+    after: models.JSONField[Any, Any] = models.JSONField(default=dict)
+    evidence: models.JSONField[Any, Any] = models.JSONField(default=list)
     """The verdicts of every gate that was asked, passed or not."""
 
     objects = ChangeQuerySet.as_manager()
@@ -126,14 +135,14 @@ class Observation(models.Model):
     ``bucket`` is a number of ``strangler.django.latency``; the rows of an arm are its histogram.
     """
 
-    capability = models.CharField(max_length=100)
-    since_revision = models.PositiveBigIntegerField()
-    arm = models.CharField(max_length=10)
-    kind = models.CharField(max_length=10)
-    bucket = models.PositiveSmallIntegerField()
-    requests = models.PositiveBigIntegerField(default=0)
-    failures = models.PositiveBigIntegerField(default=0)
-    fallbacks = models.PositiveBigIntegerField(default=0)
+    capability: models.CharField[str, str] = models.CharField(max_length=100)
+    since_revision: models.PositiveBigIntegerField[int, int] = models.PositiveBigIntegerField()
+    arm: models.CharField[str, str] = models.CharField(max_length=10)
+    kind: models.CharField[str, str] = models.CharField(max_length=10)
+    bucket: models.PositiveSmallIntegerField[int, int] = models.PositiveSmallIntegerField()
+    requests: models.PositiveBigIntegerField[int, int] = models.PositiveBigIntegerField(default=0)
+    failures: models.PositiveBigIntegerField[int, int] = models.PositiveBigIntegerField(default=0)
+    fallbacks: models.PositiveBigIntegerField[int, int] = models.PositiveBigIntegerField(default=0)
     """Calls that this arm failed and the other one answered."""
 
     class Meta:
@@ -151,12 +160,12 @@ class Observation(models.Model):
 class ShadowTally(models.Model):
     """How many comparisons of one route ended how."""
 
-    capability = models.CharField(max_length=100)
-    since_revision = models.PositiveBigIntegerField()
-    method = models.CharField(max_length=10)
-    route = models.CharField(max_length=200)
-    outcome = models.CharField(max_length=20)
-    count = models.PositiveBigIntegerField(default=0)
+    capability: models.CharField[str, str] = models.CharField(max_length=100)
+    since_revision: models.PositiveBigIntegerField[int, int] = models.PositiveBigIntegerField()
+    method: models.CharField[str, str] = models.CharField(max_length=10)
+    route: models.CharField[str, str] = models.CharField(max_length=200)
+    outcome: models.CharField[str, str] = models.CharField(max_length=20)
+    count: models.PositiveBigIntegerField[int, int] = models.PositiveBigIntegerField(default=0)
 
     class Meta:
         constraints = (
@@ -173,20 +182,20 @@ class ShadowTally(models.Model):
 class ShadowDifference(models.Model):
     """One way in which the service's answers differ from the monolith's, with a few examples."""
 
-    capability = models.CharField(max_length=100)
-    since_revision = models.PositiveBigIntegerField()
-    signature = models.CharField(max_length=64)
+    capability: models.CharField[str, str] = models.CharField(max_length=100)
+    since_revision: models.PositiveBigIntegerField[int, int] = models.PositiveBigIntegerField()
+    signature: models.CharField[str, str] = models.CharField(max_length=64)
     """The same for the same route, statuses, path and kind, on every rung."""
-    method = models.CharField(max_length=10)
-    route = models.CharField(max_length=200)
-    monolith_status = models.PositiveSmallIntegerField()
-    service_status = models.PositiveSmallIntegerField()
-    path = models.CharField(max_length=500)
+    method: models.CharField[str, str] = models.CharField(max_length=10)
+    route: models.CharField[str, str] = models.CharField(max_length=200)
+    monolith_status: models.PositiveSmallIntegerField[int, int] = models.PositiveSmallIntegerField()
+    service_status: models.PositiveSmallIntegerField[int, int] = models.PositiveSmallIntegerField()
+    path: models.CharField[str, str] = models.CharField(max_length=500)
     """JSON path of what differs, such as ``$.lines[*].tax``."""
-    kind = models.CharField(max_length=20)
-    count = models.PositiveBigIntegerField(default=0)
-    examples = models.JSONField(default=list)
-    explained = models.TextField(blank=True)
+    kind: models.CharField[str, str] = models.CharField(max_length=20)
+    count: models.PositiveBigIntegerField[int, int] = models.PositiveBigIntegerField(default=0)
+    examples: models.JSONField[Any, Any] = models.JSONField(default=list)
+    explained: models.TextField[str, str] = models.TextField(blank=True)
     """Why this difference is as it should be; empty while nobody has said so."""
 
     class Meta:
@@ -204,9 +213,9 @@ class ShadowDifference(models.Model):
 class Delivery(models.Model):
     """A single-use token that has been delivered to one of this party's processes."""
 
-    issuer = models.CharField(max_length=100)
-    token = models.CharField(max_length=100)
-    expires = models.FloatField(db_index=True)
+    issuer: models.CharField[str, str] = models.CharField(max_length=100)
+    token: models.CharField[str, str] = models.CharField(max_length=100)
+    expires: models.FloatField[float, float] = models.FloatField(db_index=True)
     """Seconds since the epoch, after which the token is refused for its age."""
 
     class Meta:
