@@ -16,6 +16,7 @@ for party in monolith pricing; do
     "$python" -c 'import sys; from strangler.ports.keys import generate; generate(*sys.argv[1:])' "$draft" $party
 done
 IDENTITY_KEYS=$draft/identity_keys.json "$python" manage.py rotate_keys
+rm -f "$draft"/*.lock
 random() { "$python" -c 'import secrets; print(secrets.token_urlsafe(48), end="")'; }
 random >"$draft/postgres_password"
 cat >"$draft/monolith.env" <<EOT
