@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from strangler.ladder import Arm
 from strangler.ports import forks, runtime, wire
@@ -30,6 +30,9 @@ from strangler.ports.errors import (
 from strangler.ports.retry import again, retried
 from strangler.ports.transports.http import Http
 
+if TYPE_CHECKING:
+    from strangler.ports.transports.httpx import Httpx
+
 
 class Peer:
     """One arm of one capability, as this process knows it: where it is, and how it has fared.
@@ -44,8 +47,18 @@ class Peer:
         self.urls = urls
         self.resilience = wiring.resilience(capability)
         self.http = Http(urls)
+        self._httpx: Httpx | None = None
         self.breaker = Breaker(self.resilience.breaker)
         self.bulkhead = Bulkhead(self.name, self.resilience.concurrency)
+
+    @property
+    def httpx(self) -> Httpx:
+        """The way for callers that await; httpx is imported where there are any."""
+        if self._httpx is None:
+            from strangler.ports.transports.httpx import Httpx  # noqa: PLC0415 - see above
+
+            self._httpx = Httpx(self.urls)
+        return self._httpx
 
     def __enter__(self) -> None:
         """Begin an attempt.
@@ -167,7 +180,8 @@ class Remote:
             except PortError as error:
                 if not again(method, error):
                     raise
-                attempts = peer.resilience.attempts
-                return retried(method, attempt, first=error, attempts=attempts, deadline=deadline)
+                first = error
+            attempts = peer.resilience.attempts
+            return retried(method, attempt, first=first, attempts=attempts, deadline=deadline)
 
         return call

@@ -10,6 +10,7 @@ import os
 import time
 import typing
 from collections.abc import Callable
+from types import TracebackType
 from typing import Any
 
 from strangler.ladder import Arm
@@ -31,7 +32,7 @@ from strangler.ports.transports import Transport
 from strangler.ports.transports.local import Local
 from strangler.ports.transports.loopback import Loopback
 from strangler.routing.cohorts import draw
-from strangler.routing.decide import Call
+from strangler.routing.decide import Call, Decision
 
 PLACEMENTS: tuple[Placement, ...] = typing.get_args(Placement)
 
@@ -65,14 +66,20 @@ def placement(capability: str) -> Placement:
 
 
 class Route:
-    """The way of one method's calls; ``run`` is current as long as ``version`` is."""
+    """The way of one method's calls; ``run`` is current as long as ``version`` is.
 
-    __slots__ = ("method", "run", "version")
+    ``placed`` is there when the ladder decides, ``far`` when it is always the same arm elsewhere;
+    without either, calls stay in this process.
+    """
+
+    __slots__ = ("far", "method", "placed", "run", "version")
 
     def __init__(self, method: Method) -> None:
         self.method = method
         self.version = -1
         self.run: Callable[..., Any] = self.settle
+        self.placed: Placed | None = None
+        self.far: Arm | None = None
 
     def settle(self) -> None:
         """Find the way as things are wired now.
@@ -82,36 +89,32 @@ class Route:
             NotReachable: nothing says where the arm that answers is.
             UnknownPlacement: the environment asks for one that there is not.
         """
-        version, wiring = runtime.version, runtime.wiring
-        placed = placement(self.method.capability)
-        run = _way(self.method, placed, wiring)
+        version, wiring, method = runtime.version, runtime.wiring, self.method
+        where = placement(method.capability)
+        self.placed = self.far = None
+        if where == "auto" and wiring.place is not None:
+            self.placed = Placed(method, wiring)
+            run: Callable[..., Any] = self.placed.call
+        elif where == "remote":
+            self.far = Arm.SERVICE
+            run = Remote(method.capability, self.far).connect(method)
+        elif where == "auto" and runtime.implementation(method.capability) is None:
+            # There is no table beside us: the monolith's port endpoint places the call.
+            self.far = Arm.MONOLITH
+            run = Remote(method.capability, self.far).connect(method)
+        else:
+            run = _here(method, Loopback if where == "loopback" else Local)
         # In loopback, which is for finding faults, a fallback would hide them.
-        if self.method.fallback is not None and placed != "loopback":
-            run = _or_fallback(self.method.fallback, run)
-        if self.method.kind is Kind.COMMAND:
-            run = _refused_in_shadow(self.method, run)
+        if method.fallback is not None and where != "loopback":
+            run = _or_fallback(method.fallback, run)
+        if method.kind is Kind.COMMAND:
+            run = _refused_in_shadow(method, run)
         if wiring.guard is not None:
-            run = _guarded(self.method, wiring.guard, run)
+            run = _guarded(method, wiring.guard, run)
         if wiring.interpose is not None:
-            run = _interposed(self.method, wiring.interpose, run)
+            run = _interposed(method, wiring.interpose, run)
         self.run = run
         self.version = version
-
-
-def _way(method: Method, placed: Placement, wiring: Wiring) -> Callable[..., Any]:
-    match placed:
-        case "local":
-            return _here(method, Local)
-        case "loopback":
-            return _here(method, Loopback)
-        case "remote":
-            return Remote(method.capability, Arm.SERVICE).connect(method)
-        case "auto":
-            if wiring.place is not None:
-                return Placed(method, wiring).call
-            if runtime.implementation(method.capability) is not None:
-                return _here(method, Local)
-            return Remote(method.capability, Arm.MONOLITH).connect(method)
 
 
 def _here(method: Method, transport: Callable[[Port], Transport]) -> Callable[..., Any]:
@@ -128,12 +131,17 @@ def _here(method: Method, transport: Callable[[Port], Transport]) -> Callable[..
 class Placed:
     """Calls that the ladder places, each one anew."""
 
-    __slots__ = ("_arms", "_wiring", "method")
+    __slots__ = ("_arms", "method", "wiring")
 
     def __init__(self, method: Method, wiring: Wiring) -> None:
         self.method = method
-        self._wiring = wiring
+        self.wiring = wiring
         self._arms: dict[Arm, Callable[..., Any]] = {}
+
+    def at_home(self, arm: Arm) -> bool:
+        """Is this process that arm of the capability?"""
+        home = arm is self.wiring.arm
+        return home and runtime.implementation(self.method.capability) is not None
 
     def arm(self, arm: Arm) -> Callable[..., Any]:
         """The way to an arm: in this process where the arm is at home, else over HTTP.
@@ -143,9 +151,10 @@ class Placed:
         """
         way = self._arms.get(arm)
         if way is None:
-            name = self.method.capability
-            at_home = arm is self._wiring.arm and runtime.implementation(name) is not None
-            way = _here(self.method, Local) if at_home else Remote(name, arm).connect(self.method)
+            if self.at_home(arm):
+                way = _here(self.method, Local)
+            else:
+                way = Remote(self.method.capability, arm).connect(self.method)
             self._arms[arm] = way
         return way
 
@@ -157,40 +166,21 @@ class Placed:
             cohort = draw()
             context = context.replace(cohort=cohort)
         forced = context.forced.get(name) if context.forced else None
-        place = typing.cast("Callable[[Call], Any]", self._wiring.place)
-        arm: Arm = place(Call(name, self.method.kind, cohort, forced)).arm
-        return arm, context
+        place = typing.cast("Callable[[Call], Decision]", self.wiring.place)
+        return place(Call(name, self.method.kind, cohort, forced)).arm, context
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
         """One call; raises what the arm that was asked last raises."""
         before = current()
         arm, context = self.decide(before)
         way = self._arms.get(arm) or self.arm(arm)
-        observe = self._wiring.observe
-        began = time.perf_counter()
-        outcome = Outcome.FAILED
-        try:
+        with Watched(self, arm, context):
             if context is before:
-                answer = way(*args, **kwargs)
-            else:
-                with use(context):
-                    answer = way(*args, **kwargs)
-            outcome = Outcome.OK
-        except DeclaredError:
-            outcome = Outcome.DECLARED
-            raise
-        except PortError as error:
-            if arm is Arm.MONOLITH or not self.may_fall_back(error, context):
-                raise
-            outcome = Outcome.FALLBACK
-        finally:
-            if observe is not None and not context.shadow:
-                seconds = time.perf_counter() - began
-                observe(self.method.capability, arm, self.method.kind, outcome, seconds)
-        if outcome is Outcome.FALLBACK:
+                return way(*args, **kwargs)
             with use(context):
-                return self.arm(Arm.MONOLITH)(*args, **kwargs)
-        return answer
+                return way(*args, **kwargs)
+        with use(context):
+            return self.arm(Arm.MONOLITH)(*args, **kwargs)
 
     def may_fall_back(self, error: PortError, context: Context) -> bool:
         """May the monolith answer what the service has not?
@@ -198,13 +188,54 @@ class Placed:
         A query, whatever happened to it; a command only if nothing can have been executed, and
         either arm may take it. Nobody waits any more once the caller's own deadline has passed.
         """
-        fallback = self._wiring.fallback
+        fallback = self.wiring.fallback
         kind = self.method.kind
         if fallback is None or not fallback(self.method.capability, kind):
             return False
         if kind is Kind.COMMAND:
             return isinstance(error, NotExecuted) and not isinstance(error, CallRefused | TooLate)
         return context.deadline is None or time.monotonic() < context.deadline
+
+
+class Watched:
+    """Stands around a call that the ladder has placed, and tells the observer how it ended.
+
+    Swallows the error if the monolith may answer instead: what follows the block is the fallback.
+    """
+
+    __slots__ = ("_arm", "_began", "_context", "_placed")
+
+    def __init__(self, placed: Placed, arm: Arm, context: Context) -> None:
+        self._placed = placed
+        self._arm = arm
+        self._context = context
+
+    def __enter__(self) -> None:
+        self._began = time.perf_counter()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        outcome = Outcome.OK
+        if error is not None:
+            outcome = Outcome.FAILED
+            if isinstance(error, DeclaredError):
+                outcome = Outcome.DECLARED
+            elif (
+                self._arm is Arm.SERVICE
+                and isinstance(error, PortError)
+                and self._placed.may_fall_back(error, self._context)
+            ):
+                outcome = Outcome.FALLBACK
+        observe = self._placed.wiring.observe
+        if observe is not None and not self._context.shadow:
+            method = self._placed.method
+            seconds = time.perf_counter() - self._began
+            observe(method.capability, self._arm, method.kind, outcome, seconds)
+        return outcome is Outcome.FALLBACK
 
 
 def _or_fallback(fallback: Callable[..., Any], run: Callable[..., Any]) -> Callable[..., Any]:
@@ -217,10 +248,19 @@ def _or_fallback(fallback: Callable[..., Any], run: Callable[..., Any]) -> Calla
     return with_fallback
 
 
+def refuse_in_shadow(method: Method) -> None:
+    """A shadow call changes nothing.
+
+    Raises:
+        CallRefused: the method is a command, and a shadow call makes it.
+    """
+    if method.kind is Kind.COMMAND and current().shadow:
+        raise CallRefused(f"{method} is a command, and a shadow call changes nothing")
+
+
 def _refused_in_shadow(method: Method, run: Callable[..., Any]) -> Callable[..., Any]:
     def unless_shadow(*args: Any, **kwargs: Any) -> Any:
-        if current().shadow:
-            raise CallRefused(f"{method} is a command, and a shadow call changes nothing")
+        refuse_in_shadow(method)
         return run(*args, **kwargs)
 
     return unless_shadow

@@ -5,7 +5,6 @@ The answering half, with the table of statuses, is ``strangler.ports.serve``.
 
 from __future__ import annotations
 
-import functools
 import time
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -16,7 +15,7 @@ from strangler.ports import headers as names
 from strangler.ports import runtime
 from strangler.ports.codec import Codec
 from strangler.ports.context import Context, Trace
-from strangler.ports.declare import Kind, Method, Port
+from strangler.ports.declare import Kind, Method
 from strangler.ports.errors import (
     BadAnswer,
     Busy,
@@ -25,6 +24,7 @@ from strangler.ports.errors import (
     PortError,
     TooLate,
 )
+from strangler.ports.freeze import digest
 from strangler.ports.tokens import Use, mint
 
 PATH = "/_strangler/ports/"
@@ -60,13 +60,6 @@ class _Problem(msgspec.Struct):
 _problem = msgspec.json.Decoder(_Problem)
 
 
-@functools.cache
-def _digest(port: type[Port]) -> str:
-    from strangler.ports.freeze import digest  # noqa: PLC0415 - only whoever calls needs schemas
-
-    return digest(port)
-
-
 def request(
     method: Method, context: Context, body: bytes, *, audience: str, deadline: float
 ) -> Request:
@@ -99,7 +92,7 @@ def request(
     headers = {
         names.CONTEXT: token,
         names.DEADLINE: f"{left:.3f}",
-        names.DIGEST: _digest(method.port),
+        names.DIGEST: digest(method.port),
         "traceparent": trace.header,
     }
     if trace.state:
