@@ -1,1 +1,1 @@
-"""Capabilities that have left the monolith: one FastAPI service per folder."""
+"""What has been carved out: one FastAPI service per folder, none of which knows the monolith."""

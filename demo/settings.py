@@ -1,0 +1,70 @@
+"""The demo's own copy of the manifest: the shop's, with thresholds that fit into a minute."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from demo.processes import ROOT
+
+THRESHOLDS = {
+    "shadow": {"sample": "1.0", "min_comparisons": "80", "min_per_route": "30"},
+    "rollout": {"steps": "[5, 25, 50]", "min_requests": "12", "soak": '"2s"'},
+}
+"""What the gates of the demo want; a shop of your own would ask for more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the film is made of; ``stay`` keeps everything running at its end."""
+
+    stay: bool
+    folder: Path = ROOT / "var" / "demo"
+    capability: str = "pricing"
+    rate: float = 90.0
+    visitors: int = 600
+    workers: int = 3
+    products: int = 120
+    customers: int = 8
+
+
+def write_manifest(settings: Settings, *, monolith: str, service: str) -> Path:
+    """Write the manifest of the demo, and say where.
+
+    Raises:
+        ValueError: the shop's manifest does not look as it did when this was written.
+    """
+    text = (ROOT / "router" / "capabilities.toml").read_text()
+    name = settings.capability
+    text = _replaced(text, r'^monolith = ".*"$', f'monolith = "{monolith}"')
+    head, found, rest = text.partition(f"[capability.{name}]\n")
+    if not found:
+        raise ValueError(f"router/capabilities.toml has no [capability.{name}]")
+    rest = _replaced(rest, r"^service  = .*$", f'service  = ["{service}"]')
+    for section in THRESHOLDS:
+        pattern = rf"^\[capability\.{name}\.{section}\]\n(?:[^\[\n].*\n|\n)*"
+        rest = re.sub(pattern, "", rest, count=1, flags=re.MULTILINE)
+    own = "\n".join(
+        f"[capability.{name}.{section}]\n"
+        + "".join(f"{key} = {value}\n" for key, value in values.items())
+        for section, values in THRESHOLDS.items()
+    )
+    path = settings.folder / "capabilities.toml"
+    path.write_text(f"{head}{found}{rest}\n{own}")
+    return path
+
+
+def _replaced(text: str, pattern: str, replacement: str) -> str:
+    new, count = re.subn(pattern, replacement, text, count=1, flags=re.MULTILINE)
+    if not count:
+        raise ValueError(f"router/capabilities.toml has no line like {pattern}")
+    return new
+
+
+def wrong_rules(settings: Settings) -> Path:
+    """The service's rules with one deliberate mistake: Germany is taxed at 16 %, not at 19."""
+    rules = (ROOT / "extracted" / "pricing" / "rules.toml").read_text()
+    path = settings.folder / "wrong-rules.toml"
+    path.write_text(_replaced(rules, r"^\[countries\.DE\]\ntax = 19$", "[countries.DE]\ntax = 16"))
+    return path

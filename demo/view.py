@@ -1,0 +1,109 @@
+"""What the audience sees: the ladder, the split, errors and latency by arm, and what was done."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass, field
+
+from rich import box
+from rich.console import Console, ConsoleOptions, Group, RenderResult
+from rich.panel import Panel
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from demo.ledger import Ledger
+from strangler.ladder import Arm, Stage
+
+LINES = 14
+"""How many lines of the story are on the screen."""
+
+COLOURS = {Arm.MONOLITH: "cyan", Arm.SERVICE: "green"}
+
+
+@dataclass(slots=True)
+class Picture:
+    """What the live view shows; rendered anew at every tick."""
+
+    capability: str
+    ledger: Ledger
+    began: float = field(default_factory=time.monotonic)
+    stage: Stage = Stage.MONOLITH
+    percent: int = 0
+    note: str = ""
+    story: deque[Text] = field(default_factory=lambda: deque(maxlen=LINES))
+
+    def __rich_console__(self, _console: Console, _options: ConsoleOptions) -> RenderResult:
+        seconds = time.monotonic() - self.began
+        yield Panel(
+            Group(
+                self._ladder(),
+                Text(),
+                self._split(),
+                Text(),
+                self._figures(seconds),
+                Rule(style="dim"),
+                *self.story,
+            ),
+            title=f"[bold]{self.capability}[/] climbs, under traffic",
+            subtitle=f"{seconds:4.0f} s",
+            box=box.ROUNDED,
+            width=96,
+        )
+
+    def _ladder(self) -> Text:
+        rungs = [stage for stage in Stage if stage is not Stage.REPLICATING]
+        text = Text("  ")
+        for stage in rungs:
+            if stage is not rungs[0]:
+                text.append(" ── ", style="dim")
+            label = f"{stage} {self.percent} %" if self._is_canary(stage) else str(stage)
+            here = stage is self.stage
+            text.append(f" {label} ", style="bold reverse green" if here else "dim")
+        return text
+
+    def _is_canary(self, stage: Stage) -> bool:
+        return stage is self.stage and stage is Stage.CANARY
+
+    def _split(self) -> Text:
+        width = 60
+        share = {Stage.LIVE: 100, Stage.RETIRED: 100}.get(self.stage, self.percent)
+        service = round(width * share / 100)
+        text = Text("  who answers  ")
+        text.append("█" * (width - service), style=COLOURS[Arm.MONOLITH])
+        text.append("█" * service, style=COLOURS[Arm.SERVICE])
+        text.append(f"  {share:3} % service")
+        return text
+
+    def _figures(self, seconds: float) -> Table:
+        table = Table(box=None, padding=(0, 2), show_edge=False)
+        table.add_column(f"{self.capability}, by arm")
+        for heading in ("requests", "failed", "p50", "p95"):
+            table.add_column(heading, justify="right")
+        for arm in Arm:
+            figures = self.ledger.arms.get((self.capability, arm))
+            if figures is None:
+                table.add_row(Text(arm, style=COLOURS[arm]), "0", "0", "–", "–")
+                continue
+            table.add_row(
+                Text(arm, style=COLOURS[arm]),
+                f"{figures.requests:,}",
+                str(figures.failed),
+                milliseconds(figures.percentile(0.50)),
+                milliseconds(figures.percentile(0.95)),
+            )
+        ledger = self.ledger
+        table.add_row(
+            Text("the whole shop", style="bold"),
+            f"{ledger.requests:,}",
+            str(len(ledger.failures)),
+            f"{ledger.requests / max(seconds, 1):.0f}/s",
+            f"{len(ledger.orders)} orders",
+        )
+        return table
+
+
+def milliseconds(seconds: float | None) -> str:
+    """``12.3 ms``, or a dash where there is nothing to show."""
+    return "–" if seconds is None else f"{seconds * 1000:.1f} ms"
