@@ -234,8 +234,7 @@ def _move(
     force: bool = False,
 ) -> Moved:
     members = _members(name)
-    with ledger.reaching():
-        seen = state.read_all()
+    seen = _seen()
     moves = _moves(members, seen, plan)
     probed = {one.name: _probe(one, [moves[one.name]]) for one in members}
     with ledger.opened(at) as book:
@@ -278,6 +277,11 @@ def _overlay(
                 revived = known.standing.killed and not after.killed
                 book.write(known, after, action, anew=revived, actor=actor, reason=reason)
     return book.moved(name)
+
+
+def _seen() -> dict[str, State]:
+    with ledger.reaching():
+        return state.read_all()
 
 
 def _members(name: str) -> list[Capability]:
