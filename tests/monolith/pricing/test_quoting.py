@@ -1,10 +1,11 @@
-"""The arithmetic of a quote, for any basket: it adds up, it rounds once, it never goes below zero."""
+"""The arithmetic of a quote, for any basket: it adds up, and it rounds once."""
 
 from __future__ import annotations
 
 from datetime import date
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal, localcontext
 from fractions import Fraction
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -23,6 +24,7 @@ CURRENCIES = {
     "JPY": Currency(0, ROUND_HALF_EVEN),
     "KWD": Currency(3, ROUND_HALF_UP),
 }
+Basket = tuple[Rules, list[Line], list[Product], Coupon | None]
 percentages = st.decimals("0.01", "100", places=2)
 
 
@@ -36,13 +38,11 @@ def tiers(draw: st.DrawFn) -> tuple[Tier, ...]:
 
 
 @st.composite
-def baskets(draw: st.DrawFn) -> tuple[Rules, list[Line], list[Product], Coupon | None]:
+def baskets(draw: st.DrawFn) -> Basket:
     code = draw(st.sampled_from(sorted(CURRENCIES)))
     coupon = draw(
         st.none()
-        | st.builds(
-            lambda percent: Coupon("C", percent, None, None, Decimal(0), None), percentages
-        )
+        | st.builds(lambda percent: Coupon("C", percent, None, None, Decimal(0), None), percentages)
         | st.builds(
             lambda amount: Coupon("C", None, amount, code, Decimal(0), None),
             st.decimals("0.01", "500", places=2),
@@ -72,7 +72,7 @@ def baskets(draw: st.DrawFn) -> tuple[Rules, list[Line], list[Product], Coupon |
     return rules, lines, [product for product in products if product.sku in wanted], coupon
 
 
-def price(basket: tuple[Rules, list[Line], list[Product], Coupon | None]) -> Quote:
+def price(basket: Basket) -> Quote:
     rules, lines, products, coupon = basket
     return quote(rules, merge(lines), products, country="XX", coupon=coupon)
 
@@ -89,7 +89,7 @@ def nearest(currency: Currency, exact: Fraction) -> Decimal:
 
 
 @given(baskets())
-def test_a_quote_adds_up(basket):
+def test_a_quote_adds_up(basket: Basket):
     answer = price(basket)
 
     for line in answer.lines:
@@ -100,7 +100,7 @@ def test_a_quote_adds_up(basket):
 
 
 @given(baskets())
-def test_each_amount_is_rounded_once(basket):
+def test_each_amount_is_rounded_once(basket: Basket):
     rules, _, _, coupon = basket
     answer = price(basket)
     currency = CURRENCIES[answer.currency]
@@ -122,7 +122,7 @@ def test_each_amount_is_rounded_once(basket):
 
 
 @given(baskets())
-def test_no_discount_is_negative_or_more_than_what_it_is_taken_from(basket):
+def test_no_discount_is_negative_or_more_than_what_it_is_taken_from(basket: Basket):
     answer = price(basket)
 
     for line in answer.lines:
@@ -134,7 +134,7 @@ def test_no_discount_is_negative_or_more_than_what_it_is_taken_from(basket):
 
 
 @given(baskets())
-def test_every_amount_can_be_written_and_paid_in_its_currency(basket):
+def test_every_amount_can_be_written_and_paid_in_its_currency(basket: Basket):
     answer = price(basket)
     currency = CURRENCIES[answer.currency]
     amounts = [answer.subtotal, answer.discount, answer.tax, answer.rounding, answer.total]
@@ -149,7 +149,7 @@ def test_every_amount_can_be_written_and_paid_in_its_currency(basket):
 
 
 @given(baskets(), st.randoms(use_true_random=False))
-def test_the_order_of_lines_and_how_they_are_split_do_not_matter(basket, random):
+def test_the_order_of_lines_and_how_they_are_split_do_not_matter(basket: Basket, random: Random):
     rules, lines, products, coupon = basket
     answer = price(basket)
     shuffled = [Line(line.sku, 1) for line in lines for _ in range(line.quantity)]
@@ -170,7 +170,7 @@ def test_the_order_of_lines_and_how_they_are_split_do_not_matter(basket, random)
 
 def test_the_callers_decimal_context_changes_nothing():
     currency = CURRENCIES["EUR"]
-    rules = Rules({"EUR": currency}, {"XX": Decimal("19")}, (), {})
+    rules = Rules({"EUR": currency}, {"XX": Decimal(19)}, (), {})
     product = Product("a", "a", "", "", {}, Money(Decimal("12345.67"), "EUR"), active=True)
 
     with localcontext(prec=3):
