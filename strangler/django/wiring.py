@@ -19,15 +19,12 @@ from strangler.ladder import Arm
 from strangler.manifest import ManifestErrors, Resilience
 from strangler.ports import context, runtime
 from strangler.ports.declare import Method
+from strangler.ports.guard import CallInTransaction
 from strangler.ports.keys import Keyring, KeysUnusable
 from strangler.routing.decide import Kind
 
 _log = logging.getLogger("strangler.ports")
 _KIT = str(Path(strangler.__file__).parent)
-
-
-class InsideTransaction(RuntimeError):
-    """A port call that could be remote, made while a database transaction is open."""
 
 
 def wire() -> None:
@@ -108,7 +105,7 @@ class Guard:
         """Look at every database of this thread.
 
         Raises:
-            InsideTransaction: in a test run, if a transaction is open.
+            CallInTransaction: in a test run, if a transaction is open.
         """
         # Only now: a test run begins after the apps are ready.
         testing = observations.testing()
@@ -119,14 +116,10 @@ class Guard:
             # TestCase marks the blocks that it opens itself.
             if all(block._from_testcase for block in blocks.atomic_blocks):  # noqa: SLF001  # there is no public mark
                 continue
-            message = (
-                f"{method} is called inside an open transaction on {connection.alias!r}: once it "
-                "is remote it would hold locks while it waits, and would not be rolled back. "
-                "Call it before atomic(), or after"
-            )
+            trouble = CallInTransaction(method, connection.alias)
             if testing:
-                raise InsideTransaction(message)
-            self._warn(message)
+                raise trouble
+            self._warn(str(trouble))
 
     def _warn(self, message: str) -> None:
         frames = [

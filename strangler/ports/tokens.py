@@ -46,6 +46,8 @@ class Use(StrEnum):
 
     PORT = "port"
     HTTP = "http"
+    FORCE = "force"
+    """Not a call, but a tester's wish for an arm."""
 
 
 class TokenRefused(Exception):
