@@ -1,0 +1,256 @@
+"""The answering half of ports: who answers here, and the server's side of the wire.
+
+A call is ``POST {base}/_strangler/ports/{capability}/{method}`` with these headers:
+
+====================  ==============================================================================
+X-Strangler-Context   the signed token: caller, user, cohort, hops, shadow mark (see ``tokens``)
+X-Strangler-Deadline  seconds that are left to the caller, a decimal number: clocks differ
+X-Strangler-Digest    the digest of the contract as the caller knows it
+traceparent           W3C trace context, and ``tracestate``
+====================  ==============================================================================
+
+and it is answered with
+
+===========  =======================================================================================
+200          the answer, in JSON
+422          and ``X-Strangler-Error: declared``: an error of the contract
+400          bad arguments or deadline
+401 403      the token proves nothing; this caller, or a shadow call, may not do this
+404 413      there is no such port or method here; the body is too large
+408 503      too late to begin; unable to begin, or the other arm could not
+508          the call has passed through too many parties
+500 502 504  something went wrong on the way: nobody knows what has been executed
+===========  =======================================================================================
+
+Every refusal, 400 to 503 and 508, bears ``X-Strangler-Executed: no``: nothing has changed. The rims
+(``strangler.django``, ``strangler.fastapi``) bring requests here and carry answers away, and know
+nothing of all this.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+from strangler.ports import headers as names
+from strangler.ports import runtime
+from strangler.ports.answer import Answer, Refusal, failed, passed_on, run
+from strangler.ports.codec import BadArguments, codec
+from strangler.ports.context import Context, Trace, use
+from strangler.ports.declare import Kind, Method, Port, methods
+from strangler.ports.errors import DeclaredError, PortError
+from strangler.ports.freeze import digest
+from strangler.ports.remote import NotReachable
+from strangler.ports.route import Placed
+from strangler.ports.runtime import Outcome
+from strangler.ports.tokens import TokenRefused, Use, verify
+from strangler.ports.wire import PATH
+
+__all__ = ["HOPS", "LIMIT", "PATH", "Answer", "dispatch", "serve"]
+
+LIMIT: Final = 1024 * 1024
+"""Bytes that the body of a call may have."""
+HOPS: Final = 3
+"""Kit parties that a call may have passed through."""
+
+_log = logging.getLogger("strangler.ports")
+
+
+def serve(port: type[Port], implementation: Port) -> None:
+    """This object answers for the port in this process, to callers here and elsewhere.
+
+    Raises:
+        TypeError: the object does not implement the port, or not all of it.
+    """
+    runtime.register(port, implementation)
+
+
+def dispatch(
+    capability: str,
+    method: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    *,
+    callers: Collection[str],
+    port: type[Port] | None = None,
+    ladder: bool = False,
+    limit: int = LIMIT,
+) -> Answer:
+    """Answer one call that came over HTTP. Never raises.
+
+    Args:
+        capability: as the URL has it.
+        method: as the URL has it.
+        body: the whole body; of one that is too long, a little more than the limit will do.
+        headers: of the request; a mapping that ignores case, or with names in lower case.
+        callers: the capabilities whose services may call; the monolith always may.
+        port: the port, where nobody in this process implements it.
+        ladder: place the call, as this process places its own: the monolith does that for services
+            which have no routing table. Otherwise it is answered here.
+        limit: bytes that the body may have.
+    """
+    call = _Call(capability, method, body, headers, port)
+    try:
+        return call.answer(callers, ladder=ladder, limit=limit)
+    except Refusal as refusal:
+        return refusal.answer()
+    except Exception as error:  # noqa: BLE001 - a caller must be answered, and told nothing
+        return failed(call.action, error, began=call.began)
+
+
+class _Call:
+    """One call on its way: proved, allowed, read, and only then executed."""
+
+    __slots__ = ("action", "began", "body", "headers", "implementation", "method")
+
+    def __init__(
+        self,
+        capability: str,
+        method: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        port: type[Port] | None,
+    ) -> None:
+        self.action = f"{capability}.{method}"
+        self.began = False
+        self.body = body
+        self.headers = headers
+        self.implementation = runtime.implementation(capability)
+        known = type(self.implementation) if self.implementation is not None else port
+        self.method = methods(known).get(method) if known is not None else None
+
+    def answer(self, callers: Collection[str], *, ladder: bool, limit: int) -> Answer:
+        if len(self.body) > limit:
+            raise Refusal(413, "TooLarge", f"a call has {limit} bytes at most")
+        context = self.proved()
+        if context.caller != runtime.MONOLITH and context.caller not in callers:
+            raise Refusal(
+                403,
+                "CallerRefused",
+                f"{context.caller} may not call {self.action}: name it in the capability's callers",
+            )
+        method = self.method
+        if method is None:
+            raise Refusal(404, "UnknownMethod", f"nothing here answers {self.action}")
+        if context.hops > HOPS:
+            said = f"{self.action} has passed through {context.hops} parties, of {HOPS} at most"
+            raise Refusal(508, "TooManyHops", said)
+        if context.shadow and method.kind is Kind.COMMAND:
+            raise Refusal(403, "ShadowRefused", f"{method} is a command; a shadow changes nothing")
+        self.compare_digests(method, context)
+        context = context.replace(
+            deadline=self.deadline(method),
+            trace=Trace.continued(self.headers.get("traceparent"), self.headers.get("tracestate")),
+        )
+        try:
+            arguments = codec(method).decode_arguments(self.body)
+        except BadArguments as error:
+            raise Refusal(400, "BadArguments", str(error), path=error.path) from None
+        if ladder and runtime.wiring.place is not None:
+            return self.placed(method, context, arguments)
+        with use(context):
+            return self.here(method, arguments)
+
+    def proved(self) -> Context:
+        """The context that the token proves."""
+        wiring = runtime.wiring
+        token = self.headers.get(_CONTEXT)
+        if not token:
+            raise Refusal(401, "TokenRefused", f"a port is called with {names.CONTEXT}")
+        if wiring.keyring is None:
+            raise RuntimeError("no keyring: runtime.configure(keyring=…) before ports are served")
+        once = self.method is not None and self.method.kind is Kind.COMMAND
+        try:
+            return verify(
+                wiring.keyring,
+                token,
+                use=Use.PORT,
+                action=self.action,
+                once=once,
+                body=self.body if once else None,
+                replays=wiring.replays,
+            )
+        except TokenRefused as refused:
+            raise Refusal(401, "TokenRefused", refused.reason) from None
+
+    def deadline(self, method: Method) -> float:
+        """On our own clock; the method's timeout where the caller has said nothing."""
+        said = self.headers.get(_DEADLINE)
+        if said is None:
+            return time.monotonic() + method.timeout
+        if not _SECONDS.fullmatch(said):
+            raise Refusal(400, "BadDeadline", f"{names.DEADLINE} is seconds, such as 1.5")
+        left = float(said)
+        if left <= 0:
+            raise Refusal(408, "TooLate", "the deadline had passed when the call arrived")
+        return time.monotonic() + left
+
+    def compare_digests(self, method: Method, context: Context) -> None:
+        """Say once of each digest that a caller knows another contract than we do."""
+        theirs = self.headers.get(_DIGEST)
+        ours = digest(method.port)
+        if theirs is None or theirs == ours:
+            return
+        seen = (method.capability, context.caller, theirs)
+        if seen not in _skewed and len(_skewed) < _SKEWS:
+            _skewed.add(seen)
+            _log.warning(
+                "%s knows another contract of %s (%.32s) than is answered here (%s): see that both "
+                "sides are deployed",
+                context.caller, method.capability, theirs, ours,
+            )  # fmt: skip
+
+    def here(self, method: Method, arguments: Mapping[str, Any]) -> Answer:
+        """The answer of this process.
+
+        From here on nobody can say that nothing was executed, not even by a ``NotExecuted``: that
+        speaks of some other call, which the implementation made.
+        """
+        if self.implementation is None:
+            raise Refusal(404, "UnknownMethod", f"nothing here answers {self.action}")
+        self.began = True
+        return run(method, getattr(self.implementation, method.name), arguments, runtime.wiring.arm)
+
+    def placed(self, method: Method, context: Context, arguments: Mapping[str, Any]) -> Answer:
+        """The answer of the arm that the ladder names, or of this one if that fails and it may."""
+        placed = Placed(method, runtime.wiring)
+        arm, context = placed.decide(context)
+        began = time.perf_counter()
+        outcome = Outcome.FAILED
+        mine = arm is runtime.wiring.arm
+        with use(context):
+            try:
+                if mine:
+                    answer = self.here(method, arguments)
+                else:
+                    way = placed.arm(arm)
+                    self.began = True
+                    answer = run(method, way, arguments, arm)
+                outcome = Outcome.OK if answer.status == 200 else Outcome.DECLARED
+            except NotReachable as error:
+                raise Refusal(503, "NotReachable", str(error)) from error
+            except PortError as error:
+                if mine or isinstance(error, DeclaredError):
+                    raise
+                may = self.implementation is not None and placed.may_fall_back(error, context)
+                outcome = Outcome.FALLBACK if may else Outcome.FAILED
+                answer = passed_on(error)
+            finally:
+                observe = runtime.wiring.observe
+                if observe is not None and not context.shadow:
+                    seconds = time.perf_counter() - began
+                    observe(method.capability, arm, method.kind, outcome, seconds)
+            return self.here(method, arguments) if outcome is Outcome.FALLBACK else answer
+
+
+_CONTEXT: Final = names.CONTEXT.lower()
+_DEADLINE: Final = names.DEADLINE.lower()
+_DIGEST: Final = names.DIGEST.lower()
+_SECONDS: Final = re.compile(r"-?[0-9]{1,9}(\.[0-9]{1,9})?")
+_SKEWS: Final = 1000
+"""Skews that are said in the life of a process: a hostile caller can make up any number of them."""
+
+_skewed: set[tuple[str, str | None, str]] = set()
