@@ -20,9 +20,10 @@ class ProductForm(forms.ModelForm):
     def clean(self) -> dict[str, Any]:
         """Refuse a price that the service would refuse."""
         data = super().clean() or {}
-        if {"amount", "currency"} <= set(data):
+        currency = data.get("currency") or self.instance.currency
+        if "amount" in data:
             try:
-                checked(self.instance.sku, Money(data["amount"], data["currency"]))
+                checked(self.instance.sku, Money(data["amount"], currency))
             except InvalidPrice as error:
                 self.add_error("amount", error.reason)
         return data

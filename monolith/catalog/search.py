@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from django.db.models import Q, QuerySet
-from django.db.models.fields.json import KeyTextTransform
+from django.db.models.fields.json import KeyTransform
 
 from monolith.catalog.models import Product, searchable
 
@@ -45,7 +45,7 @@ def products(wanted: Wanted) -> QuerySet[Product]:
         below = Q(category__path__startswith=f"{wanted.category}/")
         rows = rows.filter(Q(category__path=wanted.category) | below)
     for index, (key, value) in enumerate(wanted.attributes):
-        rows = rows.alias(**{f"attribute{index}": KeyTextTransform(key, "attributes")})
+        rows = rows.alias(**{f"attribute{index}": KeyTransform(key, "attributes")})
         rows = rows.filter(**{f"attribute{index}": value})
     if wanted.currency:
         rows = rows.filter(currency=wanted.currency)

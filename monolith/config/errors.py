@@ -67,8 +67,8 @@ def _problems(detail: Any, path: str) -> Iterator[tuple[str, str]]:
     """Every message in a validation error, with the JSON path of what it is about."""
     if isinstance(detail, dict):
         for key, value in detail.items():
-            inner = path if key == "non_field_errors" else f"{path}.{key}"
-            yield from _problems(value, inner)
+            inner = f"[{key}]" if isinstance(key, int) else f".{key}"
+            yield from _problems(value, path if key == "non_field_errors" else path + inner)
     elif isinstance(detail, list):
         for index, value in enumerate(detail):
             nested = isinstance(value, dict | list)
