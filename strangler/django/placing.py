@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 
 from strangler.django import conf, state, tables
-from strangler.ladder import Arm, Stage, Standing
+from strangler.ladder import COHORTS, Arm
 from strangler.routing.decide import Call, Decision, Kind, Reason, decide
-from strangler.routing.table import Table, TableUnusable
+from strangler.routing.table import Entry, Snapshot, Table, TableUnusable
 
 _FRESH = 1.0
 """Seconds for which owners read from the database are believed, and trouble is said only once."""
@@ -29,10 +30,34 @@ def _table(root: Path) -> Table:
     return Table(root)
 
 
+_pinned: ContextVar[Snapshot | None] = ContextVar("strangler_pinned_table", default=None)
+
+
+class pinned:  # noqa: N801  # a context manager, read as an adjective
+    """Everything inside is placed by one revision, whatever is published meanwhile."""
+
+    __slots__ = ("_token",)
+
+    def __enter__(self) -> None:
+        try:
+            snapshot = table().pinned()
+        except TableUnusable:
+            snapshot = None  # every question says so for itself
+        self._token = _pinned.set(snapshot)
+
+    def __exit__(self, *_: object) -> None:
+        _pinned.reset(self._token)
+
+
+def revision() -> Snapshot | Table:
+    """The revision that is pinned here, or the table as it is now."""
+    return _pinned.get() or table()
+
+
 def place(call: Call) -> Decision:
     """Where this call goes. Never raises: a table that can't be asked leaves it to the owner."""
     try:
-        return decide(call, table())
+        return decide(call, revision())
     except TableUnusable as error:
         _owners.trouble(error)
         return Decision(_owners.arm(call), Reason.OWNER)
@@ -44,12 +69,15 @@ def fallback(capability: str, kind: Kind) -> bool:
     Until the capability is retired, every query; commands only of a capability without tables,
     since either arm may take those.
     """
+    entry: Entry | None
     try:
-        allowed = table().entry(capability).fallback
+        entry = revision().entry(capability)
     except TableUnusable as error:
         _owners.trouble(error)
-        allowed = _owners.standing(capability).stage is not Stage.RETIRED
-    return allowed and (kind is Kind.QUERY or not tables.has_tables(state.capability(capability)))
+        entry = _owners.entry(capability)
+    if entry is not None and not entry.fallback:
+        return False
+    return kind is Kind.QUERY or not tables.has_tables(state.capability(capability))
 
 
 class _Owners:
@@ -57,7 +85,7 @@ class _Owners:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._standings: dict[str, Standing] = {}
+        self._entries: dict[str, Entry] = {}
         self._until = float("-inf")
         self._said = float("-inf")
 
@@ -69,12 +97,14 @@ class _Owners:
             _log.error("the routing table can't be asked: %s", error)
 
     def arm(self, call: Call) -> Arm:
-        standing = self.standing(call.capability)
-        if standing.killed and call.kind is Kind.QUERY and standing.stage is not Stage.RETIRED:
+        """Where a call goes that nobody can look up: to whom all such calls go, or the monolith."""
+        entry = self.entry(call.capability)
+        if entry is None:
             return Arm.MONOLITH
-        return standing.owner
+        part = entry.share.queries if call.kind is Kind.QUERY else entry.share.commands
+        return Arm.SERVICE if part == COHORTS else Arm.MONOLITH
 
-    def standing(self, capability: str) -> Standing:
+    def entry(self, capability: str) -> Entry | None:
         """What the database said within the last second, or at last if it is away too."""
         now = time.monotonic()
         if now >= self._until and self._lock.acquire(blocking=False):
@@ -83,15 +113,13 @@ class _Owners:
                 self._refresh()
             finally:
                 self._lock.release()
-        return self._standings.get(capability, Standing())
+        return self._entries.get(capability)
 
     def _refresh(self) -> None:
         try:
-            states = state.read_all()
+            self._entries = state.entries(state.read_all())
         except Exception as error:  # noqa: BLE001  # a call has to go somewhere, whatever is wrong
             _log.error("nor can the database say who owns what: %s", error)
-        else:
-            self._standings = {name: one.standing for name, one in states.items()}
 
 
 _owners = _Owners()

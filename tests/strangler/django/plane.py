@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from strangler.django import contracts, conf, observations, state
+from strangler.django import conf, contracts, observations, state
 from strangler.django.models import Observation, ShadowDifference, ShadowTally
 from strangler.ladder import Stage
 from strangler.routing.table import Table
