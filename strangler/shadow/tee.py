@@ -113,5 +113,5 @@ class Tee(Generic[Work]):
     def _attempt(what: Callable[..., None], *arguments: Work) -> None:
         try:
             what(*arguments)
-        except Exception:  # one that fails must not end the thread
+        except Exception:  # noqa: BLE001  # one that fails must not end the thread
             _log.exception("shadow: a comparison failed, and is not counted")

@@ -1,0 +1,244 @@
+"""The edge inside Django: one middleware, which decides the arm of every request, or only listens.
+
+``STRANGLER["EDGE"]`` says which. As ``middleware`` it is the one decider: a request that belongs to
+the service is carried there. As ``nginx`` somebody else decides, and it sets the context and
+shadows.
+
+Put it after Django's AuthenticationMiddleware, or wherever your own ``IDENTIFY`` can do its work,
+and before anything that reads request bodies. It is synchronous; under ASGI Django runs it in a
+thread.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from typing import Final
+
+from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest, HttpResponseBase
+
+from strangler.django import conf, forcing, identity, observations, placing, service_arm, shadowing
+from strangler.django.answers import refusal
+from strangler.django.contexts import Outside
+from strangler.django.readonly import read_only
+from strangler.django.targets import Target, seen, sent
+from strangler.ladder import Arm
+from strangler.manifest.values import SAFE
+from strangler.ports import runtime
+from strangler.ports.context import Context, Trace, use
+from strangler.ports.headers import ARM, CONTEXT, FORCE, INTERNAL, REASON, face
+from strangler.ports.keys import Keyring
+from strangler.ports.tokens import TokenRefused, Use, verify
+from strangler.routing.decide import Call, Kind
+from strangler.routing.paths import Match, OddPath, RouteMap, canonical
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
+
+
+def _key(header: str) -> str:
+    return f"HTTP_{header.upper().replace('-', '_')}"
+
+
+_INTERNAL: Final = frozenset(map(_key, INTERNAL))
+_CONTEXT: Final = _key(CONTEXT)
+_FORCE: Final = _key(FORCE)
+_PORTS: Final = "/_strangler/"
+
+CARRIED: Final = "carried"
+"""Why the monolith answers what another kit party has brought: one carry at most."""
+FALLBACK: Final = "fallback"
+"""Why the monolith answers what the service has failed to answer."""
+
+
+class _Refused(Exception):
+    """This request goes nowhere."""
+
+    def __init__(self, response: HttpResponseBase) -> None:
+        super().__init__()
+        self.response = response
+
+
+class EdgeMiddleware:
+    """Decides where each request goes, and makes the context in which it is answered."""
+
+    sync_capable = True
+    async_capable = False
+
+    def __init__(self, get_response: GetResponse) -> None:
+        """Read the manifest.
+
+        Raises:
+            BadSettings, ManifestErrors: the settings or the manifest are wrong.
+        """
+        manifest = conf.manifest()
+        self._get_response = get_response
+        self._decides = conf.settings().edge is conf.Edge.MIDDLEWARE
+        self._routes = RouteMap(manifest)
+        self._sticky = identity.Sticky(manifest.edge.sticky)
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer a request, here or there."""
+        if request.path_info.startswith(_PORTS):
+            # Port endpoints prove for themselves who calls.
+            return self._get_response(request)
+        meta = request.META
+        try:
+            where, match = self._match(request)
+            kind = self._kind(request, match, where)
+            if _INTERNAL.isdisjoint(meta) and shadowing.INSIDE not in meta:
+                context: Context = Outside(request, self._sticky)
+            else:
+                context = self._marked(request, match, kind)
+        except _Refused as refused:
+            return refused.response
+        if match is not None:
+            return self._capability(request, match, kind, where=where, context=context)
+        with use(context):
+            return self._here(request, context)
+
+    def _match(self, request: HttpRequest) -> tuple[Target, Match | None]:
+        """What was asked for, and the capability that it belongs to.
+
+        Raises:
+            _Refused: it might be one to some readers, and another or none to others.
+        """
+        where = sent(request)
+        try:
+            path = canonical(where.path)
+            if path != request.path:
+                # The server has rewritten it, and what Django sees is what counts.
+                where = seen(request)
+                path = canonical(where.path)
+        except OddPath as odd:
+            if self._routes.touches(where.path) or self._routes.touches(seen(request).path):
+                message = f"this path can be read in several ways: {odd.reason}"
+                raise _Refused(refusal(400, "OddPath", message)) from odd
+            return where, None
+        return where, self._routes.match(path)
+
+    def _kind(self, request: HttpRequest, match: Match | None, where: Target) -> Kind:
+        method = request.method or "GET"
+        if match is None:
+            return Kind.QUERY if method in SAFE else Kind.COMMAND
+        return self._routes.kind(match, method, canonical(where.path))
+
+    def _marked(self, request: HttpRequest, match: Match | None, kind: Kind) -> Context:
+        """The context of a request that carries something of the kit's, which is taken off it.
+
+        Raises:
+            _Refused: it proves nothing, or is not for this request.
+        """
+        meta = request.META
+        carried = {key: meta.pop(key) for key in _INTERNAL & meta.keys()}
+        inside: Context | None = meta.pop(shadowing.INSIDE, None)
+        if inside is not None:
+            return inside
+        try:
+            if token := carried.get(_CONTEXT):
+                return self._party(request, token, match, kind)
+            if token := carried.get(_FORCE):
+                return Outside(request, self._sticky, forced=self._forced(token, kind))
+        except TokenRefused as refused:
+            raise _Refused(refusal(403, "TokenRefused", refused.reason)) from refused
+        return Outside(request, self._sticky)
+
+    def _party(self, request: HttpRequest, token: str, match: Match | None, kind: Kind) -> Context:
+        """What another kit party says about its request.
+
+        Raises:
+            TokenRefused: it is none.
+            _Refused: it wants a shadow to change something.
+        """
+        once = kind is Kind.COMMAND
+        party = match.capability if match else runtime.wiring.party
+        context = verify(
+            _keyring(),
+            token,
+            use=Use.HTTP,
+            action=face(party, request.method or "GET"),
+            once=once,
+            body=request.body if once else None,
+            replays=runtime.wiring.replays,
+        )
+        if context.shadow and once:
+            message = "a shadow request changes nothing; this is a command"
+            raise _Refused(refusal(403, "ShadowRefused", message))
+        meta = request.META
+        trace = Trace.continued(meta.get("HTTP_TRACEPARENT"), meta.get("HTTP_TRACESTATE"))
+        return context.replace(trace=trace)
+
+    def _forced(self, token: str, kind: Kind) -> Mapping[str, Arm]:
+        """The arms that a tester forces.
+
+        Raises:
+            TokenRefused: nobody whom we know has signed it.
+            _Refused: this is a command.
+        """
+        wanted = forcing.forced(_keyring(), token)
+        if kind is Kind.COMMAND:
+            message = "only a query's arm can be forced: a command goes to the owner"
+            raise _Refused(refusal(400, "CommandForced", message))
+        return wanted
+
+    def _here(self, request: HttpRequest, context: Context) -> HttpResponseBase:
+        """The monolith's own answer; to a shadow's question one that has changed nothing."""
+        if context.shadow:
+            with read_only():
+                return self._get_response(request)
+        return self._get_response(request)
+
+    def _capability(
+        self, request: HttpRequest, match: Match, kind: Kind, *, where: Target, context: Context
+    ) -> HttpResponseBase:
+        """Answer a request of a capability on the arm that the table says, and say which it was."""
+        began = time.monotonic()
+        name = match.capability
+        outside = isinstance(context, Outside)
+        decides = outside and self._decides
+        with placing.pinned(), use(context):
+            arm, reason = Arm.MONOLITH, CARRIED
+            if decides:
+                call = Call(name, kind, context.cohort or 0, context.forced.get(name))
+                decision = placing.place(call)
+                arm, reason = decision.arm, str(decision.reason)
+            failed = fallback = False
+            response: HttpResponseBase | None = None
+            answering = arm
+            if arm is Arm.SERVICE:
+                outcome = service_arm.answer(
+                    request, name, kind, target=str(where), context=context
+                )
+                response, failed = outcome.response, outcome.failed
+                if response is None:
+                    answering, reason, fallback = Arm.MONOLITH, FALLBACK, True
+                    with closing(outcome):
+                        response = self._here(request, context)
+            else:
+                sample = shadowing.sample(request, match, kind, where, context) if outside else None
+                response = self._here(request, context)
+                failed = response.status_code >= 500
+                if sample is not None:
+                    sample.offer(response)
+        if decides:
+            observations.record(
+                name, arm, kind, seconds=time.monotonic() - began, failed=failed, fallback=fallback
+            )
+        response.headers[ARM] = answering
+        response.headers[REASON] = reason
+        if context.trace is not None:
+            response.headers["traceparent"] = context.trace.header
+        if isinstance(context, Outside) and context.found.cookie is not None:
+            identity.give(response, context.found.cookie, secure=request.is_secure())
+        return response
+
+
+def _keyring() -> Keyring:
+    keyring = runtime.wiring.keyring
+    if keyring is None:
+        raise ImproperlyConfigured(
+            "nothing to check a signature with: strangler.django's app loads the keys of "
+            'STRANGLER["KEYS"]; is it among INSTALLED_APPS?'
+        )
+    return keyring

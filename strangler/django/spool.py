@@ -1,0 +1,108 @@
+"""A request's body, read once and kept, so that either arm can have it."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from collections.abc import Iterator
+from typing import IO, Any
+
+from django.core.handlers.wsgi import LimitedStream
+from django.http import HttpRequest
+from django.http.request import RawPostDataException
+
+IN_MEMORY = 1024 * 1024
+"""Bytes that are kept in memory; a larger body goes to a temporary file."""
+LIMIT = 64 * 1024 * 1024
+"""Bytes of the largest body that may go to a service."""
+_CHUNK = 64 * 1024
+
+
+class TooLarge(ValueError):
+    """The body is larger than ``LIMIT``."""
+
+
+class Spool:
+    """The whole body of one request.
+
+    Raises:
+        TooLarge: it is larger than ``LIMIT``.
+        RawPostDataException: a middleware before this one has consumed it.
+    """
+
+    def __init__(self, request: HttpRequest) -> None:
+        self._request = request
+        self._file: IO[bytes] | None = None
+        meta: dict[str, Any] = request.META
+        chunked = "chunked" in meta.get("HTTP_TRANSFER_ENCODING", "").lower()
+        length = _length(meta)
+        if length > LIMIT:
+            raise TooLarge(f"a body of {length} bytes; at most {LIMIT} go to a service")
+        known = getattr(request, "_body", None)
+        if isinstance(known, bytes):
+            self._memory, self.size = known, len(known)
+            return
+        if getattr(request, "_read_started", False):
+            raise RawPostDataException(
+                "the body was read before it came here: put strangler's middleware before the one "
+                "that reads it"
+            )
+        self._memory, self.size = b"", 0
+        if chunked and meta.get("wsgi.input_terminated"):
+            self._take(meta["wsgi.input"], LIMIT + 1)
+            if self.size > LIMIT:
+                raise TooLarge(f"a body of more than {LIMIT} bytes; at most that go to a service")
+            meta["CONTENT_LENGTH"] = str(self.size)
+        elif length:
+            self._take(meta["wsgi.input"], length)
+        self.rewind()
+
+    def _take(self, stream: Any, most: int) -> None:
+        if most <= IN_MEMORY:
+            self._memory = stream.read(most)
+            self.size = len(self._memory)
+            return
+        file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115  # closed by close()
+        while self.size < most and (chunk := stream.read(min(_CHUNK, most - self.size))):
+            file.write(chunk)
+            self.size += len(chunk)
+        self._file = file
+
+    def rewind(self) -> None:
+        """Put the body back, so that whoever reads the request gets it from the beginning."""
+        if isinstance(getattr(self._request, "_body", None), bytes):
+            return
+        request: Any = self._request
+        stream: Any = self.open()
+        request.META["wsgi.input"] = stream
+        request._stream = LimitedStream(stream, self.size)  # noqa: SLF001  # what WSGIRequest does
+        request._read_started = False  # noqa: SLF001  # ditto
+
+    def open(self) -> IO[bytes]:
+        """The body as a file, at its beginning."""
+        if self._file is None:
+            return io.BytesIO(self._memory)
+        self._file.seek(0)
+        return self._file
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The body in pieces, from the beginning."""
+        stream = self.open()
+        while chunk := stream.read(_CHUNK):
+            yield chunk
+
+    def content(self) -> bytes:
+        """The whole body."""
+        return self._memory if self._file is None else self.open().read()
+
+    def close(self) -> None:
+        """Give a temporary file back."""
+        if self._file is not None:
+            self._file.close()
+
+
+def _length(meta: dict[str, Any]) -> int:
+    try:
+        return max(0, int(meta.get("CONTENT_LENGTH") or 0))
+    except ValueError:
+        return 0
