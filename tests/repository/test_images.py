@@ -24,7 +24,11 @@ for name in {absent!r}:
 """
 STARTS = {
     "monolith": "import monolith.config.wsgi",
-    "worker": "from monolith.config.celery import app; app.loader.import_default_modules()",
+    "worker": """
+from monolith.config.celery import app
+app.loader.import_default_modules()
+app.connection_for_read().get_transport_cls()
+""",
     "pricing": "import extracted.pricing.app",
 }
 
@@ -92,6 +96,7 @@ def test_an_image_holds_all_that_it_imports(target: str, tmp_path: Path):
             "PYTHONPATH": os.pathsep.join([str(folder), *installed]),
             "DJANGO_SETTINGS_MODULE": "monolith.config.settings",
             "DEBUG": "true",
+            "REDIS_URL": "redis://127.0.0.1:1/0",
         },
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
