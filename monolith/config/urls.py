@@ -11,6 +11,7 @@ from monolith.config import errors, health
 urlpatterns = [
     path("healthz", health.alive),
     path("readyz", health.ready),
+    path("", include("strangler.django.urls")),
     path("admin/", admin.site.urls),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/identity/", include("monolith.identity.urls")),

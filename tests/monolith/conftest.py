@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.core.management import call_command
+from django.db import connections
 from rest_framework.test import APIClient
 
 from tests.monolith.people import PASSWORD
@@ -72,3 +74,26 @@ def customer(user: Callable[..., Any], client_of: Callable[[Any], APIClient]) ->
 def staff(user: Callable[..., Any], client_of: Callable[[Any], APIClient]) -> APIClient:
     """A client of somebody who runs the shop."""
     return client_of(user("bo", is_staff=True))
+
+
+@pytest.fixture
+def on_postgres(postgres_url: str, django_db_blocker: Any) -> Iterator[None]:
+    """The default database is a migrated one on a real PostgreSQL, in every thread of this test.
+
+    Not to be mixed with ``django_db``: nothing is rolled back, the database goes away instead.
+    """
+    import environ
+
+    before = connections["default"]
+    configured = connections.settings["default"]
+    settings = connections.configure_settings({"default": environ.Env.db_url_config(postgres_url)})
+    with django_db_blocker.unblock():
+        connections.settings["default"] = settings["default"]
+        connections["default"] = connections.create_connection("default")
+        try:
+            call_command("migrate", verbosity=0)
+            yield
+        finally:
+            connections["default"].close()
+            connections.settings["default"] = configured
+            connections["default"] = before

@@ -25,6 +25,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "rest_framework",
     "drf_spectacular",
+    "strangler.django",
     *CONTEXTS,
 ]
 
@@ -37,6 +38,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "strangler.django.middleware.EdgeMiddleware",  # it asks who the user is
 ]
 
 ROOT_URLCONF = "monolith.config.urls"
