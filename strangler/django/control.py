@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from strangler import ladder
 from strangler.django import conf, contracts, evidence, ledger, probes, state
-from strangler.django.errors import MoveRefused, ReasonMissing
+from strangler.django.errors import MoveRefused, ReasonMissing, UnknownDifference
 from strangler.django.ledger import Moved
 from strangler.django.models import Change, ShadowDifference
 from strangler.django.state import State
@@ -134,7 +134,7 @@ def explain(
 
     Raises:
         ReasonMissing: an explanation is needed.
-        LookupError: no such difference, or more than one.
+        UnknownDifference: there is none, or more than one.
         UnknownCapability, RevisionConflict, TableAhead, ControlPlaneAway, PublishFailed,
             TableLags: as for ``advance``.
     """
@@ -151,7 +151,7 @@ def explain(
         found = sorted(rows.values_list("signature", flat=True))
         if len(found) != 1:
             what = f"{len(found)} differences begin" if found else "no difference begins"
-            raise LookupError(f"{what} with {signature!r} on this rung: see strangler diffs {name}")
+            raise UnknownDifference(f"{what} with {signature!r} here: see strangler diffs {name}")
         rows.update(explained=reason)
         book.write(
             known, known.standing, "explain", actor=actor, reason=f"{found[0][:12]}: {reason}"
@@ -190,37 +190,27 @@ def history(name: str | None = None, *, limit: int = 20) -> list[Change]:
         return list(changes[:limit])
 
 
-def verdicts(name: str) -> tuple[Move | None, tuple[Verdict, ...]]:
-    """The next move up and what its gates say now; None where there is no next move.
-
-    Asks the service itself where the gate does.
-
-    Raises:
-        UnknownCapability: the manifest has none of this name.
-        ControlPlaneAway: the database can't be used.
-    """
-    capability = state.capability(name)
-    with ledger.reaching():
-        known = state.read(name)
-    return next_move(capability, known, None)
-
-
-def next_move(
-    capability: Capability, known: State, probed: Sequence[Probe] | None
-) -> tuple[Move | None, tuple[Verdict, ...]]:
-    """The next move up from here and its verdicts; the service is asked unless ``probed`` is given.
-
-    Raises:
-        ControlPlaneAway: the database can't be used.
-    """
+def next_move(capability: Capability, known: State) -> Move | None:
+    """The next move up from here; None at the end of the ladder, and while it is killed."""
     try:
-        move = ladder.advance(known.standing, tables=known.tables, steps=capability.rollout.steps)
+        return ladder.advance(known.standing, tables=known.tables, steps=capability.rollout.steps)
     except IllegalMove:
-        return None, ()
-    if probed is None:
-        probed = _probe(capability, [move])
-    with ledger.reaching():
-        return move, _judge(capability, known, move, probed)
+        return None
+
+
+def judge(
+    capability: Capability, known: State, move: Move, probed: Sequence[Probe]
+) -> tuple[Verdict, ...]:
+    """What the gates of a move say now.
+
+    Raises:
+        django.db.Error: the database is away.
+    """
+    return tuple(
+        verdict
+        for gate in move.gates
+        for verdict in evidence.judge(gate, capability, known, probed)
+    )
 
 
 def _move(
@@ -236,11 +226,11 @@ def _move(
     members = _members(name)
     seen = _seen()
     moves = _moves(members, seen, plan)
-    probed = {one.name: _probe(one, [moves[one.name]]) for one in members}
+    probed = {one.name: _probe(one, moves[one.name]) for one in members}
     with ledger.opened(at) as book:
         book.unchanged(seen, [one.name for one in members])
         said = {
-            one.name: _judge(one, book.states[one.name], moves[one.name], probed[one.name])
+            one.name: judge(one, book.states[one.name], moves[one.name], probed[one.name])
             for one in members
         }
         _require(name, moves[name], [one for each in said.values() for one in each], force=force)
@@ -302,20 +292,10 @@ def _moves(members: Sequence[Capability], seen: dict[str, State], plan: _Plan) -
     return {one.name: plan(one, seen[one.name]) for one in members}
 
 
-def _probe(capability: Capability, moves: Sequence[Move]) -> tuple[Probe, ...]:
-    if not any(Gate.REACHABLE in move.gates for move in moves):
+def _probe(capability: Capability, move: Move) -> tuple[Probe, ...]:
+    if Gate.REACHABLE not in move.gates:
         return ()
     return probes.probe(capability, contracts.digest(capability))
-
-
-def _judge(
-    capability: Capability, known: State, move: Move, probed: Sequence[Probe]
-) -> tuple[Verdict, ...]:
-    return tuple(
-        verdict
-        for gate in move.gates
-        for verdict in evidence.judge(gate, capability, known, probed)
-    )
 
 
 def _outcome(said: Sequence[Verdict]) -> Outcome:

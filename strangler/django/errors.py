@@ -3,6 +3,8 @@
 ::
 
     ControlError
+    ├── UnknownCapability   the manifest has none of this name
+    ├── UnknownDifference   the shadow report has none of this signature, or several
     ├── ReasonMissing       it has to be said why
     ├── MoveRefused         a gate is not proved
     ├── RevisionConflict    somebody else was faster
@@ -10,8 +12,8 @@
     ├── ControlPlaneAway    the database can't be used
     └── TableLags           it is done, but the routing table does not say so yet
 
-Beside them stand ``IllegalMove`` of the ladder, ``UnknownCapability``, and ``PublishFailed`` of the
-routing table, after which nothing was changed.
+Beside them stand ``IllegalMove`` of the ladder, and ``PublishFailed`` of the routing table, after
+which nothing was changed.
 """
 
 from __future__ import annotations
@@ -22,6 +24,14 @@ from strangler.ladder import Move
 
 class ControlError(Exception):
     """The control plane did not do, or not wholly do, what it was asked."""
+
+
+class UnknownCapability(ControlError, LookupError):
+    """The manifest has no such capability; the message says which it has."""
+
+
+class UnknownDifference(ControlError, LookupError):
+    """The shadow report has no such difference, or more than one that begins so."""
 
 
 class ReasonMissing(ControlError):

@@ -8,14 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from strangler.django import conf, tables
+from strangler.django.errors import UnknownCapability
 from strangler.django.models import CapabilityState, ControlPlane
 from strangler.ladder import Stage, Standing, share
 from strangler.manifest import Capability
 from strangler.routing.table import Entry
-
-
-class UnknownCapability(LookupError):
-    """The manifest has no such capability; the message says which it has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,8 @@ from strangler.django.errors import (
     RevisionConflict,
     TableAhead,
     TableLags,
+    UnknownCapability,
+    UnknownDifference,
 )
 from strangler.django.models import CapabilityState, Change, ControlPlane
 from strangler.gates import Outcome
@@ -205,7 +207,7 @@ def test_an_explained_difference_stays_explained_on_later_rungs(kit: Plane) -> N
     climb(kit, Stage.SHADOW)
     kit.compared(50)
     signature = kit.differs()
-    with pytest.raises(LookupError, match="no difference begins with 'beef'"):
+    with pytest.raises(UnknownDifference, match="no difference begins with 'beef'"):
         control.explain("pricing", "beef", actor=ANN, reason="x")
     control.explain("pricing", signature[:6], actor=ANN, reason="rounds as the law says")
     control.renew("pricing", actor=ANN, reason="again")
@@ -255,7 +257,7 @@ group    = "checkout"
 
 
 def test_an_unknown_capability_is_named_with_its_nearest(kit: Plane) -> None:
-    with pytest.raises(state.UnknownCapability, match="did you mean pricing"):
+    with pytest.raises(UnknownCapability, match="did you mean pricing"):
         control.advance("pricin", actor=ANN)
 
 
