@@ -38,7 +38,7 @@ class TableUnusable(Exception):
         super().__init__(path, found)
         self.path = Path(path)
         self.found = found
-        self.remedy = "calls go to the owner until the control plane publishes the table again"
+        self.remedy = "calls go to the owner until the table is published again: strangler publish"
 
     def __str__(self) -> str:
         return f"{self.path}: {self.found}; {self.remedy}"
