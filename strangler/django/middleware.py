@@ -225,8 +225,8 @@ class EdgeMiddleware:
             observations.record(
                 name, arm, kind, seconds=time.monotonic() - began, failed=failed, fallback=fallback
             )
-        response.headers[ARM] = answering
-        response.headers[REASON] = reason
+        response.headers[ARM] = str(answering)  # a WSGI server wants a str and no subclass
+        response.headers[REASON] = str(reason)
         if context.trace is not None:
             response.headers["traceparent"] = context.trace.header
         if isinstance(context, Outside) and context.found.cookie is not None:

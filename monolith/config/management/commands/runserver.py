@@ -11,21 +11,23 @@ from django.core.management import call_command
 from django.db import connection
 from django.utils.autoreload import DJANGO_AUTORELOAD_ENV
 
+from strangler.django import conf, control
+from strangler.ports.keys import generate
+
 
 class Command(runserver.Command):
-    """Serve the shop; in development, with an embedded database without tables, set it up first."""
+    """Serve the shop; in development, with nothing there yet, set it up first."""
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Set up what is missing before the first server process starts, then serve."""
-        first = os.environ.get(DJANGO_AUTORELOAD_ENV) != "true"
-        if (
-            first
-            and settings.DEBUG
-            and settings.EMBEDDED
-            and not connection.introspection.table_names()
-        ):
-            self.stdout.write(f"No database yet: setting up a small shop in {settings.SQLITE}")
-            call_command("migrate", verbosity=0)
-            call_command("seed", stdout=self.stdout)
-        connection.close()
+        reloaded = os.environ.get(DJANGO_AUTORELOAD_ENV) == "true"
+        if settings.DEBUG and not reloaded:
+            kit = conf.settings()
+            generate(kit.keys, kit.party)
+            if settings.EMBEDDED and not connection.introspection.table_names():
+                self.stdout.write(f"No database yet: setting up a small shop in {settings.SQLITE}")
+                call_command("migrate", verbosity=0)
+                control.publish(actor="runserver")
+                call_command("seed", stdout=self.stdout)
+            connection.close()
         super().handle(*args, **options)
