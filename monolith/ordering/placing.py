@@ -153,7 +153,7 @@ def _as_found(row: Order) -> Placed:
 
 
 def _drive(row: Order) -> None:
-    reserving = row.attempt > 1  # an attempt before ours may have reserved, or still be at it
+    reserving = False  # nobody reserves for an order whose price has not been written
     quantities = _quantities(row)
     try:
         if not row.priced:

@@ -1,0 +1,59 @@
+"""Ports that fail when they are told to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from strangler.ports import runtime
+
+Fault = BaseException | Callable[[], None] | None
+
+
+class Died(BaseException):
+    """The process is gone: no handler runs that a power cut would not run."""
+
+
+class Faults:
+    """What goes wrong at a port's methods, call by call: before it is executed, or after.
+
+    An exception is raised, a function is run, and None lets the call pass.
+    """
+
+    def __init__(self) -> None:
+        self.before: dict[str, list[Fault]] = {}
+        self.after: dict[str, list[Fault]] = {}
+        self.calls: list[str] = []
+
+    def put(self, at: tuple[str, str], *faults: Fault) -> None:
+        """Let this go wrong at ``("before" | "after", method)``, one call after the other."""
+        when, method = at
+        getattr(self, when)[method] = list(faults)
+
+    def call(self, name: str, method: Callable[..., Any], *args: Any) -> Any:
+        self.calls.append(name)
+        self._strike(self.before, name)
+        answer = method(*args)
+        self._strike(self.after, name)
+        return answer
+
+    def _strike(self, faults: dict[str, list[Fault]], name: str) -> None:
+        queue = faults.get(name)
+        fault = queue.pop(0) if queue else None
+        if isinstance(fault, BaseException):
+            raise fault
+        if fault is not None:
+            fault()
+
+
+@contextmanager
+def registered(port: type[Any], implementation: Any) -> Iterator[None]:
+    former = runtime.implementations()
+    runtime.register(port, implementation)
+    try:
+        yield
+    finally:
+        for answering in former.values():
+            if isinstance(answering, port):
+                runtime.register(port, answering)
