@@ -160,6 +160,12 @@ class Upstream:
         self._lock = threading.Lock()
         self._transports: dict[bool, _Transport] = {}
 
+    def close(self) -> None:
+        """Close every connection."""
+        for transport in self._transports.values():
+            transport.close()
+        self._transports = {}
+
     def ask(self, asked: Asked, *, deadline: float, once: bool) -> Answered:
         """Send this to one replica; to the next one where nothing could be sent.
 

@@ -1,0 +1,13 @@
+"""The kit's own paths. Include them at the root: ``path("", include("strangler.django.urls"))``."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from strangler.django import ports
+
+app_name = "strangler"
+
+urlpatterns = [
+    path("_strangler/ports/<str:capability>/<str:method>", ports.call, name="port"),
+]
