@@ -1,4 +1,4 @@
-"""``python -m demo``: the film. Exit code 0 only if nothing failed, was wrong, lost or done twice."""
+"""``python -m demo``: the film. Exit code 0 only if nothing failed, was wrong, lost or twice."""
 
 from __future__ import annotations
 

@@ -55,9 +55,7 @@ class Director:
 
     def find_the_mistake(self) -> None:
         """Scene 1: in the shadow, a wrong tax is found; the gate refuses, and says where."""
-        self.say(
-            "[cyan]Scene 1[/]  The service prices German baskets with a wrong tax. Who notices?"
-        )
+        self.say("[cyan]Scene 1[/]  The service taxes German baskets wrongly. Who notices?")
         self.climb(Stage.SHADOW)
         refused = self._operator.insist("advance", self._capability)
         if refused.code != 1:

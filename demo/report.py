@@ -67,9 +67,7 @@ class Report:
 
     @property
     def clean(self) -> bool:
-        """Nothing failed, was wrong, lost or done twice, there was something to judge by, and the
-        film went to its end.
-        """
+        """No fault was found, there was something to judge by, and the film went to its end."""
         faults = self.failed or self.wrong or self.lost or self.twice or self.spoiled
         return bool(self.orders) and not faults
 

@@ -24,7 +24,8 @@ BASKETS = 40
 PASSWORD = "only-in-the-film"  # noqa: S105  # everybody in the film has it
 SOLD = """
     SELECT movement."order", stock.sku, -SUM(movement.delta)
-    FROM inventory_movement AS movement JOIN inventory_stock AS stock ON stock.id = movement.stock_id
+    FROM inventory_movement AS movement
+    JOIN inventory_stock AS stock ON stock.id = movement.stock_id
     WHERE movement.reason = 'sold' GROUP BY 1, 2
 """
 

@@ -19,8 +19,15 @@ class Health:
     passes and nobody has asked the process to stop; else 503, naming what is not ready.
     """
 
-    def __init__(self, *, about: Mapping[str, str], checks: Mapping[str, Check]) -> None:
-        self._about = dict(about)
+    def __init__(
+        self,
+        *,
+        about: Mapping[str, str],
+        contracts: Mapping[str, str],
+        checks: Mapping[str, Check],
+    ) -> None:
+        """``contracts`` are the digests of what this process answers for, by capability."""
+        self._about = {**about, "contracts": dict(contracts)}
         self._checks = dict(checks)
         self.draining = False
 

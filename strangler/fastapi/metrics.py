@@ -59,6 +59,7 @@ class MetricsMiddleware:
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, and count it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

@@ -1,4 +1,4 @@
-"""What every service reads from its environment: ``STRANGLER_MANIFEST``, ``STRANGLER_KEYS``, …"""
+"""What every service reads from its environment, such as ``STRANGLER_MANIFEST``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ServiceSettings(BaseSettings):
         log_level: the least severe level that is logged.
     """
 
-    model_config = SettingsConfigDict(env_prefix="STRANGLER_")
+    model_config = SettingsConfigDict(env_prefix="STRANGLER_", env_ignore_empty=True)
 
     manifest: Path = Path("router/capabilities.toml")
     keys: Path = Path("var/keys")

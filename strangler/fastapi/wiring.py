@@ -1,0 +1,82 @@
+"""What a service's process tells the ports about itself."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+
+from strangler.fastapi.settings import ServiceSettings
+from strangler.ladder import Arm
+from strangler.manifest import Manifest, Resilience
+from strangler.ports import runtime
+from strangler.ports.declare import Kind, Port, capability
+from strangler.ports.keys import Keyring
+from strangler.ports.serve import serve
+from strangler.routing.decide import Call, Decision, Reason, decide
+from strangler.routing.table import Table, TableUnusable
+
+_log = logging.getLogger("strangler.routing")
+
+
+def wire(
+    port: type[Port], implementation: Port, *, manifest: Manifest, settings: ServiceSettings
+) -> None:
+    """Answer for this port here, and reach the others.
+
+    With a routing table beside it the service goes straight to the right arm of another capability;
+    without one it asks the monolith, whose port endpoint places the call.
+
+    Raises:
+        KeysUnusable: the keys are missing or are none.
+    """
+    own = capability(port)
+    table = Table(settings.table) if settings.table else None
+    runtime.configure(
+        party=own,
+        arm=Arm.SERVICE,
+        keyring=Keyring.load(settings.keys, own),
+        place=_by_table(table) if table else None,
+        fallback=_fallback(table) if table else None,
+        urls=_urls(manifest),
+        resilience=_resilience(manifest),
+        placements={name: one.placement for name, one in manifest.capabilities.items()},
+    )
+    serve(port, implementation)
+
+
+def _by_table(table: Table) -> Callable[[Call], Decision]:
+    def place(call: Call) -> Decision:
+        try:
+            return decide(call, table)
+        except TableUnusable as error:
+            # Its port endpoint places the call anew, by what the control plane's database says.
+            _log.warning("calls go to the monolith: %s", error)
+            return Decision(Arm.MONOLITH, Reason.OWNER)
+
+    return place
+
+
+def _fallback(table: Table) -> Callable[[str, Kind], bool]:
+    def may_fall_back(capability: str, kind: Kind) -> bool:
+        try:
+            return kind is Kind.QUERY and table.entry(capability).fallback
+        except TableUnusable:
+            return False
+
+    return may_fall_back
+
+
+def _urls(manifest: Manifest) -> Callable[[str, Arm], Sequence[str]]:
+    def urls(capability: str, arm: Arm) -> Sequence[str]:
+        if arm is Arm.MONOLITH:
+            return (manifest.edge.monolith,)
+        return manifest.capabilities[capability].service
+
+    return urls
+
+
+def _resilience(manifest: Manifest) -> Callable[[str], Resilience]:
+    def resilience(capability: str) -> Resilience:
+        return manifest.capabilities[capability].resilience
+
+    return resilience
