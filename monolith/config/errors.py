@@ -14,7 +14,9 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as rest_handler
 
-from strangler.ports.errors import DeclaredError
+from monolith.config.parsers import TooLarge
+from strangler.ports import face
+from strangler.ports.errors import PortError
 
 NAMES: dict[type[Exception], str] = {
     exceptions.AuthenticationFailed: "InvalidCredentials",
@@ -25,6 +27,7 @@ NAMES: dict[type[Exception], str] = {
     exceptions.NotAcceptable: "NotAcceptable",
     exceptions.UnsupportedMediaType: "UnsupportedMediaType",
     exceptions.Throttled: "Throttled",
+    TooLarge: "TooLarge",
 }
 """How each of the framework's errors is called; any other is an ``InvalidRequest``."""
 
@@ -36,9 +39,9 @@ def problem(error: str, message: str, **detail: Any) -> dict[str, Any]:
 
 def handler(exc: Exception, context: dict[str, Any]) -> Response | None:
     """What a view's exception becomes; None for what nobody expected, which is a 500."""
-    if isinstance(exc, DeclaredError):
-        body = problem(type(exc).__name__, str(exc), **exc.detail())
-        return Response(body, status=exc.status)
+    if isinstance(exc, PortError):
+        status, body = face.problem(exc)
+        return Response(body, status, headers={"Retry-After": "1"} if status == 503 else None)
     response = rest_handler(exc, context)
     if response is not None:
         response.data = _body(exc)
@@ -51,16 +54,19 @@ def _body(exc: Exception) -> dict[str, Any]:
     elif isinstance(exc, PermissionDenied):
         exc = exceptions.PermissionDenied()
     if isinstance(exc, exceptions.ValidationError):
-        problems = [{"path": path, "message": text} for path, text in _problems(exc.detail, "$")]
-        first = problems[0]
-        message = f"{first['message']} - at `{first['path']}`"
-        return problem("InvalidRequest", message, path=first["path"], problems=problems)
+        return _invalid(list(_problems(exc.detail, "$")))
     if isinstance(exc, exceptions.Throttled):
         return problem("Throttled", str(exc.detail), retry_after=exc.wait)
     if isinstance(exc, exceptions.ParseError):
-        return problem("InvalidRequest", str(exc.detail), path="$")
+        return _invalid([("$", str(exc.detail))])
     error = next((name for kind, name in NAMES.items() if isinstance(exc, kind)), "InvalidRequest")
     return problem(error, str(getattr(exc, "detail", exc)))
+
+
+def _invalid(found: list[tuple[str, str]]) -> dict[str, Any]:
+    path, text = found[0]
+    problems = [{"path": path, "message": text} for path, text in found]
+    return problem("InvalidRequest", f"{text} - at `{path}`", path=path, problems=problems)
 
 
 def _problems(detail: Any, path: str) -> Iterator[tuple[str, str]]:
@@ -95,8 +101,7 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     """400, for what Django itself refuses."""
     if not _is_face(request):
         return defaults.bad_request(request, exception)
-    message = "This request is malformed."
-    return JsonResponse(problem("InvalidRequest", message, path="$"), status=400)
+    return JsonResponse(_invalid([("$", "This request is malformed.")]), status=400)
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponseBase:

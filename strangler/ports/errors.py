@@ -24,6 +24,7 @@ excepted), ``OutcomeUnknown`` only for queries and for commands declared idempot
 from __future__ import annotations
 
 import dataclasses
+from enum import Enum
 from typing import Any, ClassVar, dataclass_transform
 
 
@@ -54,12 +55,19 @@ class DeclaredError(PortError):
 
     def __str__(self) -> str:
         summary = (self.__doc__ or type(self).__name__).strip().splitlines()[0]
-        fields = ", ".join(f"{name}={value!r}" for name, value in self.detail().items())
+        fields = ", ".join(f"{name}={_said(value)}" for name, value in self.detail().items())
         return f"{summary} ({fields})" if fields else summary
 
     def detail(self) -> dict[str, Any]:
         """The declared fields and their values."""
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}  # type: ignore[arg-type]  # every subclass is a dataclass
+
+
+def _said(value: Any) -> str:
+    """A value as a person reads it, who need not know Python: a Decimal is a number, not a call."""
+    if isinstance(value, Enum):
+        value = value.value
+    return repr(value) if isinstance(value, str | list | dict | bytes) else str(value)
 
 
 class NotExecuted(PortError):
