@@ -227,6 +227,8 @@ class Watched:
             elif (
                 self._arm is Arm.SERVICE
                 and isinstance(error, PortError)
+                # What is raised here may be about some other call, which the implementation made.
+                and not self._placed.at_home(self._arm)
                 and self._placed.may_fall_back(error, self._context)
             ):
                 outcome = Outcome.FALLBACK
