@@ -98,8 +98,8 @@ def _walk(hint: Any, where: str, seen: frozenset[type]) -> Iterator[Violation]:
     elif isinstance(hint, type) and issubclass(hint, enum.Enum):
         yield from _enum(hint, where)
         return
-    elif isinstance(hint, type) and dataclasses.is_dataclass(hint):
-        yield from _dataclass(hint, where, seen)
+    elif isinstance(owner := origin or hint, type) and dataclasses.is_dataclass(owner):
+        yield from _dataclass(owner, where, seen)
         return
     else:
         yield Violation(where, name(hint), _remedy(hint, origin))
@@ -127,11 +127,11 @@ def _enum(hint: type[enum.Enum], where: str) -> Iterator[Violation]:
         yield Violation(where, f"the enum {name(hint)}", "its values must be all str or all int")
 
 
-def _dataclass(hint: type, where: str, seen: frozenset[type]) -> Iterator[Violation]:
+def _dataclass(hint: type[Any], where: str, seen: frozenset[type]) -> Iterator[Violation]:
     if hint in seen:
         return
     label = f"the dataclass {name(hint)}"
-    params = hint.__dataclass_params__  # type: ignore[attr-defined]  # is_dataclass() has said so
+    params = hint.__dataclass_params__
     if issubclass(hint, BaseException):
         yield Violation(where, name(hint), "an error is declared in raises=[…], and raised")
         return
@@ -141,7 +141,9 @@ def _dataclass(hint: type, where: str, seen: frozenset[type]) -> Iterator[Violat
             for word, bad in (("frozen", not params.frozen), ("slotted", hint.__dictoffset__))
             if bad
         )
-        yield Violation(where, f"{label}, which is not {lacks}", f"make it {_DTO}")
+        yield Violation(
+            where, f"{label}, which is not {lacks}", "make it @dataclass(frozen=True, slots=True)"
+        )
     if getattr(hint, "__parameters__", ()):
         yield Violation(where, f"{label}, which is generic", "write one dataclass for each use")
         return

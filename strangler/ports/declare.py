@@ -19,18 +19,17 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
-import math
 import re
 import typing
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import FunctionType, MappingProxyType
-from typing import Any, ClassVar, Final, TypeVar
+from typing import Any, ClassVar, TypeVar
 
-import msgspec
 from msgspec import Meta
 
-from strangler.ports.crossing import Violation, fields, violations
+from strangler.ports.crossing import Violation
 from strangler.ports.errors import DeclaredError
+from strangler.ports.method import REQUIRED, Declaration, Method, Parameter, read
 from strangler.routing.decide import Kind
 
 __all__ = [
@@ -64,66 +63,6 @@ class ContractError(TypeError):
         super().__init__(f"{port} can't be a port:{lines}")
 
 
-class _Required:
-    """Stands where a parameter has no default."""
-
-    def __repr__(self) -> str:
-        return "REQUIRED"
-
-
-REQUIRED: Final = _Required()
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Parameter:
-    """One argument of a method. ``type`` is resolved, with its constraints (``Annotated``)."""
-
-    name: str
-    type: Any
-    default: Any = REQUIRED
-    keyword_only: bool = False
-
-
-@dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class Method:
-    """One method of a port, as declared. Equal only to itself, so that it can key a cache.
-
-    ``timeout`` is in seconds. ``idempotent`` is True of every query. ``fallback`` answers a query
-    that neither arm has answered; it is called with the query's own arguments.
-    """
-
-    port: type[Port]
-    name: str
-    kind: Kind
-    timeout: float
-    idempotent: bool
-    raises: tuple[type[DeclaredError], ...]
-    parameters: tuple[Parameter, ...]
-    returns: Any
-    doc: str
-    fallback: Callable[..., Any] | None = None
-
-    @property
-    def capability(self) -> str:
-        """The capability that this method belongs to."""
-        return capability(self.port)
-
-    def __str__(self) -> str:
-        return f"{self.capability}.{self.name}"
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Declaration:
-    """What a decorator was told, until the class is there."""
-
-    function: FunctionType
-    kind: Kind
-    timeout: float
-    idempotent: bool
-    raises: tuple[type[DeclaredError], ...]
-    fallback: Callable[..., Any] | None = None
-
-
 def query(
     *,
     timeout: float = 2.0,
@@ -139,7 +78,7 @@ def query(
     """
 
     def declare(function: F) -> F:
-        told = _Declaration(_function(function), Kind.QUERY, timeout, True, tuple(raises), fallback)  # noqa: FBT003 - a query is idempotent
+        told = Declaration(_function(function), Kind.QUERY, timeout, True, tuple(raises), fallback)  # noqa: FBT003 - a query is idempotent
         return _declared(function, told)
 
     return declare
@@ -160,7 +99,7 @@ def command(
     """
 
     def declare(function: F) -> F:
-        told = _Declaration(_function(function), Kind.COMMAND, timeout, idempotent, tuple(raises))
+        told = Declaration(_function(function), Kind.COMMAND, timeout, idempotent, tuple(raises))
         return _declared(function, told)
 
     return declare
@@ -229,7 +168,7 @@ def _function(function: Callable[..., Any]) -> FunctionType:
     )
 
 
-def _declared(function: F, told: _Declaration) -> F:
+def _declared(function: F, told: Declaration) -> F:
     @functools.wraps(function)
     def unwritten(self: Port, *_args: Any, **_kwargs: Any) -> Any:
         raise NotImplementedError(
@@ -261,115 +200,9 @@ def _collect(port: type[Port], owner: str, found: list[Violation]) -> dict[str, 
             remedy = "a method's name is public and ASCII: it is part of a URL"
             found.append(Violation(where, f"the name {name!r}", remedy))
         else:
-            collected[name] = _method(port, where, name, told, found)
+            collected[name] = read(port, where, name, told, found)
     for name in inspect.get_annotations(port):
         if name not in vars(port) and not name.startswith("_"):
             remedy = "a port has methods only; declare a @query() that returns it"
             found.append(Violation(f"{owner}.{name}", "an attribute", remedy))
     return collected
-
-
-def _method(
-    port: type[Port], where: str, name: str, told: _Declaration, found: list[Violation]
-) -> Method:
-    if not (math.isfinite(told.timeout) and told.timeout > 0):
-        found.append(Violation(where, f"timeout={told.timeout}", "give seconds, more than 0"))
-    found.extend(_errors(where, told.raises))
-    signature = inspect.signature(told.function)
-    parameters: list[Parameter] = []
-    for index, parameter in enumerate(signature.parameters.values()):
-        if index == 0:
-            if parameter.name != "self":
-                remedy = "the first parameter of a method is self"
-                found.append(Violation(where, f"a method without self: {signature}", remedy))
-            continue
-        place = f"{where}({parameter.name})"
-        if parameter.kind in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}:
-            found.append(Violation(place, str(parameter), "name each parameter"))
-            continue
-        if parameter.kind is parameter.POSITIONAL_ONLY:
-            remedy = "arguments travel by name: take the / out"
-            found.append(Violation(place, "a positional-only parameter", remedy))
-        hint = _resolve(place, parameter.annotation, told, found)
-        default = REQUIRED if parameter.default is parameter.empty else parameter.default
-        if hint is not _UNRESOLVED and default is not REQUIRED:
-            found.extend(_default(place, hint, default))
-        keyword_only = parameter.kind is parameter.KEYWORD_ONLY
-        parameters.append(Parameter(parameter.name, hint, default, keyword_only))
-    returns = _resolve(f"{where} -> return", signature.return_annotation, told, found)
-    return Method(
-        port=port,
-        name=name,
-        kind=told.kind,
-        timeout=float(told.timeout),
-        idempotent=told.idempotent,
-        raises=told.raises,
-        parameters=tuple(parameters),
-        returns=returns,
-        doc=inspect.getdoc(told.function) or "",
-        fallback=told.fallback,
-    )
-
-
-_UNRESOLVED: Final = object()
-
-
-def _resolve(place: str, annotation: Any, told: _Declaration, found: list[Violation]) -> Any:
-    if annotation is inspect.Parameter.empty:
-        found.append(Violation(place, "no annotation", "name the type"))
-        return _UNRESOLVED
-    holder = type("holder", (), {"__annotations__": {"hint": annotation}})
-    try:
-        hint = typing.get_type_hints(holder, told.function.__globals__, include_extras=True)["hint"]
-    except NameError as error:
-        remedy = "import or define it above the port, at module level, outside `if TYPE_CHECKING`"
-        found.append(Violation(place, f"`{annotation}`, where {error}", remedy))
-        return _UNRESOLVED
-    except (SyntaxError, TypeError) as error:
-        found.append(
-            Violation(place, f"`{annotation}`, which is no type: {error}", "name the type")
-        )
-        return _UNRESOLVED
-    problems = list(violations(hint, place))
-    found.extend(problems)
-    return _UNRESOLVED if problems else hint
-
-
-def _default(place: str, hint: Any, default: Any) -> Iterator[Violation]:
-    if isinstance(default, list | dict | set):
-        remedy = "a default is shared by all calls: use None or a tuple"
-        yield Violation(place, f"the mutable default {default!r}", remedy)
-        return
-    try:
-        same = msgspec.json.decode(msgspec.json.encode(default), type=hint) == default
-    except (TypeError, ValueError, msgspec.MsgspecError):
-        same = False
-    if not same:
-        remedy = "a default must be a value of the parameter's type that survives JSON"
-        yield Violation(place, f"the default {default!r}", remedy)
-
-
-def _errors(where: str, raises: Iterable[Any]) -> Iterator[Violation]:
-    seen: set[str] = set()
-    for error in raises:
-        place = f"{where} raises {getattr(error, '__name__', error)}"
-        if not (isinstance(error, type) and issubclass(error, DeclaredError)):
-            remedy = "derive it from strangler.ports.errors.DeclaredError"
-            yield Violation(place, f"{error!r}", remedy)
-            continue
-        if error is DeclaredError or error.__name__ in seen:
-            remedy = "each error has a class and a name of its own: it travels by name"
-            yield Violation(place, f"{error.__name__} again or bare", remedy)
-            continue
-        seen.add(error.__name__)
-        try:
-            hints = fields(error)
-        except NameError as problem:
-            remedy = "import or define that name at module level, outside `if TYPE_CHECKING`"
-            yield Violation(place, str(problem), remedy)
-            continue
-        for name, hint in hints.items():
-            if hasattr(DeclaredError, name):
-                remedy = "every exception has that attribute already: choose another name"
-                yield Violation(f"{place}.{name}", f"the field {name!r}", remedy)
-            yield from violations(hint, f"{place}.{name}")

@@ -71,15 +71,10 @@ def _merged(schema: Schema) -> Schema:
     if "oneOf" in schema:
         schema["anyOf"] = [*schema.get("anyOf", []), *schema.pop("oneOf")]
     if schema.pop("nullable", False):
-        beside = {
-            key: schema.pop(key) for key in ("default", "readOnly", "writeOnly") if key in schema
-        }
-        return {**beside, "anyOf": [schema, {"type": "null"}]}
+        return {**_beside(schema), "anyOf": [schema, {"type": "null"}]}
     kinds = schema.get("type")
     if isinstance(kinds, list):
-        beside = {
-            key: schema.pop(key) for key in ("default", "readOnly", "writeOnly") if key in schema
-        }
+        beside = _beside(schema)
         members = [{"type": "null"} if k == "null" else {**schema, "type": k} for k in kinds]
         return {**beside, "anyOf": members}
     return schema
@@ -87,7 +82,8 @@ def _merged(schema: Schema) -> Schema:
 
 def _beside(schema: Schema) -> Schema:
     """Takes out of a schema what is said of the field, and not of one of its types."""
-    return {key: schema.pop(key) for key in ("default", "readOnly", "writeOnly") if key in schema}
+    said = [key for key in ("default", "readOnly", "writeOnly") if key in schema]
+    return {key: schema.pop(key) for key in said}
 
 
 def _both(one: Schema, other: Schema) -> Schema:

@@ -262,7 +262,13 @@ def _kind(schema: Schema) -> str:
 
 
 def _words(schemas: list[Schema]) -> str:
-    return " or ".join(_kind(schema) for schema in schemas)
+    return " or ".join(" ".join((_kind(schema), *_tag(schema))) for schema in schemas)
+
+
+def _tag(schema: Schema) -> tuple[str, ...]:
+    """The fixed values by which one sort of object is told from another."""
+    values = [_enumerated(field) or () for field in schema.get("properties", {}).values()]
+    return tuple(repr(fixed[0]) for fixed in values if len(fixed) == 1)
 
 
 def _between(old: list[Schema], new: list[Schema]) -> Effect:
@@ -282,17 +288,17 @@ def _paired(
     pairs: list[tuple[Schema, Schema]] = []
     gone: list[Schema] = []
     for before in old:
-        same = [after for after in come if after == before]
-        alike = [after for after in come if _kind(after) == _kind(before)]
-        numbers = [
-            after for after in come if {_kind(after), _kind(before)} == {"integer", "number"}
+        alike = [after for after in come if _tag(after) == _tag(before)]
+        ranked = [
+            *(after for after in come if after == before),
+            *(after for after in alike if _kind(after) == _kind(before)),
+            *(after for after in alike if {_kind(after), _kind(before)} == {"integer", "number"}),
         ]
-        found = next(iter([*same, *alike, *numbers]), None)
-        if found is None:
-            gone.append(before)
+        if ranked:
+            come.remove(ranked[0])
+            pairs.append((before, ranked[0]))
         else:
-            come.remove(found)
-            pairs.append((before, found))
+            gone.append(before)
     return pairs, gone, come
 
 
