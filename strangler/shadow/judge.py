@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
 
@@ -89,39 +89,31 @@ class Judge:
         except NoAnswer as failure:
             return _failed(control, failure)
         first = compare(control, candidate, self._rules)
+        verdict = Verdict(Outcome.MATCH, control.status, candidate.status)
         if candidate.status >= 500 > control.status:
-            return Verdict(
-                Outcome.CANDIDATE_ERROR, control.status, candidate.status, first.differences
-            )
+            return replace(verdict, outcome=Outcome.CANDIDATE_ERROR, differences=first.differences)
         self._noise.compared(route, _paths(first))
-        if first.same and not repeated:
-            return Verdict(
-                Outcome.IGNORED if first.ignored else Outcome.MATCH,
-                control.status,
-                candidate.status,
-            )
-        again, own = self._again(control, monolith)
+        again, own = control, None
+        if repeated or not first.same:
+            again, own = self._again(control, monolith)
         if repeated and own is not None:
             self._noise.repeated(route, _paths(own))
         if first.same:
-            return Verdict(
-                Outcome.IGNORED if first.ignored else Outcome.MATCH,
-                control.status,
-                candidate.status,
-            )
+            return replace(verdict, outcome=Outcome.IGNORED) if first.ignored else verdict
         try:
             second = compare(again, service(), self._rules)
         except NoAnswer as failure:
             return _failed(control, failure)
+        itself = _paths(own) if own is not None else set()
         left = tuple(
             difference
             for difference in first.differences
             if _same(difference, second)
-            and not (own and any(within(difference.path, path) for path in _paths(own)))
+            and not any(within(difference.path, path) for path in itself)
             and not self._noise.means_nothing(route, difference.path)
         )
         outcome = Outcome.DIFFERENCE if left else Outcome.NOISE
-        return Verdict(outcome, control.status, candidate.status, left)
+        return replace(verdict, outcome=outcome, differences=left)
 
     def _again(self, control: Answer, monolith: Ask) -> tuple[Answer, Comparison | None]:
         """The monolith's second answer, and how it differs from its first."""

@@ -1,0 +1,1 @@
+"""A small Django project that is not ours: what a team has before it installs the kit."""
