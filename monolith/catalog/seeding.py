@@ -48,26 +48,22 @@ def fill(products: int, *, seed: int, advance: Callable[[int], object]) -> None:
 
 def skus() -> Iterator[str]:
     """The SKU of every product, a batch a query, so that the caller may write meanwhile."""
-    last = ""
-    while batch := list(_after(last).values_list("sku", flat=True)):
-        yield from batch
-        last = batch[-1]
+    return _skus(Product.objects.order_by("sku"))
 
 
 def sample(limit: int) -> list[catalog.Product]:
     """Up to so many products that are on sale, spread over the whole catalog."""
-    rows = (
-        Product.objects.filter(active=True).select_related("category").order_by("created_at", "sku")
-    )
+    rows = Product.objects.filter(active=True).order_by("sku")
     step = max(1, rows.count() // max(1, limit))
-    if step == 1:
-        return [shared(row) for row in rows[:limit]]
-    wanted = list(islice(skus(), 0, None, step))[:limit]
-    return [shared(row) for row in rows.filter(sku__in=wanted)]
+    wanted = list(islice(_skus(rows), 0, step * limit, step))
+    return [shared(row) for row in rows.filter(sku__in=wanted).select_related("category")]
 
 
-def _after(sku: str) -> QuerySet[Product]:
-    return Product.objects.filter(sku__gt=sku).order_by("sku")[:BATCH]
+def _skus(rows: QuerySet[Product]) -> Iterator[str]:
+    last = ""
+    while batch := list(rows.filter(sku__gt=last).values_list("sku", flat=True)[:BATCH]):
+        yield from batch
+        last = batch[-1]
 
 
 def _categories() -> dict[str, Category]:

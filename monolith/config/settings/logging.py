@@ -9,11 +9,20 @@ import structlog
 
 from monolith.config.settings.env import DEBUG, env
 
+
+def _without_objects(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
+    """Django attaches requests and sockets to what it logs, which no log can hold."""
+    for name in ("request", "server_time"):
+        event.pop(name, None)
+    return event
+
+
 _SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_logger_name,
     structlog.stdlib.add_log_level,
     structlog.stdlib.ExtraAdder(),
+    _without_objects,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
 _RENDERERS: dict[str, list[Any]] = {
