@@ -58,8 +58,8 @@ def retried(
             raise first
         return attempt()
 
-    on, patience = _policy(method, attempts, deadline)
-    return stamina.RetryingCaller(**patience)(on, turn)
+    turn.__qualname__ = str(method)  # what stamina writes in its log
+    return stamina.retry(**_patience(method, attempts, deadline))(turn)()
 
 
 async def retried_async(
@@ -82,11 +82,12 @@ async def retried_async(
             raise first
         return await attempt()
 
-    on, patience = _policy(method, attempts, deadline)
-    return await stamina.AsyncRetryingCaller(**patience)(on, turn)
+    turn.__qualname__ = str(method)
+    return await stamina.retry(**_patience(method, attempts, deadline))(turn)()
 
 
 class _Patience(TypedDict):
+    on: Callable[[Exception], bool]
     attempts: int
     timeout: None
     wait_initial: float
@@ -94,16 +95,15 @@ class _Patience(TypedDict):
     wait_jitter: float
 
 
-def _policy(
-    method: Method, attempts: int, deadline: float
-) -> tuple[Callable[[Exception], bool], _Patience]:
+def _patience(method: Method, attempts: int, deadline: float) -> _Patience:
     longest = min(LONGEST, max(deadline - time.monotonic(), 0.0) / 4)
 
     def on(error: Exception) -> bool:
         # A wait that could outlast the deadline is not begun.
         return again(method, error) and time.monotonic() + longest < deadline
 
-    return on, _Patience(
+    return _Patience(
+        on=on,
         attempts=attempts,
         timeout=None,
         wait_initial=min(FIRST, longest),
