@@ -1,13 +1,20 @@
-"""The contracts that the manifest names, imported."""
+"""The contracts that the manifest names: imported, and as they are to be frozen."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
+from typing import Any
 
+from strangler.django import conf
 from strangler.manifest import Capability
 from strangler.ports import freeze
 from strangler.ports.declare import Port
 from strangler.ports.declare import capability as capability_of
+from strangler.ports.openapi import normalise
 
 
 class BadContract(Exception):
@@ -44,3 +51,63 @@ def digest(capability: Capability) -> str | None:
         return freeze.digest(port(capability))
     except BadContract:
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class Freezer:
+    """One folder of frozen contracts, and what the code says that should be in it."""
+
+    folder: Path
+    documents: Mapping[str, freeze.Document]
+
+
+def freezers() -> list[Freezer]:
+    """The folders ``frozen`` (ports) and ``http`` (public faces) beside the contracts' modules.
+
+    Faces are left out where drf-spectacular is not installed: then nothing says what they are.
+
+    Raises:
+        BadContract: a contract can't be used.
+    """
+    capabilities = list(conf.manifest().capabilities.values())
+    document = _openapi()
+    folders: dict[Path, dict[str, freeze.Document]] = {}
+    for capability in capabilities:
+        declared = port(capability)
+        home = Path(str(sys.modules[declared.__module__].__file__)).parent
+        folders.setdefault(home / "frozen", {}).update(freeze.documents([declared]))
+        if document is not None:
+            face = normalise(document, capability.routes)
+            folders.setdefault(home / "http", {})[f"{capability.name}.openapi.json"] = face
+    return [Freezer(folder, documents) for folder, documents in folders.items()]
+
+
+def check(against: str | None = None) -> list[str]:
+    """Everything that is wrong with the frozen contracts; nothing if all is well.
+
+    ``against`` is a git revision whose frozen contracts must still be kept.
+
+    Raises:
+        BadContract: a contract can't be used.
+        NoSuchRevision: git does not know the revision.
+        ValueError: a frozen file is no JSON.
+    """
+    return [line for one in freezers() for line in _wrong(one, against)]
+
+
+def _wrong(one: Freezer, against: str | None) -> Iterable[str]:
+    before = freeze.committed(one.folder, against) if against else None
+    return freeze.check(one.documents, one.folder, before)
+
+
+def _openapi() -> Mapping[str, Any] | None:
+    """The whole project's OpenAPI document, as drf-spectacular derives it."""
+    try:
+        from drf_spectacular.drainage import GENERATOR_STATS  # noqa: PLC0415  # the project's choice
+        from drf_spectacular.generators import SchemaGenerator  # noqa: PLC0415  # ditto
+    except ModuleNotFoundError:
+        return None
+    generator: Any = SchemaGenerator
+    with GENERATOR_STATS.silence():
+        document: Mapping[str, Any] = generator().get_schema(request=None, public=True)
+    return document

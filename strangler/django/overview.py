@@ -77,7 +77,7 @@ class Overview:
 
 def overview() -> Overview:
     """How it all stands now; services are asked where the next move needs them."""
-    table = _table()
+    table = table_state()
     try:
         with ledger.reaching():
             revision = state.revision()
@@ -92,7 +92,8 @@ def overview() -> Overview:
     return Overview(revision=revision, table=table, rows=rows)
 
 
-def _table() -> TableState:
+def table_state() -> TableState:
+    """The routing table as it is now."""
     path = str(conf.settings().table)
     try:
         return TableState(path=path, revision=placing.table().revision(), problem=None)

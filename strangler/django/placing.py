@@ -86,14 +86,18 @@ class _Owners:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._entries: dict[str, Entry] = {}
+        self._unmoved = False
         self._until = float("-inf")
         self._said = float("-inf")
 
     def trouble(self, error: TableUnusable) -> None:
-        """Say it, once a second at most."""
+        """Say it, once a second at most; before the first move there is no table to miss."""
         now = time.monotonic()
         if now - self._said >= _FRESH:
             self._said = now
+            self._ask()
+            if self._unmoved:
+                return
             _log.error("the routing table can't be asked: %s", error)
 
     def arm(self, call: Call) -> Arm:
@@ -106,6 +110,10 @@ class _Owners:
 
     def entry(self, capability: str) -> Entry | None:
         """What the database said within the last second, or at last if it is away too."""
+        self._ask()
+        return self._entries.get(capability)
+
+    def _ask(self) -> None:
         now = time.monotonic()
         if now >= self._until and self._lock.acquire(blocking=False):
             try:
@@ -113,11 +121,11 @@ class _Owners:
                 self._refresh()
             finally:
                 self._lock.release()
-        return self._entries.get(capability)
 
     def _refresh(self) -> None:
         try:
             self._entries = state.entries(state.read_all())
+            self._unmoved = state.revision() == 0
         except Exception as error:  # noqa: BLE001  # a call has to go somewhere, whatever is wrong
             _log.error("nor can the database say who owns what: %s", error)
 

@@ -137,7 +137,7 @@ def test_retired_has_to_be_asked_for_by_name(kit: Plane) -> None:
         control.advance("pricing", actor=ANN)
     with pytest.raises(MoveRefused) as refused:
         control.advance("pricing", to=Stage.RETIRED, actor=ANN)
-    assert any("live for 0 s of 60 s" in one.message for one in refused.value.verdicts)
+    assert any(one.message.startswith("live for ") for one in refused.value.verdicts)
     control.advance("pricing", to=Stage.RETIRED, actor=ANN, force=True, reason="a test")
     assert not kit.table.entry("pricing").fallback
     with pytest.raises(IllegalMove, match="no way back"):

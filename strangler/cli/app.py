@@ -1,0 +1,93 @@
+"""The command line, put together.
+
+Exit codes: 0 done, 1 refused or failed, 2 usage, 3 inconclusive.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from strangler.cli import checking, contracts, keys, moving, problems, viewing
+from strangler.cli.session import Session
+
+app = typer.Typer(
+    name="strangler",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def strangler(
+    context: typer.Context,
+    *,
+    settings: Annotated[
+        str | None,
+        typer.Option(
+            "--settings",
+            metavar="MODULE",
+            help="The Django settings; else DJANGO_SETTINGS_MODULE, or the nearest pyproject.toml.",
+        ),
+    ] = None,
+    actor: Annotated[
+        str | None,
+        typer.Option(
+            "--actor",
+            metavar="WHO",
+            help="Whom the history names; else STRANGLER_ACTOR, or who is logged in.",
+        ),
+    ] = None,
+) -> None:
+    """Leave a Django monolith one capability at a time, with a way back at every step.
+
+    \b
+    strangler check                  is everything ready for a climb?
+    strangler status --watch         where does each capability stand?
+    strangler advance pricing        one rung up, if its gates are proved
+    strangler rollback pricing       and down again, at any time
+
+    Exit codes: 0 done, 1 refused or failed, 2 usage, 3 too little evidence yet.
+    """
+    context.obj = Session(settings, actor)
+
+
+for command in (
+    viewing.status,
+    moving.advance,
+    moving.rollback,
+    moving.hold,
+    moving.resume,
+    moving.kill,
+    moving.renew,
+    viewing.history,
+    viewing.diffs,
+    viewing.explain,
+    checking.check,
+    moving.publish,
+    keys.keys,
+):
+    app.command()(command)
+app.add_typer(contracts.app, name="contracts")
+
+
+def run(arguments: Sequence[str], *, program: str = "strangler") -> int:
+    """Run one command; returns its exit code."""
+    try:
+        app(args=list(arguments), prog_name=program)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 1
+    except problems.kinds() as error:
+        return problems.tell(error, as_json="--json" in arguments)
+    return 0
+
+
+def main() -> None:
+    """The ``strangler`` script."""
+    sys.exit(run(sys.argv[1:]))

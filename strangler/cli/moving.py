@@ -1,0 +1,217 @@
+"""The commands that change where a capability stands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from strangler.cli import render, session, shapes
+from strangler.cli.session import AsJson, IfRevision, Name, Reason
+from strangler.ladder import Stage
+
+if TYPE_CHECKING:
+    from strangler.django.ledger import Moved
+
+To = Annotated[Stage | None, typer.Option("--to", metavar="STAGE", show_default=False)]
+Percent = Annotated[
+    int | None,
+    typer.Option(
+        "--percent",
+        metavar="N",
+        min=1,
+        max=100,
+        help="The service's share in a canary.",
+        show_default=False,
+    ),
+]
+
+
+def advance(
+    context: typer.Context,
+    capability: Name,
+    *,
+    to: To = None,
+    percent: Percent = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Let evidence be missing; needs a reason.")
+    ] = False,
+    reason: Reason = "",
+    if_revision: IfRevision = None,
+    as_json: AsJson = False,
+) -> None:
+    """Move a capability up: to the next step of its canary, or to the next rung.
+
+    The move is refused, with everything that is missing, unless its gates are proved. Exit code 1
+    says that something failed, 3 that there is too little evidence yet.
+
+    \b
+    strangler advance pricing
+    strangler advance pricing --to canary --percent 25
+    strangler advance pricing --to live --if-revision 12
+    strangler advance pricing --force --reason "the tax law changed"
+    """
+    session.begin(context)
+    from strangler.django import control
+
+    done = control.advance(
+        capability,
+        actor=session.actor(context),
+        to=to,
+        percent=percent,
+        force=force,
+        reason=reason,
+        if_revision=if_revision,
+    )
+    _show(done, "advance", as_json=as_json)
+
+
+def rollback(
+    context: typer.Context,
+    capability: Name,
+    *,
+    to: To = None,
+    percent: Percent = None,
+    reason: Reason = "",
+    if_revision: IfRevision = None,
+    as_json: AsJson = False,
+) -> None:
+    """Move a capability down. No gate is asked.
+
+    Without --to it goes to the highest rung below where the monolith answers everything.
+
+    \b
+    strangler rollback pricing
+    strangler rollback pricing --to monolith
+    strangler rollback pricing --to canary --percent 5
+    """
+    session.begin(context)
+    from strangler.django import control
+
+    done = control.rollback(
+        capability,
+        actor=session.actor(context),
+        to=to,
+        percent=percent,
+        reason=reason,
+        if_revision=if_revision,
+    )
+    _show(done, "rollback", as_json=as_json)
+
+
+def hold(
+    context: typer.Context,
+    capability: Name,
+    *,
+    reason: Reason = "",
+    if_revision: IfRevision = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let automation leave a capability alone, until it is resumed."""
+    session.begin(context)
+    from strangler.django import control
+
+    done = control.hold(
+        capability, actor=session.actor(context), reason=reason, if_revision=if_revision
+    )
+    _show(done, "hold", as_json=as_json)
+
+
+def resume(
+    context: typer.Context,
+    capability: Name,
+    *,
+    reason: Reason = "",
+    if_revision: IfRevision = None,
+    as_json: AsJson = False,
+) -> None:
+    """Lift hold and kill. What was killed gathers its evidence anew."""
+    session.begin(context)
+    from strangler.django import control
+
+    done = control.resume(
+        capability, actor=session.actor(context), reason=reason, if_revision=if_revision
+    )
+    _show(done, "resume", as_json=as_json)
+
+
+def kill(
+    context: typer.Context,
+    capability: Name,
+    *,
+    local: Annotated[
+        bool,
+        typer.Option(
+            "--local", help="Only this machine's routing table; works without the database."
+        ),
+    ] = False,
+    reason: Reason = "",
+    if_revision: IfRevision = None,
+    as_json: AsJson = False,
+) -> None:
+    """Send a capability's queries to the monolith at once, and its commands to their owner.
+
+    \b
+    strangler kill pricing --reason "quotes are wrong"
+    strangler kill pricing --local        the database is away; repeat without --local later
+    """
+    session.begin(context)
+    from strangler.django import control, local_kill
+
+    if local:
+        done = local_kill.kill(capability)
+    else:
+        done = control.kill(
+            capability, actor=session.actor(context), reason=reason, if_revision=if_revision
+        )
+    _show(done, "kill", as_json=as_json)
+
+
+def renew(
+    context: typer.Context,
+    capability: Name,
+    *,
+    reason: Annotated[
+        str,
+        typer.Option(
+            "--reason", metavar="TEXT", help="Why; kept in the history.", show_default=False
+        ),
+    ],
+    if_revision: IfRevision = None,
+    as_json: AsJson = False,
+) -> None:
+    """Begin the evidence of the present rung anew, say, once the service has been repaired.
+
+    \b
+    strangler renew pricing --reason "deployed the right tax rule"
+    """
+    session.begin(context)
+    from strangler.django import control
+
+    done = control.renew(
+        capability, actor=session.actor(context), reason=reason, if_revision=if_revision
+    )
+    _show(done, "renew", as_json=as_json)
+
+
+def publish(context: typer.Context, *, reason: Reason = "", as_json: AsJson = False) -> None:
+    """Write the routing table again from the database.
+
+    After its folder was lost, damaged or full; after a local kill that is to end; after the
+    manifest has changed.
+    """
+    session.begin(context)
+    from strangler.django import conf, control
+
+    revision = control.publish(actor=session.actor(context), reason=reason)
+    if as_json:
+        render.dump({"revision": revision, "path": str(conf.settings().table)})
+    else:
+        render.say(f"published revision {revision} in {conf.settings().table}")
+
+
+def _show(done: Moved, action: str, *, as_json: bool) -> None:
+    if as_json:
+        render.dump(shapes.moved(done, action))
+    else:
+        render.say(render.moved(done, action))

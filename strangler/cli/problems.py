@@ -1,0 +1,91 @@
+"""What is said when a command did not do what it was asked, and with which exit code."""
+
+from __future__ import annotations
+
+from rich.console import Group
+from rich.text import Text
+
+from strangler.cli import render, shapes
+from strangler.cli.project import ProjectNotFound
+from strangler.django.conf import BadSettings
+from strangler.django.errors import (
+    ControlError,
+    MoveRefused,
+    ReasonMissing,
+    UnknownCapability,
+    UnknownDifference,
+)
+from strangler.ladder import IllegalMove
+from strangler.manifest import ManifestErrors
+from strangler.routing.publish import PublishFailed
+from strangler.routing.table import TableUnusable
+
+FAILED = 1
+USAGE = 2
+INCONCLUSIVE = 3
+
+_USAGE = (ProjectNotFound, ReasonMissing, UnknownCapability, UnknownDifference)
+
+
+def kinds() -> tuple[type[Exception], ...]:
+    """The errors that are answers, and no faults of this program."""
+    return (
+        BadSettings,
+        ControlError,
+        IllegalMove,
+        ManifestErrors,
+        ProjectNotFound,
+        PublishFailed,
+        TableUnusable,
+    )
+
+
+def tell(error: Exception, *, as_json: bool) -> int:
+    """Say what is wrong; returns the exit code."""
+    if as_json:
+        render.dump(_shape(error))
+    elif isinstance(error, MoveRefused):
+        render.complain(_refused(error))
+    else:
+        lines = error.problems if isinstance(error, BadSettings) else str(error).splitlines()
+        render.complain(Text("\n").join(Text(line) for line in lines))
+    if isinstance(error, _USAGE):
+        return USAGE
+    if isinstance(error, MoveRefused) and error.inconclusive:
+        return INCONCLUSIVE
+    return FAILED
+
+
+def _refused(error: MoveRefused) -> Group:
+    after = error.move.after
+    headline = Text(f"{error.capability} stays on {error.move.before}: ", style="bold")
+    if error.inconclusive:
+        headline.append(f"too little is known yet for {after}", style="yellow")
+        advice = "Wait, and ask again"
+    else:
+        headline.append(f"the gate to {after} is shut", style="bold red")
+        advice = "Mend what failed, and ask again"
+    if error.forceable:
+        advice += '; or go without the evidence: --force --reason "…"'
+    else:
+        advice += "; --force does not open this gate"
+    return Group(headline, render.verdicts(error.verdicts), Text(advice, style="dim"))
+
+
+def _shape(error: Exception) -> shapes.Json:
+    shape: shapes.Json = {"error": type(error).__name__, "message": str(error)}
+    if isinstance(error, MoveRefused):
+        shape |= {
+            "capability": error.capability,
+            "outcome": "inconclusive" if error.inconclusive else "failed",
+            "forceable": error.forceable,
+            "verdicts": shapes.verdicts(error.verdicts),
+        }
+    if isinstance(error, ManifestErrors):
+        shape["problems"] = [
+            {"file": one.file, "key": one.key, "found": one.found, "remedy": one.remedy}
+            for one in error.problems
+        ]
+    if isinstance(error, BadSettings):
+        shape["problems"] = list(error.problems)
+    return shape

@@ -1,0 +1,267 @@
+"""What a person sees: tables of at most 80 columns, colours on a terminal only."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from strangler.gates import Outcome, Verdict, duration
+from strangler.ladder import Arm, Standing
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from strangler.django.evidence import ArmReport
+    from strangler.django.explaining import Explanation
+    from strangler.django.ledger import Moved
+    from strangler.django.models import Change
+    from strangler.django.overview import Overview, Row
+    from strangler.shadow.report import Finding, Report
+
+COLOURS = {
+    Outcome.PASSED: "green",
+    Outcome.FAILED: "bold red",
+    Outcome.INCONCLUSIVE: "yellow",
+}
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Where to print to; looked up anew, since a test may have put another stream there."""
+    return Console(
+        file=sys.stderr if stderr else sys.stdout, highlight=False, soft_wrap=False, markup=False
+    )
+
+
+def say(what: RenderableType) -> None:
+    """Print to standard output."""
+    _print(console(), what)
+
+
+def complain(what: RenderableType) -> None:
+    """Print to standard error."""
+    _print(console(stderr=True), what)
+
+
+def _print(to: Console, what: RenderableType) -> None:
+    if to.is_terminal:
+        to.print(what)
+        return
+    with to.capture() as captured:
+        to.print(what)
+    # Rich fills every cell with spaces, which nobody wants in a file or a pipe.
+    lines = [line.rstrip() for line in captured.get().splitlines()]
+    to.file.write("\n".join(lines) + "\n")
+
+
+def dump(data: Any) -> None:
+    """Print JSON to standard output."""
+    sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def dump_line(data: Any) -> None:
+    """Print JSON on one line, at once."""
+    sys.stdout.write(json.dumps(data, ensure_ascii=False, default=str) + "\n")
+    sys.stdout.flush()
+
+
+def table(*columns: str, right: Sequence[str] = ()) -> Table:
+    """An empty table without lines; ``right`` names the columns of numbers."""
+    grid = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
+    for name in columns:
+        grid.add_column(name, justify="right" if name in right else "left", no_wrap=name in right)
+    return grid
+
+
+def overview(seen: Overview, now: datetime | None = None) -> RenderableType:
+    """All capabilities, and below them what each one's next move waits for."""
+    now = now or datetime.now(tz=UTC)
+    parts: list[RenderableType] = [Text(_headline(seen), style="dim")]
+    parts += [Text(said, style="bold yellow") for said in (seen.problem, seen.lag) if said]
+    numbers = ("requests", "errors", "p95")
+    grid = table("capability", "stage", "owner", "since", "arm", *numbers, right=numbers)
+    for row in seen.rows:
+        _add(grid, row, now)
+    parts += ["", grid]
+    waiting = [row for row in seen.rows if row.next is not None]
+    if waiting:
+        ahead = table("next", "waits for")
+        for row in waiting:
+            _add_next(ahead, row)
+        parts += ["", ahead]
+    return Group(*parts)
+
+
+def _headline(seen: Overview) -> str:
+    if seen.revision is None:
+        return "the routing table alone, without the database:"
+    if seen.revision == 0:
+        return "no capability has moved yet"
+    return f"revision {seen.revision}" + ("" if seen.lag else ", routing table in step")
+
+
+def _add(grid: Table, row: Row, now: datetime) -> None:
+    used = [(arm, report) for arm, report in row.arms.items() if report.requests]
+    grid.add_row(
+        row.capability,
+        Text(_standing(row.standing), style="bold red" if row.standing.killed else ""),
+        row.standing.owner.value,
+        duration((now - row.since).total_seconds()) if row.since else "-",
+        "\n".join(arm.value for arm, _ in used) or "-",
+        "\n".join(f"{report.requests:,}" for _, report in used),
+        Text("\n").join(_errors(report) for _, report in used),
+        "\n".join(latency(report.quantile(0.95)) for _, report in used),
+    )
+
+
+def _standing(standing: Standing) -> str:
+    overlays = [name for name in ("held", "killed") if getattr(standing, name)]
+    percent = f" {standing.percent} %" if standing.percent else ""
+    return f"{standing.stage}{percent}" + "".join(f"\n{name}" for name in overlays)
+
+
+def _errors(report: ArmReport) -> Text:
+    return Text(f"{report.counts.rate * 100:.3g} %", style="red" if report.failures else "")
+
+
+def latency(seconds: float | None) -> str:
+    """Seconds as a person reads latencies: ``0.4 ms``, ``12 ms``, ``1.3 s``."""
+    if seconds is None:
+        return "-"
+    if seconds >= 1:
+        return f"{seconds:.1f} s"
+    return f"{seconds * 1000:.1f} ms" if seconds < 0.01 else f"{seconds * 1000:.0f} ms"
+
+
+def _add_next(grid: Table, row: Row) -> None:
+    after = row.next.after if row.next else row.standing
+    percent = f" {after.percent} %" if after.percent else ""
+    missing = [
+        Text(f"{verdict.gate}: {verdict.message}", style=COLOURS[verdict.outcome])
+        for verdict in row.waits_for
+    ]
+    name = f"{row.capability} → {after.stage}{percent}"
+    grid.add_row(name, Text("\n").join(missing) or Text("nothing: advance", style="green"))
+
+
+def moved(done: Moved, action: str) -> RenderableType:
+    """What a move has done."""
+    if not done.together:
+        return Text(f"{done.capability}: {done.after} already; nothing to {action}")
+    text = Text(f"{done.capability}: ")
+    change = f"{done.before} → {done.after}" if done.before != done.after else str(done.after)
+    text.append(change, style="bold")
+    text.append(f", {action}, revision {done.revision}")
+    others = [name for name in done.together if name != done.capability]
+    if others:
+        text.append(f", together with {', '.join(others)}")
+    if done.forced:
+        text.append("\nforced, without what these gates want:", style="yellow")
+        missing = [one for one in done.verdicts if one.outcome is not Outcome.PASSED]
+        return Group(text, verdicts(missing))
+    return text
+
+
+def verdicts(said: Sequence[Verdict]) -> Table:
+    """What the gates said, worst first."""
+    order = [Outcome.FAILED, Outcome.INCONCLUSIVE, Outcome.PASSED]
+    grid = Table(box=None, padding=(0, 2, 0, 0), show_header=False, pad_edge=False)
+    for verdict in sorted(said, key=lambda one: order.index(one.outcome)):
+        grid.add_row(
+            Text(f"  {verdict.outcome}", style=COLOURS[verdict.outcome]),
+            verdict.gate.value,
+            Text(verdict.message),
+        )
+    return grid
+
+
+def history(changes: Sequence[Change]) -> RenderableType:
+    """Changes, newest first."""
+    grid = table("rev", "at (UTC)", "capability", "change", "by", right=("rev",))
+    for one in changes:
+        what = Text(_change(one))
+        if one.forced:
+            what.append(" (forced)", style="yellow")
+        if one.reason:
+            what.append(f"\n{one.reason}", style="dim")
+        at = one.at.astimezone(UTC).strftime("%m-%d %H:%M:%S")
+        grid.add_row(str(one.revision), at, one.capability or "-", what, one.actor)
+    return grid
+
+
+def _change(one: Change) -> str:
+    if not one.after or one.before == one.after:
+        return one.action
+    before, after = (
+        str(Standing(**{**standing, "stage": _stage(standing)}))
+        for standing in (one.before, one.after)
+    )
+    return f"{one.action}: {before} → {after}"
+
+
+def _stage(standing: dict[str, Any]) -> Any:
+    return type(Standing().stage)(standing["stage"])
+
+
+def explanation(one: Explanation) -> RenderableType:
+    """Where a request would go, and why."""
+    arm = one.arm.value if one.arm else "refused"
+    headline = Text(f"{one.method} {one.path} → ")
+    headline.append(arm, style="bold cyan" if one.arm is Arm.SERVICE else "bold")
+    grid = Table(box=None, padding=(0, 2, 0, 0), show_header=False, pad_edge=False)
+    grid.add_row("because", one.because)
+    if one.capability is not None:
+        grid.add_row("capability", f"{one.capability}, by the route {one.route}")
+        grid.add_row("kind", str(one.kind))
+        source = {"drawn": "drawn: the client shows nothing to keep it by", "given": "as given"}
+        origin = source.get(str(one.cohort_from), f"from {one.cohort_from}")
+        grid.add_row("cohort", f"{one.cohort}, {origin}")
+    if one.entry is not None:
+        standing = Standing(one.entry.stage, one.entry.percent, one.entry.held, one.entry.killed)
+        grid.add_row("stage", str(standing))
+    return Group(headline, grid)
+
+
+def diffs(report: Report) -> RenderableType:
+    """What the shadow has found."""
+    if not report.outcomes:
+        return Text(f"{report.capability}: the shadow has compared nothing on this rung")
+    counts = ", ".join(f"{count:,} {outcome}" for outcome, count in report.outcomes.items())
+    parts: list[RenderableType] = [
+        Text(f"{report.capability}: {report.compared:,} compared ({counts})")
+    ]
+    if len(report.routes) > 1:
+        grid = table("route", "compared", "difference", right=("compared", "difference"))
+        for route in report.routes:
+            found = sum(n for outcome, n in route.outcomes.items() if outcome == "difference")
+            grid.add_row(f"{route.method} {route.route}", f"{route.compared:,}", f"{found:,}")
+        parts += ["", grid]
+    parts += [_finding(one) for one in report.findings]
+    if not report.findings:
+        parts.append(Text("no difference", style="green"))
+    return Group(*parts)
+
+
+def _finding(one: Finding) -> RenderableType:
+    signature = one.signature
+    headline = Text(f"\n{signature.digest[:12]}  ", style="dim")
+    headline.append(
+        f"{signature.method} {signature.route}: {signature.path}",
+        style="" if one.explained else "bold red",
+    )
+    headline.append(f" ({signature.kind}), {one.count:,} times", style="")
+    if signature.monolith != signature.service:
+        headline.append(f"\n  status {signature.monolith} and {signature.service}", style="")
+    if one.explained:
+        headline.append(f"\n  explained: {one.explained}", style="green")
+    for example in one.examples[:2]:
+        headline.append(f"\n  {example.get('asked', '')}", style="dim")
+        for arm in ("monolith", "service"):
+            value = json.dumps(example.get(arm), ensure_ascii=False, default=str)
+            headline.append(f"\n    {arm:9} {value}", style="")
+    return headline

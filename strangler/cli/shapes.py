@@ -1,0 +1,147 @@
+"""What ``--json`` prints. These shapes are public: keys are added, and never renamed or removed.
+
+======== ==========================================================================================
+status   ``revision``, ``problem``, ``lag``, ``table`` {``path``, ``revision``, ``problem``},
+         ``capabilities`` [{``capability``, ``stage``, ``percent``, ``held``, ``killed``, ``owner``,
+         ``tables``, ``since``, ``since_revision``, ``revision``, ``share`` {``queries``,
+         ``commands``}, ``arms`` {``monolith``, ``service``: {``requests``, ``failures``,
+         ``fallbacks``, ``p50``, ``p95``, ``p99``}}, ``next`` {``stage``, ``percent``,
+         ``verdicts``} or null}]
+moves    ``capability``, ``action``, ``changed``, ``before``, ``after`` {``stage``, ``percent``,
+         ``held``, ``killed``}, ``revision``, ``together``, ``forced``, ``verdicts``
+history  ``changes`` [{``revision``, ``at``, ``capability``, ``action``, ``actor``, ``reason``,
+         ``forced``, ``before``, ``after``, ``evidence``}]
+explain  ``method``, ``path``, ``arm``, ``because``, ``capability``, ``route``, ``kind``,
+         ``cohort``, ``cohort_from``, ``stage``, ``percent``
+verdict  ``gate``, ``outcome``, ``message``, ``value``, ``control``, ``threshold``, ``samples``
+error    ``error``, ``message``; a refused move also has ``capability``, ``outcome``, ``forceable``
+         and ``verdicts``
+======== ==========================================================================================
+
+Times are ISO 8601, latencies are in seconds, shares are cohorts out of a thousand.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from strangler.gates import Verdict
+from strangler.ladder import Move, Standing
+
+if TYPE_CHECKING:
+    from strangler.django.evidence import ArmReport
+    from strangler.django.explaining import Explanation
+    from strangler.django.ledger import Moved
+    from strangler.django.models import Change
+    from strangler.django.overview import Overview, Row
+
+Json = dict[str, Any]
+
+
+def standing(one: Standing) -> Json:
+    """A rung and its overlays."""
+    return {
+        "stage": one.stage.value,
+        "percent": one.percent,
+        "held": one.held,
+        "killed": one.killed,
+    }
+
+
+def verdicts(said: tuple[Verdict, ...]) -> list[Json]:
+    """What the gates said."""
+    return [dataclasses.asdict(one) for one in said]
+
+
+def moved(done: Moved, action: str) -> Json:
+    """What a move has done."""
+    return {
+        "capability": done.capability,
+        "action": action,
+        "changed": done.before != done.after or bool(done.together),
+        "before": standing(done.before),
+        "after": standing(done.after),
+        "revision": done.revision,
+        "together": list(done.together),
+        "forced": done.forced,
+        "verdicts": verdicts(done.verdicts),
+    }
+
+
+def overview(seen: Overview) -> Json:
+    """Everything at one glance."""
+    return {
+        "revision": seen.revision,
+        "problem": seen.problem,
+        "lag": seen.lag,
+        "table": dataclasses.asdict(seen.table),
+        "capabilities": [_row(row) for row in seen.rows],
+    }
+
+
+def _row(row: Row) -> Json:
+    return {
+        "capability": row.capability,
+        **standing(row.standing),
+        "owner": row.standing.owner.value,
+        "tables": row.tables,
+        "since": row.since.isoformat() if row.since else None,
+        "since_revision": row.since_revision,
+        "revision": row.revision,
+        "share": dataclasses.asdict(row.share),
+        "arms": {arm.value: _arm(report) for arm, report in row.arms.items()},
+        "next": _next(row.next, row.verdicts) if row.next else None,
+    }
+
+
+def _arm(report: ArmReport) -> Json:
+    return {
+        "requests": report.requests,
+        "failures": report.failures,
+        "fallbacks": report.fallbacks,
+        "p50": report.quantile(0.5),
+        "p95": report.quantile(0.95),
+        "p99": report.quantile(0.99),
+    }
+
+
+def _next(move: Move, said: tuple[Verdict, ...]) -> Json:
+    return {
+        "stage": move.after.stage.value,
+        "percent": move.after.percent,
+        "verdicts": verdicts(said),
+    }
+
+
+def change(one: Change) -> Json:
+    """One entry of the history."""
+    return {
+        "revision": one.revision,
+        "at": one.at.isoformat(),
+        "capability": one.capability,
+        "action": one.action,
+        "actor": one.actor,
+        "reason": one.reason,
+        "forced": one.forced,
+        "before": one.before,
+        "after": one.after,
+        "evidence": one.evidence,
+    }
+
+
+def explanation(one: Explanation) -> Json:
+    """Where a request would go."""
+    return {
+        "method": one.method,
+        "path": one.path,
+        "arm": one.arm.value if one.arm else None,
+        "because": one.because,
+        "capability": one.capability,
+        "route": one.route,
+        "kind": one.kind.value if one.kind else None,
+        "cohort": one.cohort,
+        "cohort_from": one.cohort_from,
+        "stage": one.entry.stage.value if one.entry else None,
+        "percent": one.entry.percent if one.entry else None,
+    }

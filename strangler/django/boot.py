@@ -1,0 +1,22 @@
+"""Starting Django from outside ``manage.py``."""
+
+from __future__ import annotations
+
+import os
+
+import django
+from django.apps import apps
+
+
+def boot(settings: str | None) -> None:
+    """Set Django up with this settings module, unless it is set up already.
+
+    Raises:
+        ImportError: there is no such module, or it can't be imported.
+        django.core.exceptions.ImproperlyConfigured: it is no use.
+    """
+    if apps.ready:
+        return
+    if settings is not None:
+        os.environ["DJANGO_SETTINGS_MODULE"] = settings
+    django.setup()
