@@ -82,9 +82,7 @@ def prepare(
     if revision < 1:
         raise ValueError(f"a revision is a positive number, not {revision}")
     root = Path(root)
-    with _writing(root):
-        staged = root / "revisions" / f".{revision}-{secrets.token_hex(6)}"
-        staged.mkdir()
+    with _writing(root), _whole(root / "revisions", str(revision)) as staged:
         for name, entry in entries.items():
             salt = (groups or {}).get(name, name)
             for share in ("queries", "commands"):
@@ -99,9 +97,8 @@ def prepare(
             json.dump(data, file, indent=1)
             file.flush()
             os.fsync(file.fileno())
-        _sync(staged)
         _sync(root / "sets")
-        return Prepared(root, revision, staged)
+    return Prepared(root, revision, staged)
 
 
 def point(prepared: Prepared) -> int:
@@ -120,13 +117,17 @@ def point(prepared: Prepared) -> int:
         if current is not None and current > prepared.revision:
             _remove(prepared.folder)
             return current
-        target = _settle(prepared)
+        folder = _settled(prepared)
         fresh = root / f".current-{secrets.token_hex(6)}"
-        fresh.symlink_to(f"revisions/{target}")
+        fresh.symlink_to(f"revisions/{folder.name}")
+        if not folder.exists():
+            prepared.folder.rename(folder)
+            _sync(folder.parent)
         fresh.replace(root / "current")
-        _sync(root)
         # The flip is done: what can't be tidied up now will be tidied up next time.
         with suppress(OSError):
+            _sync(root)
+            _remove(prepared.folder)
             _prune(root, prepared.revision)
         return prepared.revision
 
@@ -191,50 +192,60 @@ def _set(root: Path, salt: str, count: int) -> str:
     """The name of the folder with the first ``count`` cohorts, which is written if need be."""
     name = {0: "none", COHORTS: "all"}.get(count, f"{salt}-{count / 10:g}")
     folder = root / "sets" / name
-    cohorts = members(salt, count)
-    wanted = {str(cohort) for cohort in cohorts}
+    wanted = {str(cohort) for cohort in members(salt, count)}
     if folder.is_dir():
         # A set appears whole, by rename: this only mends one that was damaged.
         found = {path.name for path in folder.iterdir()}
-        for cohort in wanted - found:
-            (folder / cohort).touch()
-        for cohort in found - wanted:
-            (folder / cohort).unlink()
+        for stranger in found - wanted:
+            (folder / stranger).unlink()
+        _fill(folder, sorted(wanted - found))
         return name
-    staged = root / "sets" / f".{name}-{secrets.token_hex(6)}"
-    staged.mkdir()
-    for cohort in wanted:
-        os.close(os.open(staged / cohort, os.O_CREAT | os.O_WRONLY, 0o644))
-    _sync(staged)
+    with _whole(root / "sets", name) as staged:
+        _fill(staged, sorted(wanted))
     staged.rename(folder)
     return name
 
 
-def _settle(prepared: Prepared) -> str:
-    """Give a prepared revision its name: ``42``, or ``42.1`` where a different 42 was there before.
+def _fill(folder: Path, cohorts: list[str]) -> None:
+    """One empty file under many names: a thousand files of their own take seconds on ext4."""
+    for number, cohort in enumerate(cohorts):
+        if number:
+            os.link(folder / cohorts[0], folder / cohort)
+        else:
+            (folder / cohort).touch()
+
+
+@contextmanager
+def _whole(home: Path, name: str) -> Iterator[Path]:
+    """A folder that nobody reads, to be filled and then renamed; it goes if that fails."""
+    staged = home / f".{name}-{secrets.token_hex(6)}"
+    staged.mkdir()
+    try:
+        yield staged
+        _sync(staged)
+    except BaseException:
+        _remove(staged)
+        raise
+
+
+def _settled(prepared: Prepared) -> Path:
+    """Where a prepared revision belongs: ``42``, or ``42.1`` if 42 was something else before.
 
     The same number may be published anew, say for a manifest that gained a capability; what readers
     may be in is never changed.
     """
-    home = prepared.folder.parent
-    if not prepared.folder.is_dir():
-        raise PublishFailed(
-            prepared.folder, "it is gone", "prepare the revision again: it can be pointed at once"
-        )
-    name, again = str(prepared.revision), 0
-    while os.path.lexists(home / name):
-        if _content(home / name) == _content(prepared.folder):
-            _remove(prepared.folder)
-            return name
+    folder, again = prepared.folder.with_name(str(prepared.revision)), 0
+    wanted = _content(prepared.folder)
+    if not wanted:
+        raise PublishFailed(prepared.folder, "it is gone", "prepare the revision again")
+    while folder.exists() and _content(folder) != wanted:
         again += 1
-        name = f"{prepared.revision}.{again}"
-    prepared.folder.rename(home / name)
-    _sync(home)
-    return name
+        folder = folder.with_name(f"{prepared.revision}.{again}")
+    return folder
 
 
 def _content(folder: Path) -> dict[str, str]:
-    """What a revision consists of. Empty for something that is no whole revision."""
+    """What a revision consists of; nothing for what is no whole one."""
     try:
         return {
             path.name: str(path.readlink()) if path.is_symlink() else path.read_text("utf-8")

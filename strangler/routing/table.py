@@ -15,6 +15,7 @@ points, with one system call, and remembers the rest. ``strangler.routing.publis
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import time
@@ -284,4 +285,6 @@ def _set(link: Path, count: int, seen: dict[str, frozenset[int]]) -> frozenset[i
 
 
 def _said(error: OSError) -> str:
+    if error.errno == errno.EINVAL:
+        return "it is no link"
     return (error.strerror or type(error).__name__).lower()
