@@ -78,15 +78,14 @@ def table(*columns: str, right: Sequence[str] = ()) -> Table:
     return grid
 
 
-def overview(seen: Overview, now: datetime | None = None) -> RenderableType:
+def overview(seen: Overview) -> RenderableType:
     """All capabilities, and below them what each one's next move waits for."""
-    now = now or datetime.now(tz=UTC)
     parts: list[RenderableType] = [Text(_headline(seen), style="dim")]
     parts += [Text(said, style="bold yellow") for said in (seen.problem, seen.lag) if said]
     numbers = ("requests", "errors", "p95")
     grid = table("capability", "stage", "owner", "since", "arm", *numbers, right=numbers)
     for row in seen.rows:
-        _add(grid, row, now)
+        _add(grid, row, seen.at)
     parts += ["", grid]
     waiting = [row for row in seen.rows if row.next is not None]
     if waiting:

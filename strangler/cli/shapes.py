@@ -24,6 +24,7 @@ Times are ISO 8601, latencies are in seconds, shares are cohorts out of a thousa
 from __future__ import annotations
 
 import dataclasses
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from strangler.gates import Verdict
@@ -86,7 +87,7 @@ def _row(row: Row) -> Json:
         **standing(row.standing),
         "owner": row.standing.owner.value,
         "tables": row.tables,
-        "since": row.since.isoformat() if row.since else None,
+        "since": row.since.astimezone(UTC).isoformat() if row.since else None,
         "since_revision": row.since_revision,
         "revision": row.revision,
         "share": dataclasses.asdict(row.share),
@@ -118,7 +119,7 @@ def change(one: Change) -> Json:
     """One entry of the history."""
     return {
         "revision": one.revision,
-        "at": one.at.isoformat(),
+        "at": one.at.astimezone(UTC).isoformat(),
         "capability": one.capability,
         "action": one.action,
         "actor": one.actor,

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC
 from typing import Any
 
 from django.db import Error, ProgrammingError, transaction
@@ -216,7 +217,8 @@ def last_change(revision: int) -> str:
     change = changes.order_by("capability").last()
     if change is None:
         return "by nobody on record"
-    return f"{change.action} {change.capability} by {change.actor} at {change.at:%H:%M:%S} UTC"
+    at = change.at.astimezone(UTC)
+    return f"{change.action} {change.capability} by {change.actor} at {at:%H:%M:%S} UTC"
 
 
 def standing_json(standing: Standing) -> dict[str, Any]:

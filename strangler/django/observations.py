@@ -16,10 +16,10 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from django.core import mail
 from django.db import connections
+from django.utils import timezone
 
 from strangler.django import conf, counters, latency
 from strangler.django.models import CapabilityState, Observation
@@ -49,7 +49,7 @@ class _Recorder:
         self.pending: dict[counters.Key, dict[str, int]] = {}
         self.rungs: dict[str, _Rung] = {}
         self.read_at = float("-inf")
-        self.started = datetime.now(tz=UTC)
+        self.started = timezone.now()
         self.lock = threading.Lock()
         self.thread: threading.Thread | None = None
         self.wake = threading.Event()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+
+from django.utils import timezone
 
 from strangler.django import conf, contracts, control, evidence, ledger, placing, probes, state
 from strangler.django.errors import ControlPlaneAway
@@ -52,6 +54,7 @@ class Overview:
     table: TableState
     rows: tuple[Row, ...]
     problem: str | None = None
+    at: datetime = field(default_factory=timezone.now)
 
     @property
     def lag(self) -> str | None:
