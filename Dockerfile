@@ -73,4 +73,4 @@ USER app
 EXPOSE 8102
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
     CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8102/readyz', timeout=2)"]
-CMD ["uvicorn", "extracted.pricing.app:app", "--host", "0.0.0.0", "--port", "8102", "--no-access-log"]
+CMD ["python", "-m", "extracted.pricing", "--host", "0.0.0.0", "--port", "8102"]

@@ -2,7 +2,6 @@
 # requirements/secrets.sh: make what compose.yaml mounts, in var/secrets: keys and passwords, once.
 set -eu
 cd "$(dirname "$0")/.."
-python=$PWD/.venv/bin/python
 folder=var/secrets
 
 mkdir -p var
@@ -12,12 +11,10 @@ if [ -e $folder ]; then
 fi
 draft=$(mktemp -d var/secrets.XXXXXX)
 trap 'rm -rf "$draft"' EXIT
-for party in monolith pricing; do
-    "$python" -c 'import sys; from strangler.ports.keys import generate; generate(*sys.argv[1:])' "$draft" $party
-done
-IDENTITY_KEYS=$draft/identity_keys.json "$python" manage.py rotate_keys
+.venv/bin/strangler keys monolith pricing --folder "$draft"
+IDENTITY_KEYS=$draft/identity_keys.json .venv/bin/python manage.py rotate_keys
 rm -f "$draft"/*.lock
-random() { "$python" -c 'import secrets; print(secrets.token_urlsafe(48), end="")'; }
+random() { .venv/bin/python -c 'import secrets; print(secrets.token_urlsafe(48), end="")'; }
 random >"$draft/postgres_password"
 cat >"$draft/monolith.env" <<EOT
 SECRET_KEY=$(random)

@@ -29,7 +29,7 @@ from monolith.config.celery import app
 app.loader.import_default_modules()
 app.connection_for_read().get_transport_cls()
 """,
-    "pricing": "import extracted.pricing.app",
+    "pricing": "import extracted.pricing.__main__",
 }
 
 
