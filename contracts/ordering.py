@@ -64,6 +64,10 @@ class Order:
     placed_at: datetime
 
 
+class NotAuthenticated(DeclaredError, status=401):
+    """Orders belong to users, and this call is made for none."""
+
+
 class UnknownOrder(DeclaredError, status=404):
     """This customer has no such order."""
 
@@ -103,11 +107,15 @@ class NotCancellable(DeclaredError, status=409):
 class Ordering(Port, capability="ordering"):
     """What customers have ordered. The customer is the user whom the call is made for."""
 
-    @query(timeout=1.0, raises=[UnknownOrder])
+    @query(timeout=1.0, raises=[NotAuthenticated, UnknownOrder])
     def order(self, order: UUID) -> Order:
         """One of the customer's own orders; staff see everybody's."""
 
-    @command(idempotent=True, timeout=5.0, raises=[OrderRejected, KeyReused, StillPlacing])
+    @command(
+        idempotent=True,
+        timeout=5.0,
+        raises=[NotAuthenticated, OrderRejected, KeyReused, StillPlacing],
+    )
     def place(
         self,
         key: Annotated[str, Meta(min_length=1, max_length=128)],
@@ -120,6 +128,6 @@ class Ordering(Port, capability="ordering"):
         Lines of the same SKU are added up.
         """
 
-    @command(idempotent=True, raises=[UnknownOrder, NotCancellable])
+    @command(idempotent=True, raises=[NotAuthenticated, UnknownOrder, NotCancellable])
     def cancel(self, order: UUID) -> Order:
         """Cancel one's own confirmed order, and put its goods back in stock."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rest_framework import serializers
 
-from contracts.ordering import Line, OrderState
+from contracts.ordering import OrderState
 from monolith.ordering.placing import LARGEST
 
 
@@ -16,16 +14,14 @@ class LineSerializer(serializers.Serializer):
     sku = serializers.CharField(max_length=64, trim_whitespace=False)
     quantity = serializers.IntegerField(min_value=1, max_value=LARGEST)
 
-    def create(self, validated_data: dict[str, Any]) -> Line:
-        """The line as the contract has it."""
-        return Line(**validated_data)
-
 
 class PlaceSerializer(serializers.Serializer):
     """An order to be placed."""
 
     lines = serializers.ListField(child=LineSerializer(), min_length=1, max_length=100)
-    country = serializers.RegexField(r"\A[A-Z]{2}\Z", help_text="ISO 3166, such as `DE`.")
+    country = serializers.RegexField(
+        r"\A[A-Z]{2}\Z", trim_whitespace=False, help_text="ISO 3166, such as `DE`."
+    )
     coupon = serializers.CharField(
         min_length=1, max_length=64, trim_whitespace=False, allow_null=True, default=None
     )

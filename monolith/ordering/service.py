@@ -9,6 +9,7 @@ from django.db import transaction
 from contracts.identity import Role
 from contracts.ordering import (
     Line,
+    NotAuthenticated,
     NotCancellable,
     Order,
     Ordering,
@@ -19,7 +20,6 @@ from contracts.ordering import (
 from monolith.ordering import models
 from monolith.ordering.placing import give_back, place
 from strangler.ports.context import User, current
-from strangler.ports.errors import CallRefused
 
 
 class OrderingService(Ordering):
@@ -95,5 +95,5 @@ def shown(row: models.Order) -> Order:
 def _user() -> User:
     user = current().user
     if user is None:
-        raise CallRefused("an order belongs to a user: call for one, in the context's `user`")
+        raise NotAuthenticated
     return user

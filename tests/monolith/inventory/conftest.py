@@ -1,4 +1,4 @@
-"""A warehouse or two, and whoever asks about them."""
+"""Two warehouses, and what lies in them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
-from django.contrib.auth import get_user_model
 from django.utils import timezone
-from rest_framework.test import APIClient
 
 from monolith.inventory import models
 from monolith.inventory.stocking import adjust
@@ -51,22 +49,3 @@ def lapse(db: None) -> Callable[[UUID], None]:
         )
 
     return lapse
-
-
-@pytest.fixture
-def customer(db: None) -> APIClient:
-    return _client("cleo", is_staff=False)
-
-
-@pytest.fixture
-def staff(db: None) -> APIClient:
-    return _client("stan", is_staff=True)
-
-
-def _client(username: str, *, is_staff: bool) -> APIClient:
-    user = get_user_model().objects.create_user(
-        username=username, email=f"{username}@example.com", is_staff=is_staff
-    )
-    client = APIClient()
-    client.force_authenticate(user)
-    return client

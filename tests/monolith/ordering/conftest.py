@@ -9,25 +9,22 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.contrib.auth import get_user_model
 from django.db.models import Sum
 from rest_framework.test import APIClient
 
-from contracts.inventory import Inventory, ReservationState
+from contracts.inventory import ReservationState
 from contracts.money import Money
 from contracts.ordering import OrderState
-from contracts.pricing import Pricing
 from monolith.catalog import service as catalog
 from monolith.inventory import models as inventory
 from monolith.inventory.books import imbalances
-from monolith.inventory.service import InventoryService
 from monolith.inventory.stocking import adjust
+from monolith.ordering import placing
 from monolith.ordering.models import Order
-from monolith.pricing.service import PricingService
 from strangler.ports.context import Context, User, use
-from tests.monolith.ordering.faults import Faults, registered
+from tests.monolith.ordering.faults import Faults
 
-RECEIVED = {"LAMP": 20, "DESK": 3}
+RECEIVED = {"LAMP": 100, "DESK": 3}
 
 
 @pytest.fixture
@@ -69,61 +66,33 @@ def audit(shop: None) -> Callable[[], None]:
 
 
 @pytest.fixture
-def cleo(db: None) -> User:
-    return _user("cleo", is_staff=False)
-
-
-@pytest.fixture
-def as_cleo(cleo: User) -> Iterator[User]:
+def as_cleo(user: Callable[..., Any]) -> Iterator[User]:
     """Everything in the test is done for Cleo."""
-    with use(Context(user=cleo)):
-        yield cleo
+    cleo = user("cleo")
+    with use(Context(user=User(str(cleo.pk), tuple(cleo.roles)))) as context:
+        assert context.user is not None
+        yield context.user
 
 
 @pytest.fixture
-def clients(db: None) -> dict[str, APIClient]:
+def clients(
+    user: Callable[..., Any], client_of: Callable[[Any], APIClient]
+) -> dict[str, APIClient]:
     """``cleo`` and ``carl`` are customers, ``stan`` is staff."""
     return {
-        name: _client(_user(name, is_staff=is_staff))
-        for name, is_staff in (("cleo", False), ("carl", False), ("stan", True))
+        "cleo": client_of(user("cleo")),
+        "carl": client_of(user("carl")),
+        "stan": client_of(user("stan", is_staff=True)),
     }
 
 
-def _user(username: str, *, is_staff: bool) -> User:
-    row, _ = get_user_model().objects.get_or_create(
-        username=username,
-        defaults={"email": f"{username}@example.com", "is_staff": is_staff},
-    )
-    return User(str(row.pk), tuple(row.roles))
-
-
-def _client(user: User) -> APIClient:
-    client = APIClient()
-    client.force_authenticate(get_user_model().objects.get(pk=user.id))
-    return client
-
-
 @pytest.fixture
-def faults() -> Iterator[Faults]:
-    """Pricing and inventory as they are, but for the faults that a test puts here."""
+def faults(monkeypatch: pytest.MonkeyPatch) -> Faults:
+    """Pricing and inventory as ordering calls them, but for the faults that a test puts here."""
     faults = Faults()
-
-    class FaultyPricing(PricingService):
-        def quote(self, *args: Any) -> Any:
-            return faults.call("quote", super().quote, *args)
-
-    class FaultyInventory(InventoryService):
-        def reserve(self, *args: Any) -> Any:
-            return faults.call("reserve", super().reserve, *args)
-
-        def commit(self, *args: Any) -> Any:
-            return faults.call("commit", super().commit, *args)
-
-        def release(self, *args: Any) -> Any:
-            return faults.call("release", super().release, *args)
-
-    with registered(Pricing, FaultyPricing()), registered(Inventory, FaultyInventory()):
-        yield faults
+    monkeypatch.setattr(placing, "prices", faults.on(placing.prices))
+    monkeypatch.setattr(placing, "inventory", faults.on(placing.inventory))
+    return faults
 
 
 @pytest.fixture

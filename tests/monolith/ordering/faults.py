@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import partial
 from typing import Any
-
-from strangler.ports import runtime
 
 Fault = BaseException | Callable[[], None] | None
 
@@ -31,6 +29,10 @@ class Faults:
         when, method = at
         getattr(self, when)[method] = list(faults)
 
+    def on(self, port: Any) -> Any:
+        """The port as it is, but for the faults: the caller sees them wherever it is placed."""
+        return _Faulty(self, port)
+
     def call(self, name: str, method: Callable[..., Any], *args: Any) -> Any:
         self.calls.append(name)
         self._strike(self.before, name)
@@ -47,13 +49,10 @@ class Faults:
             fault()
 
 
-@contextmanager
-def registered(port: type[Any], implementation: Any) -> Iterator[None]:
-    former = runtime.implementations()
-    runtime.register(port, implementation)
-    try:
-        yield
-    finally:
-        for answering in former.values():
-            if isinstance(answering, port):
-                runtime.register(port, answering)
+class _Faulty:
+    def __init__(self, faults: Faults, port: Any) -> None:
+        self._faults = faults
+        self._port = port
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        return partial(self._faults.call, name, getattr(self._port, name))

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import pytest
 
-from contracts.inventory import OutOfStock
+from contracts.inventory import OutOfStock, ReservationEnded, ReservationState
 from contracts.ordering import Line, Order, OrderRejected, OrderState, StillPlacing
 from contracts.pricing import (
     CouponNotApplicable,
@@ -264,13 +265,26 @@ def test_who_is_overtaken_takes_nothing_for_an_order_that_was_cancelled(
 
 
 @pytest.mark.parametrize("at", AT_A_PORT)
-@pytest.mark.parametrize("refused", ["reserve", "commit"])
+@pytest.mark.parametrize(
+    ("refused", "refusal"),
+    [
+        ("reserve", OutOfStock("LAMP", 2, 0)),
+        ("commit", ReservationEnded(UUID(int=0), ReservationState.EXPIRED)),
+    ],
+    ids=["reserve", "commit"],
+)
 def test_who_is_overtaken_takes_nothing_for_an_order_that_was_rejected(
-    faults: Faults, audit: Audit, time_passes: Pass, at: tuple[str, str], refused: str
+    faults: Faults,
+    audit: Audit,
+    time_passes: Pass,
+    *,
+    at: tuple[str, str],
+    refused: str,
+    refusal: Exception,
 ):
     def overtake() -> None:
         time_passes(placing.LEASE)
-        faults.before[refused] = [OutOfStock("LAMP", 2, 0)]
+        faults.put(("before", refused), refusal)
         with pytest.raises(OrderRejected):
             place()
 

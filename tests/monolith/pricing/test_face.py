@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from django.core.management import call_command
@@ -79,16 +80,9 @@ def test_only_post():
     [(Unreachable("down"), 503, "Unavailable"), (TimedOut("late"), 504, "TimedOut")],
 )
 def test_without_the_catalog_there_is_no_price(
-    monkeypatch: pytest.MonkeyPatch,
-    catalog: CorpusCatalog,
-    error: Exception,
-    status: int,
-    name: str,
+    monkeypatch: pytest.MonkeyPatch, error: Exception, status: int, name: str
 ):
-    def fail(skus: list[str]) -> Any:
-        raise error
-
-    monkeypatch.setattr(catalog, "products", fail)
+    monkeypatch.setattr(service, "catalog", Mock(products=Mock(side_effect=error)))
 
     answer = Client().post(URL, CASES[0].body, content_type="application/json")
 
