@@ -152,13 +152,6 @@ class Schemas:
         if self._described and meta.description is not None:
             found["description"] = meta.description
         found |= meta.extra_json_schema or {}
-        if found and "anyOf" in schema:
-            # msgspec applies a constraint to those members that it fits; None is never one of them.
-            members = [
-                member if member == {"type": "null"} else {**member, **found}
-                for member in schema["anyOf"]
-            ]
-            return {"anyOf": members}
         return {**schema, **found}
 
 

@@ -193,12 +193,17 @@ class Variance:
         """Lists and dicts: what they are of."""
         for keyword, place in (("items", "[]"), ("additionalProperties", "{}")):
             before, after = _open_or(old.get(keyword)), _open_or(new.get(keyword))
+            if before is after:
+                continue
             if isinstance(before, Mapping) and isinstance(after, Mapping):
                 yield from self.compare(before, after, where + place, direction)
-            elif before is not after:
-                what = "nothing more may be in it" if after is False else "more may be in it now"
-                effect = Effect.NARROWER if after is False else Effect.WIDER
-                yield judged(where + place, what, direction, effect)
+            elif after is False or before is None:
+                only = f"only {_kind(after)}" if isinstance(after, Mapping) else "nothing more"
+                what = f"{only} may be in it"
+                yield judged(where + place, what, direction, Effect.NARROWER)
+            else:
+                what = "something else may be in it, too"
+                yield judged(where + place, what, direction, Effect.WIDER)
 
     def _places(
         self, old: Schema, new: Schema, where: str, direction: Direction
@@ -336,12 +341,12 @@ def _bounds(old: Schema, new: Schema) -> Iterator[tuple[str, Effect]]:
         if before != after:
             tighter = before is None or (after is not None and after > before)
             words = [
-                "none"
-                if bound is None
-                else f"{exclusive if bound[1] else keyword} {sign * bound[0]}"
+                f"{exclusive if bound[1] else keyword} {sign * bound[0]}"
+                if bound
+                else f"no {keyword}"
                 for bound in (before, after)
             ]
-            what = f"{keyword}: {words[0]} became {words[1]}"
+            what = " became ".join(words)
             yield what, Effect.NARROWER if tighter else Effect.WIDER
 
 
