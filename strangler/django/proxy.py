@@ -77,7 +77,22 @@ class Answered:
             self.rest.close()
 
 
-_deadline: ContextVar[float] = ContextVar("strangler_proxy_deadline", default=float("inf"))
+@dataclass(slots=True)
+class _Exchange:
+    """One attempt; ``stale`` if the service had closed the connection before it could hear us."""
+
+    deadline: float
+    stale: bool = False
+
+    def left(self, timeout: float | None, late: type[Exception]) -> float:
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise late("the deadline has passed")
+        return left if timeout is None else min(timeout, left)
+
+
+_exchange: ContextVar[_Exchange] = ContextVar("strangler_proxy_exchange")
+_STREAMING = _Exchange(float("inf"))
 
 
 class _Stream(httpcore.NetworkStream):
@@ -88,12 +103,29 @@ class _Stream(httpcore.NetworkStream):
 
     def __init__(self, stream: httpcore.NetworkStream) -> None:
         self._stream = stream
+        self._kept = False
+        self._heard = False
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, _left(timeout, httpcore.ReadTimeout))
+        exchange = _exchange.get(_STREAMING)
+        try:
+            data = self._stream.read(max_bytes, exchange.left(timeout, httpcore.ReadTimeout))
+        except httpcore.ReadError:
+            exchange.stale = self._kept and not self._heard
+            raise
+        exchange.stale = not data and self._kept and not self._heard
+        self._heard = self._heard or bool(data)
+        return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, _left(timeout, httpcore.WriteTimeout))
+        if self._heard:
+            self._kept, self._heard = True, False
+        exchange = _exchange.get(_STREAMING)
+        try:
+            self._stream.write(buffer, exchange.left(timeout, httpcore.WriteTimeout))
+        except httpcore.WriteError:
+            exchange.stale = self._kept
+            raise
 
     def close(self) -> None:
         self._stream.close()
@@ -101,7 +133,7 @@ class _Stream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        left = _left(timeout, httpcore.ConnectTimeout)
+        left = _exchange.get(_STREAMING).left(timeout, httpcore.ConnectTimeout)
         return _Stream(self._stream.start_tls(ssl_context, server_hostname, left))
 
     def get_extra_info(self, info: str) -> Any:
@@ -117,15 +149,8 @@ class _Backend(httpcore.SyncBackend):
         local_address: str | None = None,
         socket_options: Any = None,
     ) -> httpcore.NetworkStream:
-        left = _left(timeout, httpcore.ConnectTimeout)
+        left = _exchange.get(_STREAMING).left(timeout, httpcore.ConnectTimeout)
         return _Stream(super().connect_tcp(host, port, left, local_address, socket_options))
-
-
-def _left(timeout: float | None, late: type[Exception]) -> float | None:
-    left = _deadline.get() - time.monotonic()
-    if left <= 0:
-        raise late("the deadline has passed")
-    return left if timeout is None else min(timeout, left)
 
 
 class _Transport(httpx.HTTPTransport):
@@ -190,11 +215,27 @@ class Upstream:
         raise refused
 
     def _ask(self, url: httpx.URL, asked: Asked, deadline: float, *, once: bool) -> Answered:
-        token = _deadline.set(deadline)
+        exchange = _Exchange(deadline)
+        try:
+            answered = self._exchange(url, asked, exchange, once=once)
+        except Broken:
+            if once or not exchange.stale:
+                raise
+            # The service never heard of it. On a connection of its own it will.
+            answered = self._exchange(url, asked, _Exchange(deadline), once=True)
+        if answered.status >= 400 and answered.header(EXECUTED) == "no":
+            answered.discard()
+            raise NotSent(f"{url}: it answered {answered.status}, and has not begun")
+        return answered
+
+    def _exchange(
+        self, url: httpx.URL, asked: Asked, exchange: _Exchange, *, once: bool
+    ) -> Answered:
+        token = _exchange.set(exchange)
         try:
             response = self._transport(once=once).handle_request(_request(url, asked))
             try:
-                answered = _receive(response)
+                return _receive(response)
             except BaseException:
                 response.close()
                 raise
@@ -205,10 +246,7 @@ class Upstream:
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, ValueError) as error:
             raise Broken(f"{url}: {_said(error)}", late=False) from error
         finally:
-            _deadline.reset(token)
-        if answered.status >= 400 and answered.header(EXECUTED) == "no":
-            raise NotSent(f"{url}: it answered {answered.status}, and has not begun")
-        return answered
+            _exchange.reset(token)
 
     def _transport(self, *, once: bool) -> _Transport:
         transport = self._transports.get(once)

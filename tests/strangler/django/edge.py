@@ -1,0 +1,211 @@
+"""A foreign project behind the middleware, asked as gunicorn asks it, with a service to fail."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import unquote_to_bytes
+
+from django.core.handlers.wsgi import WSGIHandler
+
+from strangler.django import conf, observations, service_arm, shadowing, state, wiring
+from strangler.ladder import Arm, Stage, Standing
+from strangler.ports import keys, runtime
+from strangler.ports.context import Context
+from strangler.ports.headers import face
+from strangler.ports.keys import Keyring
+from strangler.ports.tokens import Use, mint
+from strangler.routing.publish import publish
+from tests.assets.foreign import views
+from tests.strangler.django.faults import Faults, faults
+
+MANIFEST = """
+[edge]
+monolith = "http://127.0.0.1:9"
+sticky   = {sticky}
+
+[capability.weather]
+context  = "tests.assets.foreign"
+owner    = "team-sky"
+contract = "contracts.pricing:Pricing"
+service  = ["{service}"]
+routes   = ["/weather/"]
+queries  = ["POST /weather/search"]
+callers  = []
+
+[capability.weather.resilience]
+timeout  = "{timeout}"
+breaker  = {{ failures = {failures}, reset = "30s" }}
+
+[capability.weather.shadow]
+sample    = {sample}
+ignore    = ["$.served_at"]
+redact    = ["$.secret"]
+"""
+
+
+class Reply(NamedTuple):
+    """What a client gets."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+    def header(self, name: str) -> str | None:
+        return next((value for key, value in self.headers if key.lower() == name.lower()), None)
+
+    @property
+    def arm(self) -> str | None:
+        return self.header("X-Strangler-Arm")
+
+    @property
+    def reason(self) -> str | None:
+        return self.header("X-Strangler-Reason")
+
+    @property
+    def cookie(self) -> str | None:
+        found = [value for key, value in self.headers if key == "Set-Cookie"]
+        return next((one for one in found if one.strip().startswith("strangler_cohort=")), None)
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass
+class Edge:
+    """The monolith with its middleware."""
+
+    root: Path
+    service: Faults
+    keyring: Keyring
+    recorded: list[tuple[Any, ...]]
+    sticky: str = '["header:X-Tenant", "cookie", "address"]'
+    timeout: str = "400ms"
+    failures: int = 1000
+    sample: float = 0.0
+    handler: WSGIHandler | None = None
+    revision: int = 0
+    asked: list[tuple[str, str]] = field(default_factory=lambda: views.asked)
+
+    def begin(self, **changes: Any) -> None:
+        """Write the manifest, with these changes, and start anew."""
+        for name, value in changes.items():
+            setattr(self, name, value)
+        text = MANIFEST.format(
+            service=self.service.url,
+            sticky=self.sticky,
+            timeout=self.timeout,
+            failures=self.failures,
+            sample=self.sample,
+        )
+        (self.root / "capabilities.toml").write_text(text)
+        self.forget()
+        self.handler = WSGIHandler()
+
+    def forget(self) -> None:
+        """Close what the process keeps open, and what it knows of the manifest."""
+        if service_arm.service.cache_info().currsize:
+            service_arm.service("weather").upstream.close()
+        if shadowing._upstream.cache_info().currsize:
+            shadowing._upstream("weather").close()
+        for cached in (conf.manifest, service_arm.service, shadowing._judge, shadowing._upstream):
+            cached.cache_clear()
+
+    def stand(self, stage: Stage, percent: int = 0, *, tables: bool = False, **more: Any) -> None:
+        """Publish a table in which the capability stands here."""
+        self.revision += 1
+        standing = Standing(stage, percent, **more)
+        entry = state.entry(standing, with_tables=tables)
+        publish(self.root / "table", self.revision, {"weather": entry})
+
+    def ask(
+        self,
+        method: str,
+        target: str,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        **environ: Any,
+    ) -> Reply:
+        """One request, as gunicorn would hand it over."""
+        path, _, query = target.partition("?")
+        asked = {
+            "REQUEST_METHOD": method,
+            "RAW_URI": target,
+            "SCRIPT_NAME": "",
+            "PATH_INFO": unquote_to_bytes(path.partition("#")[0]).decode("latin-1"),
+            "QUERY_STRING": query,
+            "SERVER_NAME": "testserver",
+            "SERVER_PORT": "80",
+            "SERVER_PROTOCOL": "HTTP/1.1",
+            "REMOTE_ADDR": "192.0.2.7",
+            "HTTP_HOST": "testserver",
+            "wsgi.url_scheme": "http",
+            "wsgi.input": io.BytesIO(body),
+            "wsgi.errors": io.StringIO(),
+            **environ,
+        }
+        if body:
+            asked["CONTENT_LENGTH"] = str(len(body))
+        for name, value in (headers or {}).items():
+            key = name.upper().replace("-", "_")
+            asked[key if key == "CONTENT_TYPE" else f"HTTP_{key}"] = value
+        said: list[Any] = []
+        assert self.handler is not None
+        response = self.handler(asked, lambda status, fields: said.append((status, fields)))
+        content = b"".join(response)
+        response.close()
+        return Reply(int(said[0][0].split()[0]), said[0][1], content)
+
+    def token(self, use: Use = Use.HTTP, **context: Any) -> str:
+        """What the service signs when it asks the monolith's paths for weather."""
+        method = context.pop("method", "GET")
+        once = context.pop("body", None)
+        return mint(
+            Keyring.load(self.root / "keys", "weather"),
+            Context(**context),
+            audience="monolith",
+            use=use,
+            action=face("weather", method),
+            once=once is not None,
+            body=once,
+        )
+
+
+@contextmanager
+def edge(root: Path, settings: Any, monkeypatch: Any) -> Iterator[Edge]:
+    """A project with the middleware, and a service; every capability stands on ``monolith``."""
+    for party in ("monolith", "weather"):
+        keys.generate(root / "keys", party)
+    from tests.assets.foreign import settings as foreign
+
+    settings.MIDDLEWARE = foreign.MIDDLEWARE
+    settings.ROOT_URLCONF = foreign.ROOT_URLCONF
+    settings.ALLOWED_HOSTS = foreign.ALLOWED_HOSTS
+    settings.AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
+    recorded: list[tuple[Any, ...]] = []
+
+    def record(capability: str, arm: Arm, kind: str, **outcome: Any) -> None:
+        outcome.pop("seconds")
+        recorded.append((capability, str(arm), str(kind), outcome["failed"], outcome["fallback"]))
+
+    monkeypatch.setattr(observations, "record", record)
+    views.asked.clear()
+    with faults() as service, runtime.configured():
+        made = Edge(root, service, Keyring.load(root / "keys", "monolith"), recorded)
+        settings.STRANGLER = {
+            "MANIFEST": root / "capabilities.toml",
+            "TABLE": root / "table",
+            "KEYS": root / "keys",
+        }
+        made.begin()
+        wiring.wire()
+        made.stand(Stage.MONOLITH)
+        try:
+            yield made
+        finally:
+            made.forget()
