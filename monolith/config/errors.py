@@ -54,7 +54,7 @@ def _body(exc: Exception) -> dict[str, Any]:
     elif isinstance(exc, PermissionDenied):
         exc = exceptions.PermissionDenied()
     if isinstance(exc, exceptions.ValidationError):
-        return _invalid(list(_problems(exc.detail, "$")))
+        return _invalid(list(_problems(exc.detail, "$")) or [("$", "This is not valid.")])
     if isinstance(exc, exceptions.Throttled):
         return problem("Throttled", str(exc.detail), retry_after=exc.wait)
     if isinstance(exc, exceptions.ParseError):

@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 
 from monolith.config.settings.env import DEBUG, env
+from strangler.ports.context import current
 
 
 def _without_objects(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
@@ -17,12 +18,22 @@ def _without_objects(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
     return event
 
 
+def _with_trace(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
+    """Say which request a line belongs to, under the names that services use."""
+    trace = current().trace
+    if trace is not None:
+        event.setdefault("trace", trace.trace)
+        event.setdefault("span", trace.span)
+    return event
+
+
 _SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_logger_name,
     structlog.stdlib.add_log_level,
     structlog.stdlib.ExtraAdder(),
     _without_objects,
+    _with_trace,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
 _RENDERERS: dict[str, list[Any]] = {

@@ -8,6 +8,7 @@ from django.core.exceptions import DisallowedHost, PermissionDenied, SuspiciousO
 from django.http import Http404, HttpRequest
 from django.test import Client
 from django.urls import include, path
+from rest_framework.exceptions import ValidationError
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -28,6 +29,8 @@ FAULTS: dict[str, Exception] = {
     "missing": Http404("secret"),
     "forbidden": PermissionDenied("secret"),
     "suspicious": SuspiciousOperation("secret"),
+    "invalid": ValidationError({"a": {"b": [{}, {"c": ["bad"]}]}}),
+    "nothing": ValidationError([]),
     "bug": ZeroDivisionError("secret"),
 }
 
@@ -79,6 +82,8 @@ def error(response: Any) -> tuple[int, str]:
         ("missing", (404, "NotFound")),
         ("forbidden", (403, "PermissionDenied")),
         ("suspicious", (400, "InvalidRequest")),
+        ("invalid", (400, "InvalidRequest")),
+        ("nothing", (400, "InvalidRequest")),
         ("bug", (500, "InternalError")),
     ],
 )
@@ -86,6 +91,13 @@ def test_whatever_a_view_raises_has_one_shape(
     faulty: Client, fault: str, expected: tuple[int, str]
 ):
     assert error(faulty.get(f"/api/faulty/{fault}")) == expected
+
+
+def test_a_deep_mistake_is_found_by_its_path(faulty: Client) -> None:
+    assert faulty.get("/api/faulty/invalid").json()["detail"] == {
+        "path": "$.a.b[1].c",
+        "problems": [{"path": "$.a.b[1].c", "message": "bad"}],
+    }
 
 
 def test_the_shape_is_that_of_every_arm(faulty: Client):

@@ -85,16 +85,20 @@ def test_logs_are_json_in_production(tmp_path: Path):
         "import django, logging, structlog; django.setup(); "
         "logging.getLogger('shop').warning('a %s', 'b', extra={'order': 7, 'request': object()}); "
         "structlog.get_logger('shop').info('sold', sku='HOE-1'); "
-        "logging.getLogger('shop').exception('bad', exc_info=ValueError('why'))"
+        "logging.getLogger('shop').exception('bad', exc_info=ValueError('why')); "
+        "from strangler.ports.context import Context, Trace, use; "
+        "within = use(Context(trace=Trace('a' * 32, 'b' * 16))); within.__enter__(); "
+        "logging.getLogger('shop').warning('traced')"
     )
     done = run("-c", code, **environment)
 
     assert done.returncode == 0, done.stderr
-    first, second, third = map(json.loads, done.stderr.strip().splitlines())
+    first, second, third, fourth = map(json.loads, done.stderr.strip().splitlines())
     assert (first["event"], first["level"], first["order"]) == ("a b", "warning", 7)
     assert "request" not in first
     assert (second["event"], second["sku"], second["logger"]) == ("sold", "HOE-1", "shop")
     assert third["exception"][0]["exc_value"] == "why"
+    assert (fourth["trace"], fourth["span"]) == ("a" * 32, "b" * 16)
 
 
 def test_development_needs_no_environment_at_all(tmp_path: Path):

@@ -88,6 +88,10 @@ def test_nothing_is_a_size_too():
     seed(products=0, customers=0, orders=0)
 
     assert not Product.objects.exists()
+    with pytest.raises(CommandError, match="--orders 0"):
+        seed(products=0)
+    with pytest.raises(CommandError, match="--orders 0"):
+        seed(customers=0)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from monolith.config.seeding import Size, fill, is_empty
+from monolith.config.seeding import NobodyToOrder, Size, fill, is_empty
 
 
 class Command(BaseCommand):
@@ -41,8 +41,13 @@ class Command(BaseCommand):
             MofNCompleteColumn(),
             TimeElapsedColumn(),
         )
-        with Progress(*columns, console=console) as bars:
-            accounts = fill(size, seed=options["seed"], progress=_bar(bars))
+        try:
+            with Progress(*columns, console=console) as bars:
+                accounts = fill(size, seed=options["seed"], progress=_bar(bars))
+        except NobodyToOrder:
+            raise CommandError(
+                "orders want products and customers: give some, or --orders 0"
+            ) from None
         for name, password in accounts.items():
             self.stdout.write(f"log in as {name} with {password}")
 
