@@ -15,6 +15,11 @@ from rest_framework.test import APIClient
 from tests.monolith.people import PASSWORD
 
 
+def pytest_port_served() -> None:
+    """The thread that answered a port call over HTTP leaves no connection open."""
+    connections.close_all()
+
+
 @pytest.fixture(scope="session")
 def signing_keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the keys of access tokens are made when they are first wanted."""

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from uuid import uuid4
 
 import pytest
-from django.db import connections
 
 from contracts.inventory import Inventory, Item, OutOfStock, ReservationState
 from contracts.ordering import (
@@ -33,10 +32,6 @@ Audit = Callable[[], None]
 ordering = bind(Ordering)
 inventory = bind(Inventory)
 pricing = bind(Pricing)
-
-
-def pytest_port_served() -> None:
-    connections.close_all()
 
 
 @pytest.mark.max_port_calls(5)
