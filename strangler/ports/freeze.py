@@ -173,9 +173,10 @@ def committed(folder: Path, revision: str | None = None) -> dict[str, Document]:
     if revision is None:
         texts = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.json")}
     else:
-        names = _git(folder, "ls-tree", "--name-only", f"{revision}:./").splitlines()
+        commit = _git(folder, "rev-parse", "--verify", "--end-of-options", revision).strip()
+        names = _git(folder, "ls-tree", "--name-only", commit).splitlines()
         texts = {
-            name: _git(folder, "show", f"{revision}:./{name}")
+            name: _git(folder, "show", f"{commit}:./{name}")
             for name in names
             if name.endswith(".json")
         }
