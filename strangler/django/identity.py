@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from django.conf import settings as django_settings
+from django.core.signals import setting_changed
 from django.http import HttpRequest, HttpResponseBase
 from django.http.cookie import parse_cookie
 from django.middleware.csrf import CsrfViewMiddleware
@@ -112,6 +113,14 @@ def give(response: HttpResponseBase, cohort: int, *, secure: bool) -> None:
     response.set_cookie(
         COOKIE, str(cohort), max_age=_YEAR, httponly=True, samesite="Lax", secure=secure
     )
+
+
+def _forget(*, setting: str, **_: object) -> None:
+    if setting == "STRANGLER":
+        _identify.cache_clear()
+
+
+setting_changed.connect(_forget)
 
 
 def _text(value: str) -> str:

@@ -81,10 +81,12 @@ class Answered:
 class _Exchange:
     """One attempt; ``stale`` if the service had closed the connection before it could hear us."""
 
-    deadline: float
+    deadline: float | None
     stale: bool = False
 
-    def left(self, timeout: float | None, late: type[Exception]) -> float:
+    def left(self, timeout: float | None, late: type[Exception]) -> float | None:
+        if self.deadline is None:
+            return timeout
         left = self.deadline - time.monotonic()
         if left <= 0:
             raise late("the deadline has passed")
@@ -92,7 +94,7 @@ class _Exchange:
 
 
 _exchange: ContextVar[_Exchange] = ContextVar("strangler_proxy_exchange")
-_STREAMING = _Exchange(float("inf"))
+_STREAMING = _Exchange(None)
 
 
 class _Stream(httpcore.NetworkStream):
