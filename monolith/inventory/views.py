@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import generics
 from rest_framework.permissions import AllowAny, IsAdminUser
 from rest_framework.request import Request
@@ -107,7 +107,13 @@ class MovementsView(generics.ListCreateAPIView):
         """Every movement, newest first."""
         return super().get(request, *args, **kwargs)
 
-    @extend_schema(request=AdjustmentSerializer, responses={201: MovementSerializer})
+    @extend_schema(
+        request=AdjustmentSerializer,
+        responses={
+            201: MovementSerializer,
+            409: OpenApiResponse(description="NotOnHand: more would be taken away than is free."),
+        },
+    )
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Change what is on hand by hand, for a reason."""
         return super().post(request, *args, **kwargs)

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import generics
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
@@ -14,12 +14,14 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from contracts.identity import Role
-from contracts.ordering import Line, OrderState
+from contracts.ordering import Line, Ordering, OrderState
 from monolith.ordering import models
 from monolith.ordering.placing import place
 from monolith.ordering.serializers import OrderSerializer, PlaceSerializer
 from monolith.ordering.service import OrderingService, shown
 from strangler.ports.context import User, current, use
+from strangler.ports.declare import methods
+from strangler.ports.face import Face
 
 KEY_LENGTH = 128
 KEY = OpenApiParameter(
@@ -32,10 +34,20 @@ KEY = OpenApiParameter(
 STATE = OpenApiParameter(
     "state", str, enum=[state.value for state in OrderState], description="Only in this state."
 )
-UNDER_WAY = "1"
-"""Seconds after which it makes sense to ask again."""
 
 service = OrderingService()
+
+
+def _errors(method: str, *statuses: int) -> dict[int, OpenApiResponse]:
+    """What OpenAPI says of the errors that a method of the port declares."""
+    responses = Face(methods(Ordering)[method]).operation()["responses"]
+    return {
+        status: OpenApiResponse(
+            responses[str(status)]["content"]["application/json"]["schema"],
+            responses[str(status)]["description"],
+        )
+        for status in statuses
+    }
 
 
 def _user(request: Request) -> User:
@@ -78,7 +90,7 @@ class OrdersView(generics.GenericAPIView):
         operation_id="ordering_orders_place",
         parameters=[KEY],
         request=PlaceSerializer,
-        responses={201: OrderSerializer, 200: OrderSerializer},
+        responses={201: OrderSerializer, 200: OrderSerializer, **_errors("place", 409)},
     )
     def post(self, request: Request) -> Response:
         """Place an order: 201 when it has been confirmed now, 200 when it had been before."""
@@ -114,7 +126,10 @@ class OrdersView(generics.GenericAPIView):
 class OrderView(APIView):
     """One order."""
 
-    @extend_schema(operation_id="ordering_orders_read", responses=OrderSerializer)
+    @extend_schema(
+        operation_id="ordering_orders_read",
+        responses={200: OrderSerializer, **_errors("order", 404)},
+    )
     def get(self, request: Request, order: UUID) -> Response:
         """One of one's own orders; staff see everybody's."""
         with _for_user(request):
@@ -124,7 +139,11 @@ class OrderView(APIView):
 class CancelView(APIView):
     """The end of an order."""
 
-    @extend_schema(operation_id="ordering_orders_cancel", request=None, responses=OrderSerializer)
+    @extend_schema(
+        operation_id="ordering_orders_cancel",
+        request=None,
+        responses={200: OrderSerializer, **_errors("cancel", 404, 409)},
+    )
     def post(self, request: Request, order: UUID) -> Response:
         """Cancel one's own confirmed order; its goods go back in stock."""
         with _for_user(request):

@@ -30,6 +30,10 @@ RECEIVED = {"LAMP": 100, "DESK": 3}
 @pytest.fixture
 def shop(db: None) -> None:
     """Lamps for 10.00 €, three desks for 99.90 €, and chairs that are not stocked."""
+    open_shop()
+
+
+def open_shop() -> None:
     catalog.create_category(path="home", name="Home")
     for sku, amount in (("LAMP", "10.00"), ("DESK", "99.90"), ("CHAIR", "5.00")):
         catalog.create(sku=sku, name=sku, category="home", price=Money(Decimal(amount), "EUR"))
@@ -40,29 +44,35 @@ def shop(db: None) -> None:
 
 @pytest.fixture
 def audit(shop: None) -> Callable[[], None]:
+    """``audit()`` fails unless everything adds up."""
+    return audit_shop
+
+
+@pytest.fixture
+def shop_on_postgres(on_postgres: None) -> Callable[[], None]:
+    """The same shop on a real PostgreSQL, for every thread; what comes back audits it."""
+    open_shop()
+    return audit_shop
+
+
+def audit_shop() -> None:
     """Every order has what its state says; the stock is what was received less what was sold."""
-
-    def audit() -> None:
-        assert imbalances() == []
-        reservations = dict(inventory.Reservation.objects.values_list("order", "state"))
-        sold: Counter[str] = Counter()
-        for order in Order.objects.prefetch_related("lines"):
-            reserved = reservations.pop(order.id, None)
-            assert order.state != OrderState.PLACING
-            assert not order.owing
-            if order.state == OrderState.CONFIRMED:
-                assert reserved == ReservationState.COMMITTED
-                assert order.total is not None
-                sold.update({line.sku: line.quantity for line in order.lines.all()})
-            else:
-                assert reserved in {None, ReservationState.RELEASED}
-        assert reservations == {}, "goods are kept for orders that there are not"
-        on_hand = dict(
-            inventory.Stock.objects.order_by().values_list("sku").annotate(Sum("on_hand"))
-        )
-        assert on_hand == {sku: number - sold[sku] for sku, number in RECEIVED.items()}
-
-    return audit
+    assert imbalances() == []
+    reservations = dict(inventory.Reservation.objects.values_list("order", "state"))
+    sold: Counter[str] = Counter()
+    for order in Order.objects.prefetch_related("lines"):
+        reserved = reservations.pop(order.id, None)
+        assert order.state != OrderState.PLACING
+        assert not order.owing
+        if order.state == OrderState.CONFIRMED:
+            assert reserved == ReservationState.COMMITTED
+            assert order.total is not None
+            sold.update({line.sku: line.quantity for line in order.lines.all()})
+        else:
+            assert reserved in {None, ReservationState.RELEASED}
+    assert reservations == {}, "goods are kept for orders that there are not"
+    on_hand = dict(inventory.Stock.objects.order_by().values_list("sku").annotate(Sum("on_hand")))
+    assert on_hand == {sku: number - sold[sku] for sku, number in RECEIVED.items()}
 
 
 @pytest.fixture
