@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Awaitable, Callable
+from types import TracebackType
 from typing import TypedDict, TypeVar
 
 import stamina
@@ -49,17 +49,22 @@ def retried(
     The first try is made without this, because almost all calls need no second one.
 
     Raises:
-        PortError: how the last try ended.
+        PortError: how the last try ended; but an ``OutcomeUnknown`` if any try ended so, since that
+            the last one was not executed says nothing about the others.
     """
-    tries = itertools.count()
+    tries = _Tries(first)
 
     def turn() -> T:
-        if next(tries) == 0:
-            raise first
-        return attempt()
+        with tries:
+            return attempt()
 
     turn.__qualname__ = str(method)  # what stamina writes in its log
-    return stamina.retry(**_patience(method, attempts, deadline))(turn)()
+    try:
+        return stamina.retry(**_patience(method, attempts, deadline))(turn)()
+    except NotExecuted as error:
+        if tries.worst is error:
+            raise
+        raise tries.worst from error
 
 
 async def retried_async(
@@ -73,17 +78,49 @@ async def retried_async(
     """The same as ``retried`` for callers that await.
 
     Raises:
-        PortError: how the last try ended.
+        PortError: as ``retried`` does.
     """
-    tries = itertools.count()
+    tries = _Tries(first)
 
     async def turn() -> T:
-        if next(tries) == 0:
-            raise first
-        return await attempt()
+        with tries:
+            return await attempt()
 
     turn.__qualname__ = str(method)
-    return await stamina.retry(**_patience(method, attempts, deadline))(turn)()
+    try:
+        return await stamina.retry(**_patience(method, attempts, deadline))(turn)()
+    except NotExecuted as error:
+        if tries.worst is error:
+            raise
+        raise tries.worst from error
+
+
+class _Tries:
+    """Stands around each try, of which the first has failed already.
+
+    ``worst`` is what the caller has to know in the end: that some try was perhaps executed, though
+    the last one was not; and what time ran out with, rather than that it did.
+    """
+
+    def __init__(self, first: PortError) -> None:
+        self._first: PortError | None = first
+        self.worst: PortError = first
+
+    def __enter__(self) -> None:
+        if self._first is not None:
+            first, self._first = self._first, None
+            raise first
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if isinstance(error, TooLate) or not isinstance(error, NotExecuted | OutcomeUnknown):
+            return
+        if isinstance(error, OutcomeUnknown) or not isinstance(self.worst, OutcomeUnknown):
+            self.worst = error
 
 
 class _Patience(TypedDict):

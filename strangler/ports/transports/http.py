@@ -161,7 +161,7 @@ class _Replica:
             connection = socket.create_connection(self._address, patience)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._tls:
-                connection = _tls().wrap_socket(connection, server_hostname=self._address[0])
+                connection = tls().wrap_socket(connection, server_hostname=self._address[0])
         except OSError as error:
             if connection is not None:
                 connection.close()
@@ -212,5 +212,6 @@ def _readable(connection: socket.socket) -> bool:
 
 
 @cache
-def _tls() -> ssl.SSLContext:
+def tls() -> ssl.SSLContext:
+    """How https is spoken in this process: the system's certificates, made once."""
     return ssl.create_default_context()

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import httpx
 
 from strangler.ports.errors import BadAnswer, ConnectionLost, TimedOut, Unreachable
-from strangler.ports.transports.http import CONNECT, IDLE, KEPT, REFUSED
+from strangler.ports.transports.http import CONNECT, IDLE, KEPT, REFUSED, tls
 from strangler.ports.wire import Answer, Request
 
 _LIMITS = httpx.Limits(max_keepalive_connections=KEPT, keepalive_expiry=IDLE)
@@ -74,7 +74,7 @@ def _client() -> httpx.AsyncClient:
     loop = asyncio.get_running_loop()
     client = _clients.get(loop)
     if client is None:
-        client = _clients[loop] = httpx.AsyncClient(limits=_LIMITS, trust_env=False)
+        client = _clients[loop] = httpx.AsyncClient(limits=_LIMITS, trust_env=False, verify=tls())
     return client
 
 

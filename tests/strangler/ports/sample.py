@@ -33,23 +33,27 @@ def guessed(name: str) -> Thing:
 class Shop(Port, capability="shop"):
     """What the tests call."""
 
-    @query(timeout=0.5, raises=[Missing])
+    @query(timeout=5.0, raises=[Missing])
     def look(self, name: str) -> Thing:
         """One thing."""
 
     @query(timeout=0.5)
+    def hurry(self, name: str) -> Thing:
+        """One thing, soon."""
+
+    @query(timeout=5.0)
     def look_all(self, names: list[str]) -> list[Thing]:
         """Many things at once."""
 
-    @query(timeout=0.5, fallback=guessed)
+    @query(timeout=5.0, fallback=guessed)
     def guess(self, name: str) -> Thing:
         """One thing, or at least something."""
 
-    @command(timeout=0.5, raises=[Missing])
+    @command(timeout=5.0, raises=[Missing])
     def sell(self, name: str) -> Thing:
         """Not idempotent: each call sells one more."""
 
-    @command(timeout=0.5, idempotent=True, raises=[Missing])
+    @command(timeout=5.0, idempotent=True, raises=[Missing])
     def put(self, name: str, price: Decimal = Decimal(1)) -> Thing:
         """Idempotent: the same thing may be put there twice."""
 
@@ -74,6 +78,10 @@ class Shelf(Shop):
             raise Undeclared
         if name == "bug":
             raise ZeroDivisionError("a bug")
+        return Thing(name, Decimal("9.99"))
+
+    def hurry(self, name: str) -> Thing:
+        self._note(f"hurry {name}")
         return Thing(name, Decimal("9.99"))
 
     def look_all(self, names: list[str]) -> list[Thing]:

@@ -256,15 +256,15 @@ class TestLoopback:
             loopback.contexts.append(current())
             return Thing(name, Decimal(1))
 
-        monkeypatch.setattr(Shelf, "look", slow)
+        monkeypatch.setattr(Shelf, "hurry", slow)
         runtime.configure()
-        shop.look("spade")
+        shop.hurry("spade")
         assert loopback.contexts[-1].deadline == 1000.5
         with use(Context(deadline=now + 0.2)):
             with pytest.raises(TimedOut):
-                shop.look("spade")
+                shop.hurry("spade")
             with pytest.raises(TooLate):
-                shop.look("spade")
+                shop.hurry("spade")
 
 
 class TestAuto:
@@ -444,5 +444,5 @@ class TestRegistering:
             def look(self, name: str) -> Thing:
                 return Thing(name, Decimal(1))
 
-        with pytest.raises(TypeError, match="does not implement look_all, guess, sell, put"):
+        with pytest.raises(TypeError, match="does not implement hurry, look_all, guess, sell, put"):
             runtime.register(Shop, Part())
