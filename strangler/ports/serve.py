@@ -32,7 +32,8 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final
 
 from strangler.ports import headers as names
@@ -44,8 +45,7 @@ from strangler.ports.declare import Kind, Method, Port, methods
 from strangler.ports.errors import DeclaredError, PortError
 from strangler.ports.freeze import digest
 from strangler.ports.remote import NotReachable
-from strangler.ports.route import Placed
-from strangler.ports.runtime import Outcome
+from strangler.ports.route import Placed, Watched
 from strangler.ports.tokens import TokenRefused, Use, verify
 from strangler.ports.wire import PATH
 
@@ -53,6 +53,7 @@ __all__ = ["HOPS", "LIMIT", "PATH", "Answer", "dispatch", "serve"]
 
 LIMIT: Final = 1024 * 1024
 """Bytes that the body of a call may have."""
+Around = Callable[[Context], AbstractContextManager[object]]
 HOPS: Final = 3
 """Kit parties that a call may have passed through."""
 
@@ -77,6 +78,7 @@ def dispatch(
     callers: Collection[str],
     port: type[Port] | None = None,
     ladder: bool = False,
+    around: Around | None = None,
     limit: int = LIMIT,
 ) -> Answer:
     """Answer one call that came over HTTP. Never raises.
@@ -90,11 +92,13 @@ def dispatch(
         port: the port, where nobody in this process implements it.
         ladder: place the call, as this process places its own: the monolith does that for services
             which have no routing table. Otherwise it is answered here.
+        around: what to do the work within, once it is known for whom and what it is: a read-only
+            transaction for a shadow call, a span, a log's fields.
         limit: bytes that the body may have.
     """
     call = _Call(capability, method, body, headers, port)
     try:
-        return call.answer(callers, ladder=ladder, limit=limit)
+        return call.answer(callers, ladder=ladder, around=around, limit=limit)
     except Refusal as refusal:
         return refusal.answer()
     except Exception as error:  # noqa: BLE001 - a caller must be answered, and told nothing
@@ -122,7 +126,9 @@ class _Call:
         known = type(self.implementation) if self.implementation is not None else port
         self.method = methods(known).get(method) if known is not None else None
 
-    def answer(self, callers: Collection[str], *, ladder: bool, limit: int) -> Answer:
+    def answer(
+        self, callers: Collection[str], *, ladder: bool, around: Around | None, limit: int
+    ) -> Answer:
         if len(self.body) > limit:
             raise Refusal(413, "TooLarge", f"a call has {limit} bytes at most")
         context = self.proved()
@@ -149,10 +155,11 @@ class _Call:
             arguments = codec(method).decode_arguments(self.body)
         except BadArguments as error:
             raise Refusal(400, "BadArguments", str(error), path=error.path) from None
-        if ladder and runtime.wiring.place is not None:
-            return self.placed(method, context, arguments)
-        with use(context):
-            return self.here(method, arguments)
+        with around(context) if around is not None else nullcontext():
+            if ladder and runtime.wiring.place is not None:
+                return self.placed(method, context, arguments)
+            with use(context):
+                return self.here(method, arguments)
 
     def proved(self) -> Context:
         """The context that the token proves."""
@@ -218,32 +225,33 @@ class _Call:
         """The answer of the arm that the ladder names, or of this one if that fails and it may."""
         placed = Placed(method, runtime.wiring)
         arm, context = placed.decide(context)
-        began = time.perf_counter()
-        outcome = Outcome.FAILED
-        mine = arm is runtime.wiring.arm
-        with use(context):
+        if placed.at_home(arm):
+            way = getattr(self.implementation, method.name)
+        else:
             try:
-                if mine:
-                    answer = self.here(method, arguments)
-                else:
-                    way = placed.arm(arm)
-                    self.began = True
-                    answer = run(method, way, arguments, arm)
-                outcome = Outcome.OK if answer.status == 200 else Outcome.DECLARED
+                way = placed.arm(arm)
             except NotReachable as error:
                 raise Refusal(503, "NotReachable", str(error)) from error
+
+        def watched(**arguments: Any) -> Any:
+            with Watched(placed, arm, context):
+                return way(**arguments)
+            raise _FellBack
+
+        self.began = True
+        with use(context):
+            try:
+                return run(method, watched, arguments, arm)
+            except _FellBack:
+                return self.here(method, arguments)
             except PortError as error:
-                if mine or isinstance(error, DeclaredError):
+                if placed.at_home(arm) or isinstance(error, DeclaredError):
                     raise
-                may = self.implementation is not None and placed.may_fall_back(error, context)
-                outcome = Outcome.FALLBACK if may else Outcome.FAILED
-                answer = passed_on(error)
-            finally:
-                observe = runtime.wiring.observe
-                if observe is not None and not context.shadow:
-                    seconds = time.perf_counter() - began
-                    observe(method.capability, arm, method.kind, outcome, seconds)
-            return self.here(method, arguments) if outcome is Outcome.FALLBACK else answer
+                return passed_on(error)
+
+
+class _FellBack(Exception):
+    """The service has failed, and the monolith may answer instead."""
 
 
 _CONTEXT: Final = names.CONTEXT.lower()
