@@ -235,24 +235,22 @@ def _settled(prepared: Prepared) -> Path:
     may be in is never changed.
     """
     folder, again = prepared.folder.with_name(str(prepared.revision)), 0
-    wanted = _content(prepared.folder)
-    if not wanted:
+    if not prepared.folder.is_dir():
         raise PublishFailed(prepared.folder, "it is gone", "prepare the revision again")
+    wanted = _content(prepared.folder)
     while folder.exists() and _content(folder) != wanted:
         again += 1
         folder = folder.with_name(f"{prepared.revision}.{again}")
     return folder
 
 
-def _content(folder: Path) -> dict[str, str]:
-    """What a revision consists of; nothing for what is no whole one."""
-    try:
-        return {
-            path.name: str(path.readlink()) if path.is_symlink() else path.read_text("utf-8")
-            for path in folder.iterdir()
-        }
-    except (OSError, ValueError):
-        return {}
+def _content(folder: Path) -> dict[str, str | bytes]:
+    """What a revision consists of."""
+    return {
+        path.name: str(path.readlink()) if path.is_symlink() else path.read_bytes()
+        for path in folder.iterdir()
+        if path.is_symlink() or path.is_file()
+    }
 
 
 def _current(root: Path) -> int | None:
