@@ -12,6 +12,11 @@ from django.core.management import call_command
 from django.db import connections
 from rest_framework.test import APIClient
 
+from strangler.ladder import Share, Stage
+from strangler.manifest import load
+from strangler.ports.keys import generate
+from strangler.routing.publish import point, prepare
+from strangler.routing.table import Entry
 from tests.monolith.people import PASSWORD
 
 
@@ -26,9 +31,24 @@ def signing_keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("identity") / "keys.json"
 
 
+@pytest.fixture(scope="session")
+def kit_folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The kit's table, where every capability stands on ``monolith``, and the monolith's keys."""
+    folder = tmp_path_factory.mktemp("kit")
+    manifest = load(Path(__file__).parents[2] / "router" / "capabilities.toml")
+    entry = Entry(Stage.MONOLITH, 0, held=False, killed=False, share=Share(0, 0), fallback=True)
+    point(prepare(folder / "table", 1, dict.fromkeys(manifest.capabilities, entry)))
+    generate(folder / "keys", "monolith")
+    return {"TABLE": folder / "table", "KEYS": folder / "keys"}
+
+
 @pytest.fixture(autouse=True)
-def _own_surroundings(settings: Any, signing_keys: Path) -> None:
-    """No test touches a developer's keys, meets another's throttle, or hashes for half a second."""
+def _own_surroundings(settings: Any, signing_keys: Path, kit_folders: dict[str, Path]) -> None:
+    """No test touches a developer's keys, meets another's throttle, or hashes for half a second.
+
+    And on whatever rung a developer's own shop stands, here the monolith answers.
+    """
+    settings.STRANGLER = {**settings.STRANGLER, **kit_folders}
     settings.IDENTITY = {
         **settings.IDENTITY,
         "KEYS": str(signing_keys),
