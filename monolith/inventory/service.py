@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F, Q, QuerySet, Sum
+from django.db.models.expressions import Combinable
 from django.utils import timezone
 
 from contracts.inventory import (
@@ -187,7 +189,7 @@ def _rank(stock: models.Stock) -> tuple[int, str]:
     return stock.warehouse.rank, stock.warehouse.code
 
 
-def _sums(rows: QuerySet, key: str, value: F) -> dict[str, int]:
+def _sums(rows: QuerySet[Any], key: str, value: Combinable) -> dict[str, int]:
     return dict(rows.order_by().values_list(key).annotate(sum=Sum(value)))
 
 
