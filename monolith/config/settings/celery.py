@@ -16,7 +16,7 @@ CELERY_TASK_TIME_LIMIT = 300
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
-    "forget-expired-refresh-tokens": {
+    "forget expired refresh tokens": {
         "task": "monolith.identity.tasks.purge_refresh_tokens",
         "schedule": 24 * 3600.0,
     },
