@@ -32,10 +32,18 @@ sticky   = {sticky}
 [capability.weather]
 context  = "tests.assets.foreign"
 owner    = "team-sky"
-contract = "contracts.pricing:Pricing"
+contract = "tests.assets.foreign.port:Weather"
 service  = ["{service}"]
 routes   = ["/weather/"]
 queries  = ["POST /weather/search"]
+callers  = ["tides"]
+
+[capability.tides]
+context  = "tests.assets.foreign.tides"
+owner    = "team-sea"
+contract = "tests.assets.foreign.port:Tides"
+service  = ["{service}"]
+routes   = ["/tides/"]
 callers  = []
 
 [capability.weather.resilience]
@@ -121,7 +129,8 @@ class Edge:
         self.revision += 1
         standing = Standing(stage, percent, **more)
         entry = state.entry(standing, with_tables=tables)
-        publish(self.root / "table", self.revision, {"weather": entry})
+        at_sea = state.entry(Standing(), with_tables=tables)
+        publish(self.root / "table", self.revision, {"weather": entry, "tides": at_sea})
 
     def ask(
         self,
