@@ -1,10 +1,12 @@
 #!/bin/sh
-# requirements/servers.sh: have the servers that tests start for themselves: PostgreSQL and Redis.
+# requirements/servers.sh: have the servers that tests start for themselves: PostgreSQL, Redis, NGINX.
 set -eu
 missing=
 command -v redis-server >/dev/null || missing="redis-server"
 # Debian keeps PostgreSQL's server off PATH.
 command -v postgres >/dev/null || ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 ||
     missing="postgresql $missing"
+# Nor is /usr/sbin on everybody's.
+command -v nginx >/dev/null || ls /usr/sbin/nginx >/dev/null 2>&1 || missing="nginx $missing"
 # shellcheck disable=SC2086  # a list of words
 [ -z "$missing" ] || "$(dirname "$0")/debian.sh" $missing

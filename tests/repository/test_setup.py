@@ -153,7 +153,7 @@ def test_missing_servers_are_installed_where_we_may(machine: Machine, tmp_path: 
     assert asked == [
         "apt-get update -qq",
         "noninteractive",
-        "apt-get install -qq -y --no-install-recommends postgresql redis-server",
+        "apt-get install -qq -y --no-install-recommends nginx postgresql redis-server",
         "noninteractive",
     ]
 
@@ -161,6 +161,7 @@ def test_missing_servers_are_installed_where_we_may(machine: Machine, tmp_path: 
 def test_missing_servers_are_named_where_we_may_not_install_them(machine: Machine):
     machine.install("id", "echo 1000")
     machine.install("ls", "exit 2")
+    machine.install("nginx")
     machine.install("redis-server")
     done = machine.run("servers.sh")
     assert done.returncode == 1
@@ -169,7 +170,7 @@ def test_missing_servers_are_named_where_we_may_not_install_them(machine: Machin
 
 
 def test_servers_that_are_there_are_left_alone(machine: Machine):
-    for program in ("redis-server", "postgres"):
+    for program in ("redis-server", "postgres", "nginx"):
         machine.install(program)
     assert machine.run("servers.sh").returncode == 0
     assert machine.ran() == []

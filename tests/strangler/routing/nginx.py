@@ -73,5 +73,5 @@ def _program() -> str:
     # Debian keeps it where only root's PATH leads.
     found = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
     if found is None:
-        raise ServerMissingError("NGINX is not installed: get Debian's `nginx-light`")
+        raise ServerMissingError("NGINX is not installed: get Debian's `nginx`")
     return found
