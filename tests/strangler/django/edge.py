@@ -21,7 +21,7 @@ from strangler.ports.headers import face
 from strangler.ports.keys import Keyring
 from strangler.ports.tokens import Use, mint
 from strangler.routing.publish import publish
-from tests.assets.foreign import views
+from tests.assets.sky import views
 from tests.strangler.django.faults import Faults, faults
 
 MANIFEST = """
@@ -30,18 +30,18 @@ monolith = "http://127.0.0.1:9"
 sticky   = {sticky}
 
 [capability.weather]
-context  = "tests.assets.foreign"
+context  = "tests.assets.sky"
 owner    = "team-sky"
-contract = "tests.assets.foreign.port:Weather"
+contract = "tests.assets.sky.port:Weather"
 service  = ["{service}"]
 routes   = ["/weather/"]
 queries  = ["POST /weather/search"]
 callers  = ["tides"]
 
 [capability.tides]
-context  = "tests.assets.foreign.tides"
+context  = "tests.assets.sky.tides"
 owner    = "team-sea"
-contract = "tests.assets.foreign.port:Tides"
+contract = "tests.assets.sky.port:Tides"
 service  = ["{service}"]
 routes   = ["/tides/"]
 callers  = []
@@ -190,11 +190,11 @@ def edge(root: Path, settings: Any, monkeypatch: Any) -> Iterator[Edge]:
     """A project with the middleware, and a service; every capability stands on ``monolith``."""
     for party in ("monolith", "weather"):
         keys.generate(root / "keys", party)
-    from tests.assets.foreign import settings as foreign
+    from tests.assets.sky import settings as sky
 
-    settings.MIDDLEWARE = foreign.MIDDLEWARE
-    settings.ROOT_URLCONF = foreign.ROOT_URLCONF
-    settings.ALLOWED_HOSTS = foreign.ALLOWED_HOSTS
+    settings.MIDDLEWARE = sky.MIDDLEWARE
+    settings.ROOT_URLCONF = sky.ROOT_URLCONF
+    settings.ALLOWED_HOSTS = sky.ALLOWED_HOSTS
     settings.AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
     recorded: list[tuple[Any, ...]] = []
 

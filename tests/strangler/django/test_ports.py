@@ -15,7 +15,7 @@ from strangler.ports.context import Context, User
 from strangler.ports.keys import Keyring
 from strangler.ports.serve import LIMIT, serve
 from strangler.ports.tokens import Use, mint
-from tests.assets.foreign.port import Weather, WeatherService
+from tests.assets.sky.port import Weather, WeatherService
 from tests.strangler.django.edge import Edge, Reply
 from tests.strangler.django.faults import reply
 

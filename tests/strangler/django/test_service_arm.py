@@ -120,9 +120,7 @@ class TestWhatGoesThere:
         assert user.roles == ("staff",)
 
     def test_the_project_says_who_its_users_are(self, shop: Edge, settings: Any) -> None:
-        settings.STRANGLER = settings.STRANGLER | {
-            "IDENTIFY": "tests.assets.foreign.habits.by_header"
-        }
+        settings.STRANGLER = settings.STRANGLER | {"IDENTIFY": "tests.assets.sky.habits.by_header"}
         shop.begin()
         shop.ask("GET", "/weather/rome", {"X-Who": "cara"})
         assert proved(shop, shop.service.seen[0]).user == User("cara", ("guest",))
@@ -337,7 +335,7 @@ class TestWhatComesBack:
 def test_a_body_that_somebody_else_has_read_is_said_to_be(
     shop: Edge, settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    settings.MIDDLEWARE = ["tests.assets.foreign.habits.greedy", *settings.MIDDLEWARE]
+    settings.MIDDLEWARE = ["tests.assets.sky.habits.greedy", *settings.MIDDLEWARE]
     shop.begin()
     assert shop.ask("POST", "/weather/rome", body=b"x").status == 500
     assert "put strangler's middleware before the one that reads it" in caplog.text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import include, path, re_path
 
-from tests.assets.foreign import views
+from tests.assets.sky import views
 
 urlpatterns = [
     path("", include("strangler.django.urls")),

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-ROOT = Path(os.environ.get("FOREIGN_ROOT", "/nonexistent"))
+ROOT = Path(os.environ.get("SKY_ROOT", "/nonexistent"))
 
 SECRET_KEY = "of-no-use-to-anybody"
 ALLOWED_HOSTS = ["127.0.0.1", "localhost", "testserver"]
 DEBUG = False
 USE_TZ = True
-ROOT_URLCONF = "tests.assets.foreign.urls"
-WSGI_APPLICATION = "tests.assets.foreign.wsgi.application"
+ROOT_URLCONF = "tests.assets.sky.urls"
+WSGI_APPLICATION = "tests.assets.sky.wsgi.application"
 INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -27,11 +27,9 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "strangler.django.middleware.EdgeMiddleware",
 ]
-if os.environ.get("FOREIGN_PLAIN"):
+if os.environ.get("SKY_PLAIN"):
     MIDDLEWARE.pop()
-DATABASES = {
-    "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": str(ROOT / "foreign.sqlite3")}
-}
+DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": str(ROOT / "sky.sqlite3")}}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 STRANGLER = {
     "MANIFEST": ROOT / "capabilities.toml",
