@@ -11,10 +11,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from strangler.manifest.model import Breaker, Resilience
 from strangler.ports import remote, runtime
 from strangler.ports.keys import Keyring, generate
 from strangler.ports.serve import PATH, dispatch
 from strangler.ports.tokens import Remembered
+
+# A test shall see what happens, and not what patience makes of it.
+_CANDID = Resilience(attempts=1, breaker=Breaker(failures=10_000), concurrency=10_000)
 
 
 class PortServer:
@@ -49,6 +53,7 @@ class PortServer:
             keyring=self._keyring,
             urls=lambda _capability, _arm: (self.url,),
             audience=lambda _capability, _arm: self._party,
+            resilience=lambda _capability: _CANDID,
             replays=Remembered(),
             placed={"*": "remote"},
         ):
