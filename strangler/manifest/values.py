@@ -31,7 +31,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 # STRANGLER_<NAME> places a port, STRANGLER_<NAME>_URL its service: these mean something else.
-_TAKEN = {"edge", "keys", "manifest", "monolith", "table"}
+_TAKEN = {"actor", "build", "edge", "keys", "manifest", "monolith", "table"}
 
 
 class Wrong(ValueError):
