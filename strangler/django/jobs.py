@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from strangler.django import observations
@@ -12,10 +13,10 @@ _running: dict[str, context.use] = {}
 
 def connect() -> None:
     """Listen to Celery."""
-    try:
-        from celery import signals  # noqa: PLC0415  # Celery is the project's own choice
-    except ModuleNotFoundError:
-        return
+    if "celery" not in sys.modules:
+        return  # Whatever runs tasks has imported it before Django was set up; no other needs it.
+    from celery import signals  # noqa: PLC0415  # the project's own choice
+
     signals.task_prerun.connect(_begin)
     signals.task_postrun.connect(_end)
     # Celery's child processes leave without Python's own farewell.

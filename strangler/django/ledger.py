@@ -13,7 +13,7 @@ from django.db import Error, ProgrammingError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from strangler.django import conf, state
+from strangler.django import conf, observations, state
 from strangler.django.errors import ControlPlaneAway, RevisionConflict, TableAhead, TableLags
 from strangler.django.models import CapabilityState, Change, ControlPlane
 from strangler.django.state import State
@@ -179,6 +179,8 @@ def opened(at: int | None, *, urgent: bool = False, republish: bool = False) -> 
             point(prepared)
         except PublishFailed as error:
             raise TableLags(book.revision, error) from error
+        finally:
+            observations.learn()
 
 
 def _lock(using: str, at: int | None, *, urgent: bool) -> Ledger:

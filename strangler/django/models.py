@@ -76,7 +76,9 @@ class ChangeQuerySet(models.QuerySet["Change"]):
         """
         raise HistoryIsAppendOnly("history is append-only: a change can't be deleted")
 
-    _raw_delete = delete  # type: ignore[assignment]  # Django's own way around delete()
+    def _raw_delete(self, using: str | None) -> NoReturn:
+        """Django's own way around ``delete``."""
+        raise HistoryIsAppendOnly(f"history is append-only: no change is deleted from {using!r}")
 
 
 class Change(models.Model):

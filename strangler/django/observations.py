@@ -18,7 +18,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from django.core import mail
-from django.db import connections
+from django.db import Error, connections
 from django.utils import timezone
 
 from strangler.django import conf, counters, latency
@@ -26,7 +26,7 @@ from strangler.django.models import CapabilityState, Observation
 
 INTERVAL = 1.0
 """Seconds between two flushes."""
-_QUEUE = 200_000
+_QUEUE = 50_000
 _KEYS = ("capability", "since_revision", "arm", "kind", "bucket")
 
 _log = logging.getLogger("strangler.observations")
@@ -52,7 +52,7 @@ class _Recorder:
         self.started = timezone.now()
         self.lock = threading.Lock()
         self.thread: threading.Thread | None = None
-        self.wake = threading.Event()
+        self.stopped = threading.Event()
         self.failing = False
 
     def start(self) -> None:
@@ -64,9 +64,9 @@ class _Recorder:
                 self.thread.start()
 
     def run(self) -> None:
-        while True:
+        while not self.stopped.is_set():
             self.attempt()
-            self.wake.wait(INTERVAL)
+            self.stopped.wait(INTERVAL)
 
     def attempt(self) -> None:
         try:
@@ -179,13 +179,32 @@ def rung(capability: str, began: float) -> int:
     return recorder.rung(capability, began)
 
 
+def learn() -> None:
+    """Look up where the evidence of each rung begins: after a move that was made in this process.
+
+    Other processes learn of it when they next write.
+    """
+    recorder = _recorder
+    try:
+        with recorder.lock:
+            recorder.read_rungs()
+    except Error:
+        _log.debug("the rungs are read again when observations are next written", exc_info=True)
+
+
 def testing() -> bool:
     """Whether this process runs tests: Django's own mark of it is the outbox."""
     return hasattr(mail, "outbox")
 
 
 def reset() -> None:
-    """Forget everything that was not written: in a forked child, and between tests."""
+    """Forget everything that was not written, as between tests."""
+    _recorder.stopped.set()
+    _begin()
+
+
+def _begin() -> None:
+    """Begin with nothing; in a forked child, without touching locks that a thread may have held."""
     global _recorder  # noqa: PLW0603  # one recorder a process; a fork makes a new process
     _recorder = _Recorder()
 
@@ -203,5 +222,5 @@ def at_exit() -> None:
         _recorder.attempt()
 
 
-os.register_at_fork(after_in_child=reset)
+os.register_at_fork(after_in_child=_begin)
 atexit.register(at_exit)

@@ -1,0 +1,69 @@
+"""The kit in a project that it knows nothing about: no accounts, two databases, local time."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+
+from tests.strangler.django.foreign import MIGRATE, Foreign
+
+CLIMB = """
+from strangler.cli import run
+
+def strangler(*arguments):
+    print("$", *arguments, flush=True)
+    print("->", run(["--actor", "eve", *arguments]), flush=True)
+
+call_command("check")
+strangler("keys", "monolith", "billing")
+strangler("advance", "billing")
+strangler("advance", "billing", "--force", "--reason", "a test")
+strangler("advance", "billing", "--force", "--reason", "a test")
+strangler("explain", "GET", "/de/rechnungen/7", "--cohort", "5")
+strangler("rollback", "billing", "--if-revision", "1")
+strangler("rollback", "billing")
+strangler("history")
+"""
+PAGES = """
+from django.test import Client
+from shop.billing.contract import Billing
+from strangler.ports.bind import bind
+
+answer = Client().get("/de/rechnungen/7")
+assert answer.json() == {"lang": "de", "number": 7}, answer.content
+assert answer.headers["X-Strangler-Arm"] == "monolith"
+assert bind(Billing).total(7) == 7
+"""
+
+
+def test_a_climb_in_somebody_else_s_project(tmp_path: Path) -> None:
+    shop = Foreign(tmp_path)
+    fresh = shop.strangler("status")
+    assert fresh.returncode == 1
+    assert "Are its tables there? manage.py migrate strangler" in " ".join(fresh.stdout.split())
+
+    done = shop.python(MIGRATE + CLIMB)
+    assert done.returncode == 0, done.stderr
+    codes = [line for line in done.stdout.splitlines() if line.startswith("->")]
+    assert codes == [f"-> {code}" for code in (0, 1, 0, 0, 0, 1, 0, 0)], done.stdout
+    assert "strangler.W002" in done.stderr, "it had no keys yet, and was told so"
+    assert "by the route /*/rechnungen/" in done.stdout
+    assert "the service has 10 % of the queries" in done.stdout
+    assert "you have seen revision 1, and it is 2" in " ".join(done.stderr.split())
+    assert "rollback: canary 10 % → shadow" in done.stdout
+
+    (billing,) = json.loads(shop.strangler("status", "--json").stdout)["capabilities"]
+    assert (billing["stage"], billing["owner"], billing["tables"]) == ("shadow", "monolith", False)
+    assert _tables(tmp_path / "plane.sqlite3") > {"strangler_change", "strangler_controlplane"}
+    assert not _tables(tmp_path / "shop.sqlite3")
+
+    done = shop.python(PAGES)
+    assert done.returncode == 0, done.stderr
+
+
+def _tables(database: Path) -> set[str]:
+    with sqlite3.connect(database) as connection:
+        rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    connection.close()
+    return {name for (name,) in rows if name.startswith("strangler")}
