@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import time
 
@@ -13,6 +14,7 @@ HEAD = 64 * 1024
 BODY = 64 * 1024 * 1024
 """Bytes of a body at most."""
 _CHUNK = 64 * 1024
+_STATUS_LINE = re.compile(rb"(HTTP/1\.[01]) ([1-5][0-9]{2})(?: .*)?")
 
 
 class WireClosed(Exception):
@@ -71,8 +73,8 @@ class Reader:
             self._more()
         lines = self._data[:end].split(b"\r\n")
         self._data = self._data[end + 4 :]
-        version, _, rest = lines[0].partition(b" ")
-        if version not in {b"HTTP/1.1", b"HTTP/1.0"} or not rest[:3].isdigit():
+        started = _STATUS_LINE.fullmatch(lines[0])
+        if started is None:
             raise BadAnswer(f"{lines[0][:40]!r} is no HTTP status line")
         headers: dict[str, str] = {}
         for line in lines[1:]:
@@ -86,7 +88,7 @@ class Reader:
                     raise BadAnswer(f"{name} twice")
                 value = f"{headers[name]}, {value}"
             headers[name] = value
-        return version, int(rest[:3]), headers
+        return started[1], int(started[2]), headers
 
     def _exactly(self, length: int) -> bytes:
         if length > BODY:

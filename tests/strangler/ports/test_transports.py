@@ -6,16 +6,23 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from strangler.ladder import Arm
 from strangler.manifest.model import Breaker, Resilience
@@ -621,6 +628,101 @@ class TestPool:
         shop.look("spade")
         assert service.seen[0].target == "/behind/_strangler/ports/shop/look"
         assert service.seen[0].header("Host") == service.url.removeprefix("http://")
+
+
+class TestHttps:
+    """The same over TLS; certificates are checked by the system's own rules."""
+
+    @pytest.fixture
+    def hits(self, wired: None, tmp_path: Path) -> Iterator[list[str]]:
+        """What a service that speaks TLS has been asked."""
+        certificate = self_signed(tmp_path)
+        self.trusting = ssl.create_default_context(cafile=str(certificate))
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        hits: list[str] = []
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers["Content-Length"]))
+                hits.append(f"{self.client_address[1]}")
+                body = msgspec.json.encode(SPADE)
+                self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_args: object) -> None:
+                pass
+
+        class Server(ThreadingHTTPServer):
+            def handle_error(self, *_args: object) -> None:
+                pass  # a caller that does not trust us goes
+
+        server = Server(("127.0.0.1", 0), Handler)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        url = f"https://localhost:{server.server_address[1]}"
+        runtime.configure(urls=lambda _capability, _arm: (url,))
+        with placed("remote"):
+            yield hits
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+    def test_a_trusted_callee_answers(
+        self, ask: Ask, hits: list[str], monkeypatch: pytest.MonkeyPatch
+    ):
+        for module in (http, httpx):
+            monkeypatch.setattr(module, "tls", lambda: self.trusting)
+        for method in (shop.look, shop.sell):
+            assert ask(method, "spade") == Thing("spade", Decimal("9.99"))
+        assert len(hits) == 2
+
+    def test_connections_are_kept(self, hits: list[str], monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(http, "tls", lambda: self.trusting)
+        for _ in range(4):
+            shop.look("spade")
+        assert len(hits) == 4
+        assert len(set(hits)) == 1
+
+    def test_a_callee_that_nobody_vouches_for_is_not_reached(self, ask: Ask, hits: list[str]):
+        with pytest.raises(Unreachable, match="CERTIFICATE_VERIFY_FAILED"):
+            ask(shop.sell, "spade")
+        assert hits == []
+
+
+def self_signed(folder: Path) -> Path:
+    """A key and a certificate for localhost that vouches for itself, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    file = folder / "localhost.pem"
+    file.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    return file
 
 
 class TestPeer:
