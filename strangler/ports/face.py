@@ -113,8 +113,8 @@ class Face:
     def operation(self, **more: Any) -> dict[str, Any]:
         """What OpenAPI 3.1 says of this face: request, answer, and every error by status.
 
-        Self-contained: schemas stand where they are used. ``more`` is put beside (``tags``,
-        ``operationId``, …).
+        Self-contained: schemas stand where they are used. ``more`` is put beside or instead
+        (``tags``, ``operationId``, …).
 
         Raises:
             ValueError: a type contains itself; such a face is written by hand.
@@ -130,6 +130,7 @@ class Face:
             names = ", ".join(shape["properties"]["error"]["enum"][0] for shape in shapes)
             responses[str(status)] = (names, shapes[0] if len(shapes) == 1 else {"anyOf": shapes})
         described = {
+            "operationId": f"{method.capability}_{method.name}",
             "summary": method.doc.partition("\n")[0],
             "requestBody": {
                 "required": True,

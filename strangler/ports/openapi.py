@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from strangler.ports.paring import pared
@@ -127,35 +127,40 @@ class _Resolver:
         return None
 
     def _schema(self, schema: Any, *, request: bool) -> Any:
-        return pared(self._written_out(schema, (), request=request), request=request)
+        return pared(self._written_out(schema, request=request), request=request)
 
-    def _written_out(self, node: Any, inside: tuple[str, ...], *, request: bool) -> Any:
+    def _written_out(self, node: Any, *, request: bool) -> Any:
         if isinstance(node, list):
-            return [self._written_out(item, inside, request=request) for item in node]
+            return [self._written_out(item, request=request) for item in node]
         if not isinstance(node, dict):
             return node
-        reference = node.get("$ref")
-        if not isinstance(reference, str):
-            return {
-                key: self._written_out(value, inside, request=request)
-                for key, value in node.items()
-            }
-        beside = {key: value for key, value in node.items() if key != "$ref"}
-        if reference in inside:
-            return {**self._named(reference, request=request), **beside}
-        target = self._written_out(self._target(node), (*inside, reference), request=request)
-        return {**target, **self._written_out(beside, inside, request=request)}
+        found = {
+            key: self._written_out(value, request=request)
+            for key, value in node.items()
+            if not _is_reference(key, value)
+        }
+        if len(found) == len(node):
+            return found
+        reference = node["$ref"]
+        if reference in self._within(reference, set()):
+            return {**self._named(reference, request=request), **found}
+        return {**self._written_out(self._target(node), request=request), **found}
+
+    def _within(self, reference: str, seen: set[str]) -> set[str]:
+        """The references that a type is made of, at any depth."""
+        for found in _references(self._target({"$ref": reference})):
+            if found not in seen:
+                seen.add(found)
+                self._within(found, seen)
+        return seen
 
     def _named(self, reference: str, *, request: bool) -> Document:
-        """A reference to a type that contains itself, by the order in which they were met."""
+        """A reference to a type that contains itself, named by the order in which it was met."""
         key = (reference, request)
         if key not in self._names:
             name = self._names[key] = f"Recursive{len(self._names) + 1}"
             self.recursive[name] = {}
-            target = self._target({"$ref": reference})
-            self.recursive[name] = pared(
-                self._written_out(target, (reference,), request=request), request=request
-            )
+            self.recursive[name] = self._schema(self._target({"$ref": reference}), request=request)
         return {"$ref": f"#/components/schemas/{self._names[key]}"}
 
     def _target(self, node: Any) -> Any:
@@ -165,6 +170,23 @@ class _Resolver:
                 found = found[re.sub("~1", "/", step).replace("~0", "~")]
             node = found
         return node
+
+
+def _is_reference(key: str, value: Any) -> bool:
+    """A property may be called ``$ref``, too; then it is no text."""
+    return key == "$ref" and isinstance(value, str)
+
+
+def _references(node: Any) -> Iterator[str]:
+    if isinstance(node, list):
+        for item in node:
+            yield from _references(item)
+    elif isinstance(node, dict):
+        for key, value in node.items():
+            if _is_reference(key, value):
+                yield value
+            else:
+                yield from _references(value)
 
 
 def _is_framework_validation(response: Mapping[str, Any]) -> bool:

@@ -60,7 +60,7 @@ def pared(schema: Any, *, request: bool) -> Any:
             found[key] = [pared(member, request=request) for member in value]
         else:
             found[key] = value
-    return _united(_object(_scalar(found), request=request))
+    return _united(_object(_scalar(found), request=request), request=request)
 
 
 def _merged(schema: Schema) -> Schema:
@@ -139,11 +139,12 @@ def _enumerated(schema: Schema) -> Schema:
     return {**beside, "anyOf": [*([schema] if known else []), {"type": "null"}]}
 
 
-_DECIMAL = {"type": "string", "format": "decimal"}
+_DECIMAL = {"type": "string"}
+"""What all have in common who write of a Decimal: it is a string. Not all say of what."""
 
 
 def _is_decimal(schema: Schema) -> bool:
-    """A string; REST framework adds a pattern of its digits, pydantic one of its own."""
+    """REST framework adds a pattern of its digits, and pydantic has had one of its own."""
     if schema.get("format") == "decimal":
         return True
     return schema.get("type") == "string" and "[+-]?0*\\d*\\.?\\d*$" in schema.get("pattern", "")
@@ -156,21 +157,23 @@ def _object(schema: Schema, *, request: bool) -> Schema:
         schema["required"] = sorted(name for name in schema.get("required", ()) if name in names)
     if not schema.get("required", True):
         del schema["required"]
-    extra = schema.get("additionalProperties", schema)
+    extra = schema.get("additionalProperties")
     if extra in ({}, True) or (extra is False and not request):
         # Both sides ignore what they do not know, unless a request is refused for it.
         del schema["additionalProperties"]
     return schema
 
 
-def _united(schema: Schema) -> Schema:
+def _united(schema: Schema, *, request: bool) -> Schema:
     """``anyOf`` flat, without doubles, in one order; a single member stands for itself."""
     if "anyOf" not in schema:
         return schema
     members: list[Schema] = []
     for member in schema.pop("anyOf"):
         members += member["anyOf"] if member.keys() == {"anyOf"} else [member]
-    if _DECIMAL in members:  # pydantic says that it reads a Decimal from a number too: we all do
+    if (
+        request and _DECIMAL in members
+    ):  # pydantic says that it reads a Decimal from a number, too, as all do
         members = [member for member in members if member.get("type") != "number"]
     enums = [member for member in members if member.keys() == {"enum", "type"}]
     for kind in {member["type"] for member in enums}:
