@@ -403,7 +403,7 @@ def test_what_the_normal_form_says():
     }
     assert sent["properties"]["active"] == {"type": "boolean", "default": True}
     assert answered["properties"]["colour"] == {
-        "anyOf": [{"type": "null"}, {"type": "string", "enum": ["blue", "red"]}]
+        "anyOf": [{"type": "string", "enum": ["blue", "red"]}, {"type": "null"}]
     }
     assert answered["properties"]["anything"] == {}
 
