@@ -47,6 +47,8 @@ INSIDE: Final = "strangler.inside"
 """The key in a request's META under which a question of our own hands over its context."""
 LARGEST: Final = 256 * 1024
 """Bytes of a question's or an answer's body; larger ones are not compared."""
+_LAST = 2.0
+"""Seconds that the comparison under way may take when the process ends."""
 _STAGES = {Stage.SHADOW, Stage.CANARY}
 _CONDITIONAL = (
     "HTTP_RANGE", "HTTP_IF_NONE_MATCH", "HTTP_IF_MATCH", "HTTP_IF_MODIFIED_SINCE",
@@ -159,8 +161,11 @@ def compare(work: Work) -> None:
 @atexit.register
 def at_exit() -> None:
     """Write what is left before this process ends."""
-    if findings.cache_info().currsize and not observations.testing():
-        _idle()
+    if observations.testing() or not tee.cache_info().currsize:
+        return
+    for work in tee().stop(_LAST):
+        findings().drop(work.question, work.began)
+    _idle()
 
 
 def flush() -> None:

@@ -6,6 +6,7 @@ shares the interpreter with the requests, so it also rests: of each second it wo
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import threading
@@ -58,9 +59,12 @@ class Tee(Generic[Work]):
         self._queue: queue.Queue[Work] = queue.Queue(self._capacity)
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
+        self._stopped = False
 
     def offer(self, work: Work) -> bool:
         """Take this if there is room for it. Never waits; False if it was dropped."""
+        if self._stopped:
+            return False
         try:
             self._queue.put_nowait(work)
         except queue.Full:
@@ -82,6 +86,17 @@ class Tee(Generic[Work]):
                 return False
             time.sleep(0.002)
         return True
+
+    def stop(self, timeout: float) -> list[Work]:
+        """Take nothing more, and wait for the work under way (seconds); returns what waited."""
+        self._stopped = True
+        left = []
+        with contextlib.suppress(queue.Empty):
+            while True:
+                left.append(self._queue.get_nowait())
+                self._queue.task_done()
+        self.drain(timeout)
+        return left
 
     def _start(self) -> None:
         with self._lock:

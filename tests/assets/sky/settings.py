@@ -18,6 +18,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "strangler.django",
+    "tests.assets.sky",
 ]
 MIDDLEWARE = [
     "django.middleware.gzip.GZipMiddleware",

@@ -15,7 +15,7 @@ from django.core.handlers.wsgi import WSGIHandler
 
 from strangler.django import conf, observations, service_arm, shadowing, state, wiring
 from strangler.ladder import Arm, Stage, Standing
-from strangler.ports import keys, runtime
+from strangler.ports import keys, remote, runtime
 from strangler.ports.context import Context
 from strangler.ports.headers import face
 from strangler.ports.keys import Keyring
@@ -121,6 +121,7 @@ class Edge:
             service_arm.service("weather").upstream.close()
         if shadowing._upstream.cache_info().currsize:
             shadowing._upstream("weather").close()
+        remote.close()
         for cached in (conf.manifest, service_arm.service, shadowing._judge, shadowing._upstream):
             cached.cache_clear()
 

@@ -39,6 +39,24 @@ def test_what_finds_no_room_is_dropped_at_once() -> None:
     assert tee.drain(5)
 
 
+def test_at_the_end_what_is_under_way_is_finished_and_the_rest_handed_back() -> None:
+    began = threading.Event()
+    done: list[int] = []
+
+    def work(number: int) -> None:
+        began.set()
+        time.sleep(0.05)
+        done.append(number)
+
+    tee: Tee[int] = Tee(work)
+    for number in range(4):
+        tee.offer(number)
+    assert began.wait(5)
+    assert tee.stop(5) == [1, 2, 3]
+    assert done == [0]
+    assert not tee.offer(4)
+
+
 def test_a_failure_does_not_end_the_thread(caplog: pytest.LogCaptureFixture) -> None:
     done: list[int] = []
 
