@@ -114,13 +114,13 @@ class Port:
 
     __strangler_port__: ClassVar[_Declared]
 
-    def __init_subclass__(cls, *, capability: str | None = None, **kwargs: Any) -> None:
+    def __init_subclass__(cls, *, capability: str | None = None) -> None:
         """Check the declaration.
 
         Raises:
             ContractError: with every violation of this port at once.
         """
-        super().__init_subclass__(**kwargs)
+        super().__init_subclass__()
         if capability is None:
             if Port in cls.__bases__:
                 remedy = f'write class {cls.__name__}(Port, capability="…")'
