@@ -14,7 +14,7 @@ from strangler.ports.keys import generate
 
 def keys(
     context: typer.Context,
-    parties: Annotated[list[str], typer.Argument(metavar="PARTY...", show_default=False)],
+    party: Annotated[list[str], typer.Argument(show_default=False)],
     *,
     folder: Annotated[
         Path | None,
@@ -36,12 +36,12 @@ def keys(
         from strangler.django import conf
 
         folder = conf.settings().keys
-    for party in parties:
+    for one in party:
         try:
-            generate(folder, party)
+            generate(folder, one)
         except ValueError as error:
             raise typer.BadParameter(str(error), param_hint="PARTY") from error
     if as_json:
-        render.dump({"folder": str(folder), "parties": parties})
+        render.dump({"folder": str(folder), "parties": party})
     else:
-        render.say(f"keys of {', '.join(parties)} are in {folder}")
+        render.say(f"keys of {', '.join(party)} are in {folder}")

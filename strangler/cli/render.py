@@ -7,7 +7,7 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, Group, JustifyMethod, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -74,7 +74,17 @@ def table(*columns: str, right: Sequence[str] = ()) -> Table:
     """An empty table without lines; ``right`` names the columns of numbers."""
     grid = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
     for name in columns:
-        grid.add_column(name, justify="right" if name in right else "left", no_wrap=name in right)
+        number = name in right
+        justify: JustifyMethod = "right" if number else "left"
+        grid.add_column(name, justify=justify, no_wrap=number, overflow="fold")
+    return grid
+
+
+def bare(columns: int) -> Table:
+    """An empty table without lines and headings."""
+    grid = Table(box=None, padding=(0, 2, 0, 0), show_header=False, pad_edge=False)
+    for _ in range(columns):
+        grid.add_column(overflow="fold")
     return grid
 
 
@@ -169,7 +179,7 @@ def moved(done: Moved, action: str) -> RenderableType:
 def verdicts(said: Sequence[Verdict]) -> Table:
     """What the gates said, worst first."""
     order = [Outcome.FAILED, Outcome.INCONCLUSIVE, Outcome.PASSED]
-    grid = Table(box=None, padding=(0, 2, 0, 0), show_header=False, pad_edge=False)
+    grid = bare(3)
     for verdict in sorted(said, key=lambda one: order.index(one.outcome)):
         grid.add_row(
             Text(f"  {verdict.outcome}", style=COLOURS[verdict.outcome]),
@@ -212,7 +222,7 @@ def explanation(one: Explanation) -> RenderableType:
     arm = one.arm.value if one.arm else "refused"
     headline = Text(f"{one.method} {one.path} → ")
     headline.append(arm, style="bold cyan" if one.arm is Arm.SERVICE else "bold")
-    grid = Table(box=None, padding=(0, 2, 0, 0), show_header=False, pad_edge=False)
+    grid = bare(2)
     grid.add_row("because", one.because)
     if one.capability is not None:
         grid.add_row("capability", f"{one.capability}, by the route {one.route}")
@@ -259,7 +269,8 @@ def _finding(one: Finding) -> RenderableType:
     if one.explained:
         headline.append(f"\n  explained: {one.explained}", style="green")
     for example in one.examples[:2]:
-        headline.append(f"\n  {example.get('asked', '')}", style="dim")
+        if "asked" in example:
+            headline.append(f"\n  {example['asked']}", style="dim")
         for arm in ("monolith", "service"):
             value = json.dumps(example.get(arm), ensure_ascii=False, default=str)
             headline.append(f"\n    {arm:9} {value}", style="")

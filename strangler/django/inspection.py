@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from django.core.checks import ERROR
@@ -52,7 +52,7 @@ class Finding:
 
 
 def inspect(name: str | None = None) -> list[Finding]:
-    """All findings, errors first; for one capability, what is in its way counts as an error.
+    """All findings, errors first; for one capability, whatever is in its way is an error.
 
     Raises:
         UnknownCapability: the manifest has none of this name.
@@ -81,22 +81,12 @@ def inspect(name: str | None = None) -> list[Finding]:
         )
     ]
     if name is not None:
-        found = [_worse(one) if one.capability == name else one for one in found]
+        found = [replace(one, level=Level.ERROR) for one in found]
     return sorted(found, key=lambda one: one.level is not Level.ERROR)
 
 
 def _error(about: str, message: str, remedy: str) -> Finding:
     return Finding(level=Level.ERROR, about=about, message=message, remedy=remedy)
-
-
-def _worse(one: Finding) -> Finding:
-    return Finding(
-        level=Level.ERROR,
-        about=one.about,
-        message=one.message,
-        remedy=one.remedy,
-        capability=one.capability,
-    )
 
 
 def _system() -> Iterator[Finding]:

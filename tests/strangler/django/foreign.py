@@ -28,6 +28,12 @@ class Foreign:
 
     def __post_init__(self) -> None:
         shutil.copy(ASSET / "capabilities.toml", self.root)
+        shutil.copytree(ASSET, self.project, ignore=shutil.ignore_patterns("__pycache__"))
+
+    @property
+    def project(self) -> Path:
+        """A copy of its source."""
+        return self.root / "project"
 
     def environment(self, **more: str) -> dict[str, str]:
         kept = {key: value for key, value in os.environ.items() if key in {"PATH", "HOME", "LANG"}}
@@ -46,7 +52,7 @@ class Foreign:
         setup = "import django; django.setup()\nfrom strangler.django import control, ledger\n"
         return subprocess.Popen(
             [sys.executable, "-c", setup + code, *arguments],
-            cwd=ASSET,
+            cwd=self.project,
             env=self.environment(DJANGO_SETTINGS_MODULE="shop.settings", **environment),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -78,7 +84,7 @@ class Foreign:
                 "eve",
                 *arguments,
             ],
-            cwd=ASSET,
+            cwd=self.project,
             env=self.environment(),
             capture_output=True,
             text=True,

@@ -15,6 +15,8 @@ from strangler.django import conf, contracts, observations, state
 from strangler.django.models import Observation, ShadowDifference, ShadowTally
 from strangler.ladder import Stage
 from strangler.routing.table import Table
+from strangler.shadow.compare import Kind
+from strangler.shadow.report import Signature
 
 MANIFEST = """
 [edge]
@@ -78,7 +80,7 @@ class Plane:
 
     def differs(self, count: int = 3, *, name: str = "pricing") -> str:
         """One difference on the present rung; its signature."""
-        signature = "7f3a" * 8
+        signature = Signature("POST", "/api/pricing/quote", 200, 200, "$.tax", Kind.VALUE).digest
         ShadowDifference.objects.create(
             capability=name,
             since_revision=state.read(name).since_revision,
@@ -90,7 +92,7 @@ class Plane:
             path="$.tax",
             kind="value",
             count=count,
-            examples=[{"monolith": "3.80", "service": "3.20"}],
+            examples=[{"asked": "POST /api/pricing/quote", "monolith": "3.80", "service": "3.20"}],
         )
         return signature
 

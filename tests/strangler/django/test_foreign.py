@@ -25,6 +25,11 @@ strangler("rollback", "billing", "--if-revision", "1")
 strangler("rollback", "billing")
 strangler("history")
 """
+FREEZE = """
+from strangler.cli import run
+for what in ("check", "freeze", "check"):
+    print("->", run(["contracts", what]), flush=True)
+"""
 PAGES = """
 from django.test import Client
 from shop.billing.contract import Billing
@@ -60,6 +65,35 @@ def test_a_climb_in_somebody_else_s_project(tmp_path: Path) -> None:
 
     done = shop.python(PAGES)
     assert done.returncode == 0, done.stderr
+
+
+def test_its_contracts_are_frozen_beside_them(tmp_path: Path) -> None:
+    shop = Foreign(tmp_path)
+    contract = shop.project / "shop" / "billing" / "contract.py"
+    frozen = contract.parent / "frozen" / "billing.json"
+
+    done = shop.python(FREEZE)
+    assert [line for line in done.stdout.splitlines() if line.startswith("->")] == [
+        "-> 1",
+        "-> 0",
+        "-> 0",
+    ], done.stdout + done.stderr
+    assert json.loads(frozen.read_text())["capability"] == "billing"
+
+    contract.write_text(contract.read_text().replace("number: int", "invoice: int"))
+    before = frozen.read_text()
+    done = shop.strangler("contracts", "check")
+    assert done.returncode == 1
+    assert "billing.total" in done.stderr
+    done = shop.strangler("contracts", "freeze", "--json")
+    assert done.returncode == 1
+    said = json.loads(done.stdout)
+    assert said["frozen"] is False
+    assert {change["compatible"] for change in said["changes"]} == {False}
+    assert frozen.read_text() == before
+    done = shop.strangler("contracts", "freeze", "--reason", "nobody calls it yet")
+    assert done.returncode == 0, done.stderr
+    assert "nobody calls it yet" in frozen.read_text()
 
 
 def _tables(database: Path) -> set[str]:
