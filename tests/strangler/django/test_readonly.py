@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +15,7 @@ from strangler.django.readonly import read_only
 ROOT = Path(__file__).parents[3]
 
 # In a process of its own, whose connections are not a test's.
-SCRIPT = """
+SETUP = """
 import sys, django
 from django.conf import settings
 
@@ -33,6 +32,9 @@ def run(sql):
         cursor.execute(sql)
         return cursor.fetchall() if cursor.description else None
 
+"""
+
+WRITES = """
 run("create table visits (name varchar(10))")
 run("insert into visits values ('kept')")
 said = []
@@ -69,31 +71,7 @@ assert run("select count(*) from visits") == [(3,)]
 print("done")
 """
 
-
-def ran(database: dict[str, object]) -> str:
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", SCRIPT, repr(database)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.stdout.strip() or done.stderr
-
-
-def test_sqlite_refuses_every_write(tmp_path: Path) -> None:
-    file = tmp_path / "db.sqlite3"
-    options = {"transaction_mode": "IMMEDIATE", "timeout": 1}
-    database = {"ENGINE": "django.db.backends.sqlite3", "NAME": str(file), "OPTIONS": options}
-    assert ran(database) == "done"
-
-
-def test_sqlite_is_read_while_somebody_writes(tmp_path: Path) -> None:
-    """A comparison takes no lock, though the project's transactions begin with one."""
-    file = tmp_path / "db.sqlite3"
-    script = (
-        SCRIPT[: SCRIPT.index('run("create')]
-        + """
+BESIDE = """
 import sqlite3
 writer = sqlite3.connect(settings.DATABASES["default"]["NAME"], isolation_level=None)
 writer.execute("pragma journal_mode=wal")
@@ -107,20 +85,36 @@ writer.close()
 connection.close()
 print("done")
 """
-    )
-    options = {"transaction_mode": "IMMEDIATE", "timeout": 0.2}
-    database = {"ENGINE": "django.db.backends.sqlite3", "NAME": str(file), "OPTIONS": options}
+
+
+def ran(script: str, database: dict[str, object]) -> str:
+    """What the script says on this database."""
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", script, repr(database)],
+        [sys.executable, "-W", "error", "-c", "".join((SETUP, script)), repr(database)],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.stdout.strip() == "done", done.stderr
-    with sqlite3.connect(file) as database_file:
-        assert database_file.execute("select count(*) from visits").fetchone() == (1,)
-    database_file.close()
+    return done.stdout.strip() or done.stderr
+
+
+def sqlite(folder: Path) -> dict[str, object]:
+    """A file whose transactions begin with a lock, as they should where anything is written."""
+    return {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": str(folder / "db.sqlite3"),
+        "OPTIONS": {"transaction_mode": "IMMEDIATE", "timeout": 0.2},
+    }
+
+
+def test_sqlite_refuses_every_write(tmp_path: Path) -> None:
+    assert ran(WRITES, sqlite(tmp_path)) == "done"
+
+
+def test_sqlite_is_read_while_somebody_writes(tmp_path: Path) -> None:
+    """A comparison takes no lock."""
+    assert ran(BESIDE, sqlite(tmp_path)) == "done"
 
 
 @pytest.mark.postgres
@@ -135,7 +129,7 @@ def test_postgres_refuses_every_write(postgres_url: str) -> None:
         "PORT": host.partition(":")[2],
         "NAME": name,
     }
-    assert ran(database) == "done"
+    assert ran(WRITES, database) == "done"
 
 
 def test_within_somebody_s_transaction_it_is_rolled_back(db: None) -> None:
