@@ -90,7 +90,7 @@ print("done")
 def ran(script: str, database: dict[str, object]) -> str:
     """What the script says on this database."""
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", "".join((SETUP, script)), repr(database)],
+        [sys.executable, "-W", "error", "-c", f"{SETUP}{script}", repr(database)],
         cwd=ROOT,
         capture_output=True,
         text=True,
