@@ -1,0 +1,54 @@
+"""What the http bench asks for: a part, or a hundred, by a port and by a pydantic API."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from strangler.ports.declare import Port, query
+
+HUNDRED = 100
+ROWS = [
+    {
+        "sku": f"SKU-{number}",
+        "name": f"Part number {number}",
+        "price": Decimal(number) + Decimal("0.95"),
+        "currency": "EUR",
+        "active": number % 7 != 0,
+    }
+    for number in range(HUNDRED)
+]
+"""As a database would have them; every answer makes its objects anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A small DTO."""
+
+    sku: str
+    name: str
+    price: Decimal
+    currency: str
+    active: bool
+
+
+class Parts(Port, capability="parts"):
+    """What the bench calls."""
+
+    @query(timeout=10.0)
+    def part(self, sku: str) -> Part:
+        """One of them."""
+
+    @query(timeout=10.0)
+    def some(self, count: int) -> list[Part]:
+        """That many of them."""
+
+
+class PartsService(Parts):
+    """Answers from memory."""
+
+    def part(self, sku: str) -> Part:
+        return Part(**(ROWS[0] | {"sku": sku}))
+
+    def some(self, count: int) -> list[Part]:
+        return [Part(**row) for row in ROWS[:count]]
