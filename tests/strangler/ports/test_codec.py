@@ -338,3 +338,32 @@ def test_a_method_is_compiled_once():
     method = methods(Odds)["odd"]
     assert codec(method) is codec(method)
     assert isinstance(codec(method), Codec)
+
+
+class Defaults(Port, capability="defaults"):
+    """Defaults of every sort."""
+
+    @query()
+    def ask(
+        self,
+        odd: Odd = Odd(),
+        *,
+        sizes: tuple[int, ...] = (1,),
+        amount: Decimal = Decimal("1.50"),
+        on: date = date(2020, 1, 1),
+        table: dict[str, int] | None = None,
+    ) -> None:
+        """Ask."""
+
+
+def test_what_is_left_out_takes_the_port_s_default():
+    ask = codec(methods(Defaults)["ask"])
+    expected = {
+        "odd": Odd(),
+        "sizes": (1,),
+        "amount": Decimal("1.50"),
+        "on": date(2020, 1, 1),
+        "table": None,
+    }
+    assert ask.decode_arguments(b"{}") == expected
+    assert ask.decode_arguments(ask.encode_arguments((), {})) == expected
