@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from strangler.ports.variance import Change, Direction, Order, Variance, change
+from strangler.ports.change import Change, Direction, Order, change
+from strangler.ports.variance import Variance
 
 __all__ = ["Change", "Direction", "Order", "compare"]
 
