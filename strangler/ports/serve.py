@@ -49,7 +49,7 @@ from strangler.ports.route import Placed, Watched
 from strangler.ports.tokens import TokenRefused, Use, verify
 from strangler.ports.wire import PATH
 
-__all__ = ["HOPS", "LIMIT", "PATH", "Answer", "dispatch", "serve"]
+__all__ = ["HOPS", "LIMIT", "PATH", "Answer", "Refusal", "dispatch", "due", "serve"]
 
 LIMIT: Final = 1024 * 1024
 """Bytes that the body of a call may have."""
@@ -79,6 +79,7 @@ def dispatch(
     port: type[Port] | None = None,
     ladder: bool = False,
     around: Around | None = None,
+    arrived: float | None = None,
     limit: int = LIMIT,
 ) -> Answer:
     """Answer one call that came over HTTP. Never raises.
@@ -94,9 +95,11 @@ def dispatch(
             which have no routing table. Otherwise it is answered here.
         around: what to do the work within, once it is known for whom and what it is: a read-only
             transaction for a shadow call, a span, a log's fields.
+        arrived: when the request came, on the clock of ``time.monotonic``, where it has had to wait
+            since then: the caller's deadline counts from there.
         limit: bytes that the body may have.
     """
-    call = _Call(capability, method, body, headers, port)
+    call = _Call(capability, method, body, headers, port, arrived)
     try:
         return call.answer(callers, ladder=ladder, around=around, limit=limit)
     except Refusal as refusal:
@@ -105,10 +108,30 @@ def dispatch(
         return failed(call.action, error, began=call.began)
 
 
+def due(said: str | None, arrived: float) -> float | None:
+    """When a caller stops waiting, on the clock of ``time.monotonic``; None for no deadline.
+
+    Args:
+        said: the header, seconds that are left.
+        arrived: when the request came, on the same clock.
+
+    Raises:
+        Refusal: the header is no number, or nobody waits any more.
+    """
+    if said is None:
+        return None
+    if not _SECONDS.fullmatch(said):
+        raise Refusal(400, "BadDeadline", f"{names.DEADLINE} is seconds, such as 1.5")
+    deadline = arrived + float(said)
+    if deadline <= time.monotonic():
+        raise Refusal(408, "TooLate", "the deadline had passed before the call could begin")
+    return deadline
+
+
 class _Call:
     """One call on its way: proved, allowed, read, and only then executed."""
 
-    __slots__ = ("action", "began", "body", "headers", "implementation", "method")
+    __slots__ = ("action", "arrived", "began", "body", "headers", "implementation", "method")
 
     def __init__(
         self,
@@ -117,8 +140,10 @@ class _Call:
         body: bytes,
         headers: Mapping[str, str],
         port: type[Port] | None,
+        arrived: float | None,
     ) -> None:
         self.action = f"{capability}.{method}"
+        self.arrived = time.monotonic() if arrived is None else arrived
         self.began = False
         self.body = body
         self.headers = headers
@@ -185,15 +210,8 @@ class _Call:
 
     def deadline(self, method: Method) -> float:
         """On our own clock; the method's timeout where the caller has said nothing."""
-        said = self.headers.get(_DEADLINE)
-        if said is None:
-            return time.monotonic() + method.timeout
-        if not _SECONDS.fullmatch(said):
-            raise Refusal(400, "BadDeadline", f"{names.DEADLINE} is seconds, such as 1.5")
-        left = float(said)
-        if left <= 0:
-            raise Refusal(408, "TooLate", "the deadline had passed when the call arrived")
-        return time.monotonic() + left
+        found = due(self.headers.get(_DEADLINE), self.arrived)
+        return self.arrived + method.timeout if found is None else found
 
     def compare_digests(self, method: Method, context: Context) -> None:
         """Say once of each digest that a caller knows another contract than we do."""
