@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from strangler.manifest.model import Resilience
-from strangler.ports import remote, runtime
+from strangler.ports import remote, retry, runtime
+from strangler.ports.awaiting import call
 from strangler.ports.keys import Keyring, generate
+from strangler.ports.testing import placed
 from strangler.ports.tokens import Remembered
+from strangler.ports.transports import httpx
+from tests.strangler.django.faults import Faults, faults, reply
+from tests.strangler.ports.calling import SPADE, Ask
 from tests.strangler.ports.sample import Shop
 
 
@@ -39,3 +46,29 @@ def wired(keys: Path) -> Iterator[None]:
         yield
         remote.close()
     runtime.unregister(Shop)
+
+
+@pytest.fixture(params=["http", "httpx"])
+def ask(request: pytest.FixtureRequest) -> Ask:
+    """Call a method, waiting or awaiting."""
+    if request.param == "http":
+        return lambda method, *args: method(*args)
+
+    async def awaited(method: Callable[..., Any], *args: Any) -> Any:
+        try:
+            return await call(method, *args)
+        finally:
+            await httpx.close()
+
+    return lambda method, *args: asyncio.run(awaited(method, *args))
+
+
+@pytest.fixture
+def service(wired: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Faults]:
+    """The service, behaving well until it is told otherwise."""
+    monkeypatch.setattr(retry, "FIRST", 0.002)
+    monkeypatch.setattr(retry, "JITTER", 0.002)
+    with faults() as service, placed("remote"):
+        service.behave = reply(200, SPADE)
+        runtime.configure(urls=lambda _capability, _arm: (service.url,))
+        yield service
