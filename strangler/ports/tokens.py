@@ -16,7 +16,7 @@ import time
 from base64 import urlsafe_b64encode
 from enum import StrEnum
 from hashlib import sha256
-from typing import Annotated, Generic, Protocol, TypeVar
+from typing import Annotated, Protocol
 
 import msgspec
 from joserfc import jws
@@ -25,6 +25,7 @@ from msgspec import Meta
 
 from strangler.ladder import COHORTS, Arm
 from strangler.ports import forks
+from strangler.ports.bounded import Bounded
 from strangler.ports.context import NOTHING_FORCED, Context, User
 from strangler.ports.keys import Keyring
 
@@ -97,37 +98,9 @@ class _Header(msgspec.Struct, forbid_unknown_fields=True):
 _encode = msgspec.json.Encoder().encode
 _claims = msgspec.json.Decoder(Claims)
 
-K = TypeVar("K")
-V = TypeVar("V")
-
-
-class _Cache(Generic[K, V]):
-    """Bounded: what was put there first goes first. Entries are read without a lock."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._entries: dict[K, tuple[float, V]] = {}
-        self.after_fork()
-        forks.watch(self)
-
-    def after_fork(self) -> None:
-        self._lock = threading.Lock()
-
-    def get(self, key: K, now: float) -> V | None:
-        found = self._entries.get(key)
-        return found[1] if found is not None and now < found[0] else None
-
-    def put(self, key: K, value: V, until: float) -> None:
-        with self._lock:
-            self._entries.pop(key, None)
-            self._entries[key] = (until, value)
-            if len(self._entries) > self._limit:
-                del self._entries[next(iter(self._entries))]
-
-
 _Content = tuple[object, ...]
-_minted: _Cache[_Content, str] = _Cache(_CACHED)
-_verified: _Cache[tuple[Keyring, str], tuple[Claims, Context]] = _Cache(_CACHED)
+_minted: Bounded[_Content, str] = Bounded(_CACHED)
+_verified: Bounded[tuple[Keyring, str], tuple[Claims, Context]] = Bounded(_CACHED)
 
 
 class Remembered:

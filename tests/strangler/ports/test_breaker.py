@@ -113,6 +113,7 @@ def test_a_late_failure_does_not_keep_it_open_longer(breaker: Breaker, clock: Cl
     assert breaker.admits()
 
 
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_child_process_knows_what_the_parent_knew_and_can_go_on(breaker: Breaker):
     opened(breaker)
     with breaker._lock:

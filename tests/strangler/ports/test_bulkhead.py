@@ -51,6 +51,7 @@ def test_threads_never_hold_more_places_than_there_are():
     assert len(bulkhead._free) == 3
 
 
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_child_process_has_all_places():
     bulkhead = Bulkhead("catalog", 1)
     with bulkhead:

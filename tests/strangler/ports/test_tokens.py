@@ -308,14 +308,7 @@ def test_a_token_says_no_more_than_it_must(monolith: Keyring):
     }  # fmt: skip
 
 
-def test_caches_are_bounded():
-    cache = tokens._Cache(3)
-    for number in range(10):
-        cache.put(number, number, until=100.0)
-    assert [cache.get(number, 0.0) for number in range(10)] == [None] * 7 + [7, 8, 9]
-    assert cache.get(9, 100.0) is None
-
-
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 @pytest.mark.parametrize("held", [tokens._minted, tokens._verified, tokens._remembered])
 def test_a_child_process_does_not_inherit_a_held_lock(held: Any):
     with held._lock:
