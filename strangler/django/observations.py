@@ -194,7 +194,7 @@ def learn() -> None:
 
 def testing() -> bool:
     """Whether this process runs tests: Django's own mark of it is the outbox."""
-    return hasattr(mail, "outbox")
+    return "outbox" in vars(mail)  # every port call asks; hasattr is slow where there is none
 
 
 def reset() -> None:

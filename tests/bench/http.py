@@ -33,7 +33,7 @@ from tests.bench.harness import (
     row,
     serving,
 )
-from tests.bench.parts import HUNDRED, Parts
+from tests.bench.parts import HUNDRED, MANIFEST, Parts
 from tests.bench.peer import Part, PartRequest, SomeRequest
 
 ROUNDS = 9
@@ -43,19 +43,6 @@ SECONDS = 0.8
 """Of each round with threads."""
 RATIO = 0.35
 TIMES = 4.0
-
-MANIFEST = """
-[edge]
-monolith = "http://127.0.0.1:9"
-
-[capability.parts]
-context  = "tests.bench"
-owner    = "team-bench"
-contract = "tests.bench.parts:Parts"
-service  = ["http://127.0.0.1:{port}"]
-routes   = ["/parts/"]
-callers  = []
-"""
 
 Call = Callable[[], object]
 

@@ -7,6 +7,19 @@ from decimal import Decimal
 
 from strangler.ports.declare import Port, query
 
+MANIFEST = """
+[edge]
+monolith = "http://127.0.0.1:9"
+
+[capability.parts]
+context  = "tests.assets.sky"
+owner    = "team-bench"
+contract = "tests.bench.parts:Parts"
+service  = ["http://127.0.0.1:{port}"]
+routes   = ["/parts/"]
+callers  = []
+"""
+
 HUNDRED = 100
 ROWS = [
     {
