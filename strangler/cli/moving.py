@@ -157,13 +157,18 @@ def kill(
     """
     session.begin(context)
     from strangler.django import control, local_kill
+    from strangler.django.errors import ControlPlaneAway
 
     if local:
-        done = local_kill.kill(capability)
-    else:
+        _show(local_kill.kill(capability), "kill", as_json=as_json)
+        return
+    try:
         done = control.kill(
             capability, actor=session.actor(context), reason=reason, if_revision=if_revision
         )
+    except ControlPlaneAway as away:
+        remedy = f"Without the database: strangler kill {capability} --local"
+        raise ControlPlaneAway(f"{away}. {remedy}") from away
     _show(done, "kill", as_json=as_json)
 
 

@@ -49,11 +49,13 @@ def complain(what: RenderableType) -> None:
 
 
 def _print(to: Console, what: RenderableType) -> None:
+    # A sentence is wrapped by the terminal, if at all: so paths in it can be copied, or looked for.
+    sentence = isinstance(what, str | Text)
     if to.is_terminal:
-        to.print(what)
+        to.print(what, soft_wrap=sentence, crop=False)
         return
     with to.capture() as captured:
-        to.print(what)
+        to.print(what, soft_wrap=sentence, crop=False)
     # Rich fills every cell with spaces, which nobody wants in a file or a pipe.
     lines = [line.rstrip() for line in captured.get().splitlines()]
     to.file.write("\n".join(lines) + "\n")
@@ -91,7 +93,8 @@ def bare(columns: int) -> Table:
 def overview(seen: Overview) -> RenderableType:
     """All capabilities, and below them what each one's next move waits for."""
     parts: list[RenderableType] = [Text(_headline(seen), style="dim")]
-    parts += [Text(said, style="bold yellow") for said in (seen.problem, seen.lag) if said]
+    warnings = [said for said in (seen.problem, seen.lag) if said]
+    parts += [Text(said, style="bold yellow", overflow="ignore") for said in warnings]
     numbers = ("requests", "errors", "p95")
     grid = table("capability", "stage", "owner", "since", "arm", *numbers, right=numbers)
     for row in seen.rows:

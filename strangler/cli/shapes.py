@@ -13,6 +13,15 @@ history  ``changes`` [{``revision``, ``at``, ``capability``, ``action``, ``actor
          ``forced``, ``before``, ``after``, ``evidence``}]
 explain  ``method``, ``path``, ``arm``, ``because``, ``capability``, ``route``, ``kind``,
          ``cohort``, ``cohort_from``, ``stage``, ``percent``
+diffs    ``capability``, ``compared``, ``outcomes``, ``routes`` [{``method``, ``route``,
+         ``compared``, ``outcomes``}], ``findings`` [{``signature``, ``method``, ``route``,
+         ``monolith_status``, ``service_status``, ``path``, ``kind``, ``count``, ``explained``,
+         ``examples``}]
+check    ``ok``, ``findings`` [{``level``, ``about``, ``capability``, ``message``, ``remedy``}]
+publish  ``revision``, ``path``
+keys     ``folder``, ``parties``
+freeze   ``frozen``, ``changes`` [{``where``, ``what``, ``direction``, ``compatible``, ``order``}];
+         ``contracts check`` has ``ok``, ``problems``
 verdict  ``gate``, ``outcome``, ``message``, ``value``, ``control``, ``threshold``, ``samples``
 error    ``error``, ``message``; a refused move also has ``capability``, ``outcome``, ``forceable``
          and ``verdicts``

@@ -107,7 +107,7 @@ def _contracts() -> Iterator[Finding]:
     except (NoSuchRevision, ValueError) as error:
         wrong = [str(error)]
     for line in wrong:
-        yield _error("contracts", line, "strangler contracts freeze, and commit what it writes.")
+        yield _error("contracts", line, "")
 
 
 def _database() -> Iterator[Finding]:

@@ -37,7 +37,7 @@ from strangler.ports.schema import Schemas
 
 Document = dict[str, Any]
 
-REMEDY = "run `make contracts` and commit what it writes"
+REMEDY = "run `strangler contracts freeze` and commit what it writes"
 
 
 class Incompatible(Exception):

@@ -168,7 +168,9 @@ def test_a_local_kill_needs_no_database(
 
     with monkeypatch.context() as patched:
         patched.setattr(state, "read_all", away)
-        assert strangler("kill", "pricing").code == 1
+        said = strangler("kill", "pricing")
+        assert said.code == 1
+        assert "strangler kill pricing --local" in " ".join(said.err.split())
         assert strangler("kill", "pricing", "--local").code == 0
         assert strangler("kill", "pricing", "--local").code == 0, "once more does no harm"
     assert kit.table.revision() == 4
