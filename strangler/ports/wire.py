@@ -34,7 +34,7 @@ class Request(NamedTuple):
     """One attempt at one call.
 
     ``repeatable``: sending the very same bytes again does no harm. ``deadline`` is on the clock of
-    ``time.monotonic``.
+    ``time.monotonic``. ``path`` may have a query string.
     """
 
     path: str
@@ -42,6 +42,7 @@ class Request(NamedTuple):
     body: bytes
     repeatable: bool
     deadline: float
+    method: str = "POST"
 
 
 class Answer(NamedTuple):

@@ -120,12 +120,17 @@ class _Replica:
             self._idle.pop().connection.close()
 
     def _written(self, request: Request) -> bytes:
+        for part in (request.method, request.path):
+            if not (part.isascii() and part.isprintable()) or " " in part:
+                raise ValueError(f"a request line can't hold {part!r}")
         lines = [
-            f"POST {self._prefix}{request.path} HTTP/1.1",
-            f"Host: {self._host}",
-            "Content-Type: application/json",
+            f"{request.method} {self._prefix}{request.path} HTTP/1.1",
             f"Content-Length: {len(request.body)}",
         ]
+        if "Host" not in request.headers:
+            lines.append(f"Host: {self._host}")
+        if "Content-Type" not in request.headers:
+            lines.append("Content-Type: application/json")
         for name, value in request.headers.items():
             if not (value.isascii() and value.isprintable()):
                 raise ValueError(f"the header {name} can't hold {value!r}")
