@@ -57,9 +57,9 @@ class Findings:
         self._shown: Counter[Signature] = Counter()
         self._failing = False
 
-    def drop(self, question: Question, began: float) -> None:
+    def drop(self, capability: str, method: str, route: str, began: float) -> None:
         """A comparison was not made, for want of room."""
-        self._notes.append(_note(question, began, Outcome.DROPPED))
+        self._notes.append(_Note(capability, method, route, began, Outcome.DROPPED))
 
     def note(self, question: Question, began: float, verdict: Verdict) -> None:
         """A comparison of a question that was asked then (``time.monotonic``) has ended so."""
@@ -71,8 +71,16 @@ class Findings:
             self._shown[known] += 1
             wanted = self._shown[known] <= EXAMPLES
             differences.append((known, example(question, difference, redact) if wanted else None))
-        note = _note(question, began, verdict.outcome)
-        self._notes.append(note._replace(differences=tuple(dict(differences).items())))
+        self._notes.append(
+            _Note(
+                question.capability,
+                question.method,
+                question.route,
+                began,
+                verdict.outcome,
+                tuple(dict(differences).items()),
+            )
+        )
 
     def attempt(self) -> None:
         """Write, or say once that it can't be done."""
@@ -115,10 +123,6 @@ class Findings:
                     seen.examples.append(one)
         if len(self._shown) > SIGNATURES:
             self._shown.clear()
-
-
-def _note(question: Question, began: float, outcome: Outcome) -> _Note:
-    return _Note(question.capability, question.method, question.route, began, outcome)
 
 
 def _add(capability: str, revision: int, known: Signature, seen: _Seen, using: str) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import atexit
 import gzip
 import io
+import logging
 import random
 import time
 import zlib
@@ -29,12 +30,16 @@ from django.urls import set_script_prefix
 
 from strangler.django import conf, observations, placing, service_arm
 from strangler.django.findings import Findings
-from strangler.django.proxy import Broken, Headers, NotSent, Upstream
+from strangler.django.proxy import outgoing
 from strangler.django.readonly import read_only
 from strangler.django.targets import Target
 from strangler.ladder import Stage
 from strangler.manifest import Capability
 from strangler.ports.context import Context
+from strangler.ports.errors import PortError, TimedOut
+from strangler.ports.headers import EXECUTED
+from strangler.ports.transports.http import Http
+from strangler.ports.wire import Request
 from strangler.routing.decide import Kind
 from strangler.routing.paths import Match
 from strangler.routing.table import TableUnusable
@@ -47,8 +52,11 @@ INSIDE: Final = "strangler.inside"
 """The key in a request's META under which a question of our own hands over its context."""
 LARGEST: Final = 256 * 1024
 """Bytes of a question's or an answer's body; larger ones are not compared."""
+_EXECUTED: Final = EXECUTED.lower()
 _LAST = 2.0
 """Seconds that the comparison under way may take when the process ends."""
+_UNCOMPARED = {"HEAD", "OPTIONS"}
+_log = logging.getLogger("strangler.shadow")
 _STAGES = {Stage.SHADOW, Stage.CANARY}
 _CONDITIONAL = (
     "HTTP_RANGE", "HTTP_IF_NONE_MATCH", "HTTP_IF_MATCH", "HTTP_IF_MODIFIED_SINCE",
@@ -64,7 +72,8 @@ class Work:
     began: float
     control: Answer
     context: Context
-    headers: Headers
+    host: str
+    secure: bool
     meta: Mapping[str, Any]
 
 
@@ -79,21 +88,31 @@ class Sample:
         self._where = where
         self._context = context
         # The view may consume it. For most questions there is none.
-        self._body = request.body if request.method not in {"GET", "HEAD"} else b""
+        self._body = request.body if request.method != "GET" else b""
         self.began = time.monotonic()
 
     def offer(self, response: HttpResponseBase) -> None:
-        """Leave what the client gets to be compared; a stream and a failure are not."""
+        """Leave what the client gets to be compared; a stream and a failure are not.
+
+        Never raises: whatever goes wrong here is no client's concern.
+        """
+        try:
+            self._offer(response)
+        except Exception:  # noqa: BLE001  # whatever it is, the client has an answer
+            _log.exception("shadow: an answer can't be kept, and is not compared")
+
+    def _offer(self, response: HttpResponseBase) -> None:
         if not isinstance(response, HttpResponse) or response.status_code >= 500:
             return
         body = _plain(response)
         if body is None:
             return
-        request = self._request
+        request, match = self._request, self._match
+        method = request.method or "GET"
         question = Question(
-            self._match.capability,
-            request.method or "GET",
-            self._match.route,
+            match.capability,
+            method,
+            match.route,
             str(self._where),
             request.META.get("CONTENT_TYPE", ""),
             self._body,
@@ -104,31 +123,45 @@ class Sample:
             Answer(response.status_code, response.headers.get("Content-Type", ""), body),
             # The user is looked up here: the request and its connections are not the thread's.
             self._context.replace(user=self._context.user, shadow=True),
-            service_arm.headers(request),
+            request.get_host(),
+            request.is_secure(),
             {key: value for key, value in request.META.items() if type(value) is str},
         )
         if not tee().offer(work):
-            findings().drop(question, self.began)
+            findings().drop(match.capability, method, match.route, self.began)
 
 
 def sample(
     request: HttpRequest, match: Match, kind: Kind, where: Target, context: Context
 ) -> Sample | None:
-    """Choose this request for a comparison, or not: some queries of whoever is in the shadow."""
-    if kind is not Kind.QUERY or request.method == "OPTIONS":
+    """Choose this request for a comparison, or not: some queries of whoever is in the shadow.
+
+    Never raises.
+    """
+    method = request.method or "GET"
+    try:
+        if kind is not Kind.QUERY or method in _UNCOMPARED or not _chosen(request, match):
+            return None
+        if tee().full:
+            findings().drop(match.capability, method, match.route, time.monotonic())
+            return None
+        return Sample(request, match, where, context)
+    except Exception:  # noqa: BLE001  # whatever it is, the client wants an answer
+        _log.exception("shadow: a request can't be kept, and is not compared")
         return None
+
+
+def _chosen(request: HttpRequest, match: Match) -> bool:
     capability = conf.manifest().capabilities[match.capability]
     if random.random() >= capability.shadow.sample:  # noqa: S311  # a sample is no secret
-        return None
+        return False
     try:
         if placing.revision().entry(match.capability).stage not in _STAGES:
-            return None
+            return False
     except TableUnusable:
-        return None
+        return False
     meta = request.META
-    if any(key in meta for key in _CONDITIONAL) or _length(meta) > LARGEST:
-        return None
-    return Sample(request, match, where, context)
+    return _length(meta) <= LARGEST and not any(key in meta for key in _CONDITIONAL)
 
 
 @cache
@@ -164,7 +197,8 @@ def at_exit() -> None:
     if observations.testing() or not tee.cache_info().currsize:
         return
     for work in tee().stop(_LAST):
-        findings().drop(work.question, work.began)
+        question = work.question
+        findings().drop(question.capability, question.method, question.route, work.began)
     _idle()
 
 
@@ -190,36 +224,48 @@ def _judge(name: str) -> Judge:
 
 
 @cache
-def _upstream(name: str) -> Upstream:
-    # Not the one that clients use: a comparison must not take a connection from them.
-    return Upstream(conf.manifest().capabilities[name].service, connections=2)
+def _http(name: str) -> Http:
+    return Http(conf.manifest().capabilities[name].service)
 
 
 def _ask_service(work: Work, capability: Capability) -> Answer:
+    """The service's answer, asked as a client would be carried there, but for the mark.
+
+    Not over the connections of the clients, and by the leanest way there is: this thread takes its
+    time from theirs.
+    """
     timeout = capability.resilience.timeout
-    body = work.question.body
+    question = work.question
     asked = service_arm.question(
         capability.name,
-        work.question.method,
-        work.question.target,
-        [(name, value) for name, value in work.headers if name != "accept-encoding"],
+        question.method,
+        question.target,
+        outgoing(work.meta, host=work.host, secure=work.secure),
         context=work.context,
-        body=(body,),
-        size=len(body),
         left=timeout,
     )
+    sent = {
+        name.title(): value
+        for name, value in asked.headers
+        if name != "accept-encoding" and value.isascii() and value.isprintable()
+    }
+    request = Request(
+        path=question.target,
+        headers=sent,
+        body=question.body,
+        repeatable=True,
+        deadline=time.monotonic() + timeout,
+        method=question.method,
+    )
     try:
-        answered = _upstream(capability.name).ask(
-            asked, deadline=time.monotonic() + timeout, once=False
-        )
-    except NotSent as failure:
+        answer = _http(capability.name).exchange(request)
+    except TimedOut as failure:
+        raise NoAnswer(str(failure), late=True) from failure
+    except PortError as failure:
         raise NoAnswer(str(failure)) from failure
-    except Broken as failure:
-        raise NoAnswer(str(failure), late=failure.late) from failure
-    if answered.rest is not None:
-        answered.discard()
-        raise NoAnswer("the service answers with a stream")
-    return Answer(answered.status, answered.header("content-type") or "", answered.content)
+    if answer.status >= 400 and answer.headers.get(_EXECUTED) == "no":
+        raise NoAnswer(f"it answered {answer.status}, and has not begun")
+    return Answer(answer.status, answer.headers.get("content-type", ""), answer.body)
 
 
 def _ask_monolith(work: Work) -> Answer:
@@ -277,7 +323,7 @@ def _length(meta: Mapping[str, Any]) -> int:
 
 def _forget(*, setting: str, **_: object) -> None:
     if setting in {"STRANGLER", "MIDDLEWARE", "ROOT_URLCONF"}:
-        for cached in (_judge, _upstream, _handler):
+        for cached in (_judge, _http, _handler):
             cached.cache_clear()
 
 

@@ -20,7 +20,7 @@ Work = TypeVar("Work")
 
 CAPACITY = 200
 """Pieces of work that may wait."""
-SHARE = 0.1
+SHARE = 0.04
 """The most of a processor's time that the thread may take."""
 
 _log = logging.getLogger("strangler.shadow")

@@ -119,10 +119,10 @@ class Edge:
         """Close what the process keeps open, and what it knows of the manifest."""
         if service_arm.service.cache_info().currsize:
             service_arm.service("weather").upstream.close()
-        if shadowing._upstream.cache_info().currsize:
-            shadowing._upstream("weather").close()
+        if shadowing._http.cache_info().currsize:
+            shadowing._http("weather").close()
         remote.close()
-        for cached in (conf.manifest, service_arm.service, shadowing._judge, shadowing._upstream):
+        for cached in (conf.manifest, service_arm.service, shadowing._judge, shadowing._http):
             cached.cache_clear()
 
     def stand(self, stage: Stage, percent: int = 0, *, tables: bool = False, **more: Any) -> None:

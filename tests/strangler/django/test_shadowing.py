@@ -32,6 +32,10 @@ class Inline:
         self.works: list[shadowing.Work] = []
         self.room = True
 
+    @property
+    def full(self) -> bool:
+        return not self.room
+
     def offer(self, work: shadowing.Work) -> bool:
         if self.room:
             self.works.append(work)
@@ -146,8 +150,8 @@ def test_noise_is_no_difference(shop: Edge, tee: Inline) -> None:
     assert differences() == []
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
-def test_commands_and_preflights_are_not(shop: Edge, tee: Inline, method: str) -> None:
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"])
+def test_commands_and_what_has_no_answer_are_not(shop: Edge, tee: Inline, method: str) -> None:
     shop.ask(method, "/weather/rome", body=b"x")
     assert shop.service.hits == 0
     assert tallies() == {}
@@ -203,6 +207,16 @@ def test_a_sample_is_a_sample(shop: Edge, tee: Inline) -> None:
     for _ in range(200):
         shop.ask("GET", "/weather/rome")
     assert 20 < len(tee.works) < 90
+
+
+def test_a_fault_of_the_shadow_is_no_client_s(
+    shop: Edge, tee: Inline, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for where in ("Question", "_length"):
+        with monkeypatch.context() as broken:
+            broken.setattr(shadowing, where, _fail)
+            assert shop.ask("GET", "/weather/rome").status == 200
+    assert caplog.text.count("is not compared") == 2
 
 
 def test_what_finds_no_room_is_counted(shop: Edge, tee: Inline) -> None:
