@@ -10,6 +10,7 @@ from extracted.pricing.rules import load
 from extracted.pricing.service import PricingService
 from extracted.pricing.settings import PricingSettings
 from strangler.fastapi.app import service
+from strangler.fastapi.settings import environment
 
 
 def create() -> FastAPI:
@@ -17,7 +18,8 @@ def create() -> FastAPI:
 
     Raises:
         RulesErrors: the rules can't be used, with everything that is wrong with them.
-        ManifestErrors, KeysUnusable: so can't the manifest, or the keys.
+        BadEnvironment, ManifestErrors, NotInManifest, KeysUnusable: so can't what every service
+            needs.
     """
-    pricing = PricingService(load(PricingSettings().rules))
+    pricing = PricingService(load(environment(PricingSettings).rules))
     return service(Pricing, pricing, routers=[api.router(pricing)])

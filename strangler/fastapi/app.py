@@ -1,22 +1,40 @@
-"""One service, put together: ports, public face, health, metrics, logs, identity."""
+"""One service, put together: ports, public face, health, metrics, logs, identity.
+
+A service's own ``app.py`` stays one screen::
+
+    def create() -> FastAPI:
+        pricing = PricingService(load(PricingSettings().rules))
+        return service(Pricing, pricing, routers=[api.router(pricing)])
+
+and its ``__main__.py`` two lines (see ``strangler.fastapi.server.main``).
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
 
-from strangler.fastapi import errors, logs, ports
+from strangler.fastapi import errors, logs
 from strangler.fastapi.edge import EdgeMiddleware
+from strangler.fastapi.front import Front
 from strangler.fastapi.health import Check, Health
-from strangler.fastapi.metrics import Metrics, MetricsMiddleware
-from strangler.fastapi.settings import ServiceSettings
+from strangler.fastapi.metrics import Metrics
+from strangler.fastapi.pool import Pool
+from strangler.fastapi.ports import PortEndpoint
+from strangler.fastapi.settings import ServiceSettings, environment
+from strangler.fastapi.watch import Watch
 from strangler.fastapi.wiring import wire
-from strangler.manifest import load
+from strangler.manifest import Manifest, load
 from strangler.ports.declare import Port, capability
 from strangler.ports.freeze import digest
+from strangler.routing.paths import RouteMap
+
+
+class NotInManifest(ValueError):
+    """The service answers for what the manifest does not say of it; the message says what."""
 
 
 def service(
@@ -29,24 +47,33 @@ def service(
 ) -> FastAPI:
     """The app of one capability's service.
 
+    It answers the port's calls, the ``routers``' paths for whoever comes through the edge, and
+    ``/healthz``, ``/readyz``, ``/metrics`` and ``/openapi.json`` for anybody.
+
     Args:
         port: the port that it answers for.
         implementation: what answers.
         routers: its public face: the same HTTP paths as the monolith's.
-        checks: what has to be there before it takes traffic; each raises what is missing.
+        checks: what this process itself has to have before it takes traffic, such as its database;
+            each raises what is missing. Whether others answer is no such thing, and why not is
+            written in ``strangler.fastapi.health``.
         settings: by default, what the environment says.
 
     Raises:
         ManifestErrors: the manifest is wrong, with everything that is.
+        NotInManifest: it does not know the capability, or these paths as the capability's.
         KeysUnusable: the keys are missing or are none.
+        BadEnvironment: so is the environment.
     """
-    settings = settings or ServiceSettings()
+    settings = settings or environment(ServiceSettings)
     name = capability(port)
     manifest = load(settings.manifest)
+    if name not in manifest.capabilities:
+        raise NotInManifest(f"{settings.manifest} knows no capability {name!r}: describe it there")
     logs.configure(level=settings.log_level, party=name)
     wire(port, implementation, manifest=manifest, settings=settings)
-    pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="port")
-    metrics = Metrics()
+    pool = Pool(threads=settings.threads, waiting=settings.waiting)
+    watch = Watch(Metrics(pool))
     health = Health(
         about={"capability": name, "build": settings.build},
         contracts={name: digest(port)},
@@ -57,20 +84,41 @@ def service(
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         yield
         health.draining = True
-        pool.shutdown(wait=True)
+        pool.close()
 
     app = FastAPI(
         title=name,
         summary=(port.__doc__ or "").partition("\n")[0],
         lifespan=lifespan,
         redirect_slashes=False,
+        docs_url=None,  # nothing could be tried there without the edge's token
+        redoc_url=None,
     )
+    app.state.settings = settings
     app.state.health = health
-    app.router.routes.extend([*health.routes(), *metrics.routes()])
-    app.router.routes.append(ports.route(pool, callers=manifest.capabilities[name].callers))
+    app.state.pool = pool
+    app.router.routes.extend([*health.routes(), *watch.metrics.routes()])
     for router in routers:
         app.include_router(router)
+    _check_face(app, manifest, name)
     errors.install(app)
-    app.add_middleware(EdgeMiddleware, manifest=manifest)
-    app.add_middleware(MetricsMiddleware, metrics=metrics)
+    callers = manifest.capabilities[name].callers
+    endpoint = PortEndpoint(port, pool=pool, callers=callers, watch=watch)
+    app.add_middleware(EdgeMiddleware, manifest=manifest, capability=name)
+    app.add_middleware(Front, ports=endpoint, watch=watch, health=health)  # the outermost
     return app
+
+
+def _check_face(app: FastAPI, manifest: Manifest, name: str) -> None:
+    routes = RouteMap(manifest)
+    strays = []
+    for template in app.openapi()["paths"]:
+        match = routes.match(re.sub(r"\{[^}]*\}", "x", template))
+        if match is None or match.capability != name:
+            strays.append(template)
+    if strays:
+        known = ", ".join(manifest.capabilities[name].routes)
+        raise NotInManifest(
+            f"{', '.join(strays)}: no edge would send that here, since {name}'s routes in the "
+            f"manifest are {known}"
+        )

@@ -3,127 +3,171 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from typing import Final
 
 from starlette.datastructures import Headers
-from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from strangler.fastapi.errors import problem
+from strangler.fastapi import bodies
+from strangler.fastapi.errors import answered, problem
+from strangler.fastapi.front import CONTEXT as PROVED
+from strangler.fastapi.health import OPEN
+from strangler.ladder import Arm
 from strangler.manifest import Manifest
+from strangler.ports import headers as names
 from strangler.ports import runtime
 from strangler.ports.context import Context, Trace, use
 from strangler.ports.face import LIMIT
-from strangler.ports.headers import CONTEXT, DEADLINE, EXECUTED, face
+from strangler.ports.serve import HOPS, Refusal, due
 from strangler.ports.tokens import TokenRefused, Use, verify
 from strangler.routing.decide import Kind
-from strangler.routing.paths import Match, OddPath, RouteMap, canonical
+from strangler.routing.paths import OddPath, RouteMap, canonical
 
-REFUSED: Mapping[str, str] = {EXECUTED: "no"}
+_OURS: Final = b"x-strangler-"
+_ARM: Final = (names.ARM.lower().encode(), Arm.SERVICE.value.encode())
 
 
 class EdgeMiddleware:
-    """Requests to a capability's paths carry the edge's token, and run in the context it proves.
+    """Requests to the capability's paths carry the edge's token, and run in the context it proves.
 
     Whoever comes past the edge is refused: the service does not know the client's credentials, and
     takes nobody's word for who the client is. A command's token is good for one delivery of one
-    body, and a command of a shadow is refused.
+    body, and a command of a shadow is refused. Every refusal says that nothing was executed.
+
+    Paths that are none of the capability's do not exist, but for those in ``OPEN``, which tell
+    nothing of anybody. So a route outside the manifest's is never served unproved.
     """
 
-    def __init__(self, app: ASGIApp, *, manifest: Manifest) -> None:
+    def __init__(self, app: ASGIApp, *, manifest: Manifest, capability: str) -> None:
         self._app = app
         self._routes = RouteMap(manifest)
+        self._capability = capability
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, if the edge stands behind it."""
-        match, kind = self._matched(scope) if scope["type"] == "http" else (None, Kind.QUERY)
-        if match is None:
+        if scope["type"] != "http" or scope["path"] in OPEN:
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        body = None
-        if kind is Kind.COMMAND:
-            body = await _body(Request(scope, receive))
-            if body is None:
-                message = f"A request has {LIMIT} bytes at most."
-                await problem(413, "TooLarge", message, headers=REFUSED)(scope, receive, send)
+        try:
+            kind = self._kind(scope)
+            if kind is None:
+                message = f"There is nothing at {scope['path']}."
+                await problem(404, "NotFound", message)(scope, receive, send)
                 return
-            receive = _again(body, receive)
-        try:
-            context = _proved(headers, face(match.capability, scope["method"]), body)
-        except TokenRefused as refused:
-            message = f"Ask the edge, not this service: {refused.reason}."
-            answer = problem(401, "NotThroughTheEdge", message, headers=REFUSED)
-            await answer(scope, receive, send)
+            arrived = time.monotonic()
+            body = None
+            if kind is Kind.COMMAND:
+                body = await self._body(scope, receive)
+                if body is None:
+                    return
+                receive = bodies.again(body, receive)
+            context = self._proved(scope, body, arrived)
+        except Refusal as refusal:
+            await answered(refusal.answer())(scope, receive, send)
             return
-        if context.shadow and kind is Kind.COMMAND:
-            message = "A shadow call changes nothing; this is a command."
-            await problem(403, "ShadowRefused", message, headers=REFUSED)(scope, receive, send)
-            return
+        scope[PROVED] = context
+        _believe(scope)
         with use(context):
-            await self._app(scope, receive, send)
+            await self._app(scope, bodies.bounded(receive), _signed(send, context.trace))
 
-    def _matched(self, scope: Scope) -> tuple[Match | None, Kind]:
-        raw = scope["raw_path"].decode("latin-1") if scope.get("raw_path") else scope["path"]
+    def _kind(self, scope: Scope) -> Kind | None:
+        """Is it a query or a command of our capability? None if it is neither.
+
+        Raises:
+            Refusal: its path could be read in another way by somebody else.
+        """
+        raw = scope.get("raw_path")
         try:
-            path = canonical(raw)
-        except OddPath:
-            return None, Kind.QUERY  # The framework knows no such route either.
+            path = canonical(raw.decode("latin-1") if raw else scope["path"])
+        except OddPath as odd:
+            message = f"this path can be read in several ways: {odd.reason}"
+            raise Refusal(400, "OddPath", message) from odd
+        if path != scope["path"]:  # what the router will see is what has to be proved
+            raise Refusal(400, "OddPath", "this path can be read in several ways")
         match = self._routes.match(path)
-        return match, self._routes.kind(match, scope["method"], path) if match else Kind.QUERY
+        if match is None or match.capability != self._capability:
+            return None
+        return self._routes.kind(match, scope["method"], path)
+
+    async def _body(self, scope: Scope, receive: Receive) -> bytes | None:
+        """A command's body, which its token speaks of; None if the client has gone.
+
+        Raises:
+            Refusal: there is no token, so nothing is read, or the body is too long.
+        """
+        if names.CONTEXT not in Headers(scope=scope):
+            raise _unproved(f"there is no {names.CONTEXT}")
+        body = await bodies.read(receive, LIMIT)
+        if body is not None and len(body) > LIMIT:
+            raise Refusal(413, "TooLarge", f"A request has {LIMIT} bytes at most.")
+        return body
+
+    def _proved(self, scope: Scope, body: bytes | None, arrived: float) -> Context:
+        """For whom the edge asks.
+
+        Raises:
+            Refusal: it is not the edge that asks, or not for this, or not any more.
+        """
+        headers = Headers(scope=scope)
+        keyring, token = runtime.wiring.keyring, headers.get(names.CONTEXT)
+        if keyring is None or not token:
+            raise _unproved(f"there is no {names.CONTEXT}")
+        once = body is not None
+        try:
+            context = verify(
+                keyring,
+                token,
+                use=Use.HTTP,
+                action=names.face(self._capability, scope["method"]),
+                once=once,
+                body=body,
+                replays=runtime.wiring.replays,
+            )
+        except TokenRefused as refused:
+            raise _unproved(refused.reason) from refused
+        if context.caller != runtime.MONOLITH:
+            said = f"{context.caller} is not the edge: another service calls the port"
+            raise Refusal(403, "CallerRefused", said)
+        if context.hops > HOPS:
+            said = f"this request has passed through {context.hops} parties, of {HOPS} at most"
+            raise Refusal(508, "TooManyHops", said)
+        if context.shadow and once:
+            message = "a shadow request changes nothing; this is a command"
+            raise Refusal(403, "ShadowRefused", message)
+        return context.replace(
+            deadline=due(headers.get(names.DEADLINE), arrived),
+            trace=Trace.continued(headers.get("traceparent"), headers.get("tracestate")),
+        )
 
 
-def _proved(headers: Headers, action: str, body: bytes | None) -> Context:
-    keyring = runtime.wiring.keyring
-    token = headers.get(CONTEXT)
-    if keyring is None:
-        raise TokenRefused("this service has no keys")
-    if not token:
-        raise TokenRefused(f"there is no {CONTEXT}")
-    context = verify(
-        keyring,
-        token,
-        use=Use.HTTP,
-        action=action,
-        once=body is not None,
-        body=body,
-        replays=runtime.wiring.replays,
-    )
-    return context.replace(
-        trace=Trace.continued(headers.get("traceparent"), headers.get("tracestate")),
-        deadline=_deadline(headers.get(DEADLINE)),
-    )
+def _unproved(reason: str) -> Refusal:
+    return Refusal(401, "NotThroughTheEdge", f"Ask the edge, not this service: {reason}.")
 
 
-def _deadline(said: str | None) -> float | None:
-    try:
-        return time.monotonic() + float(said) if said else None
-    except ValueError:
-        return None
+def _believe(scope: Scope) -> None:
+    """Let the application see the request as the client made it, now that the edge is proved.
+
+    Links that it writes begin as the client's address bar does. What is the kit's is not for it.
+    """
+    kept = []
+    for name, value in scope["headers"]:
+        if name.startswith(_OURS):
+            continue
+        if name == b"x-forwarded-proto" and value in {b"http", b"https"}:
+            scope["scheme"] = value.decode()
+        kept.append((name, value))
+    scope["headers"] = kept
 
 
-async def _body(request: Request) -> bytes | None:
-    """The whole body; None where it is longer than a request may be."""
-    parts: list[bytes] = []
-    size = 0
-    try:
-        async for part in request.stream():
-            parts.append(part)
-            size += len(part)
-            if size > LIMIT:
-                return None
-    except ClientDisconnect:
-        return b""
-    return b"".join(parts)
+def _signed(send: Send, trace: Trace | None) -> Send:
+    """Every answer names its arm, and carries the trace."""
+    ours = [_ARM]
+    if trace is not None:
+        ours.append((b"traceparent", trace.header.encode()))
 
+    async def signing(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", ()), *ours]
+        await send(message)
 
-def _again(body: bytes, receive: Receive) -> Receive:
-    """What the application reads: the body that was read before, then whatever else comes."""
-    waiting = [body]
-
-    async def replayed() -> Message:
-        if waiting:
-            return {"type": "http.request", "body": waiting.pop(), "more_body": False}
-        return await receive()
-
-    return replayed
+    return signing

@@ -6,10 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from fastapi.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 
+from strangler.fastapi.errors import answered
+from strangler.fastapi.pool import Pool
+from strangler.ports.answer import Answer
+from strangler.ports.context import current
 from strangler.ports.declare import Method
-from strangler.ports.face import Face
+from strangler.ports.face import LIMIT, Face
 
 
 def add(router: APIRouter, path: str, method: Method, call: Callable[..., Any]) -> None:
@@ -19,16 +23,24 @@ def add(router: APIRouter, path: str, method: Method, call: Callable[..., Any]) 
         router: what the route is added to.
         path: of the route; it has no parameters.
         method: the declared method that the face is derived from.
-        call: what knows the answer; it may block.
+        call: what knows the answer; it may block, and runs in the service's pool.
     """
     face = Face(method)
     operation = face.operation(operationId=f"{method.capability}_{method.name}")
 
     async def endpoint(request: Request) -> Response:
-        body = await request.body()
+        try:
+            body = await request.body()
+        except HTTPException:
+            # Too long, and not wanted. Which of its faults is told, the face decides.
+            body = b" " * (LIMIT + 1)
         content_type = request.headers.get("content-type")
-        answer = await run_in_threadpool(face.answer, call, body, content_type)
-        return Response(answer.body, answer.status, dict(answer.headers))
+
+        def answer() -> Answer:
+            return face.answer(call, body, content_type)
+
+        pool: Pool = request.app.state.pool
+        return answered(await pool.run(answer, deadline=current().deadline))
 
     router.add_api_route(
         path, endpoint, methods=["POST"], response_class=Response, openapi_extra=operation

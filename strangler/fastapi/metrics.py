@@ -1,8 +1,9 @@
-"""What Prometheus scrapes: requests, their time, and how many are under way."""
+"""What Prometheus scrapes: requests, their time, how many are under way, how busy the pool is."""
 
 from __future__ import annotations
 
-import time
+from functools import cache
+from typing import Final
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -10,74 +11,66 @@ from prometheus_client import (
     Counter,
     Gauge,
     Histogram,
+    ProcessCollector,
     generate_latest,
 )
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+from strangler.fastapi.pool import Pool
+
+BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 """Upper bounds in seconds."""
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 class Metrics:
-    """The figures of one app, in a registry of their own."""
+    """The figures of one app, in a registry of their own.
 
-    def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        self.requests = Counter(
+    Labels never come from a client: a route is its template, a call a method that the port has, and
+    a strange HTTP method is ``other``. So their number is bounded by what is deployed.
+    """
+
+    def __init__(self, pool: Pool) -> None:
+        self.in_flight = 0
+        self._registry = registry = CollectorRegistry()
+        requests = Counter(
             "strangler_requests",
-            "Answers by method, route and status",
-            ["method", "route", "status"],
-            registry=self.registry,
+            "Answers by method, route, port call (capability.method) and status",
+            ["method", "route", "call", "status"],
+            registry=registry,
         )
-        self.seconds = Histogram(
+        seconds = Histogram(
             "strangler_request_seconds",
             "Time from request to answer",
-            ["method", "route"],
+            ["method", "route", "call"],
             buckets=BUCKETS,
-            registry=self.registry,
+            registry=registry,
         )
-        self.in_flight = Gauge(
-            "strangler_requests_in_flight", "Requests under way", registry=self.registry
-        )
+        # Looking a child up by its labels costs more than counting in it.
+        self._requests = cache(requests.labels)
+        self._seconds = cache(seconds.labels)
+        gauges = {
+            "strangler_requests_in_flight": ("Requests under way", lambda: self.in_flight),
+            "strangler_pool_calls": ("Calls at work or waiting", lambda: pool.under_way),
+            "strangler_pool_threads": ("Calls that may be at work", lambda: pool.threads),
+            "strangler_pool_waiting_limit": ("Calls that may wait", lambda: pool.waiting),
+        }
+        for name, (what, value) in gauges.items():
+            Gauge(name, what, registry=registry).set_function(value)
+        ProcessCollector(registry=registry)
+
+    def count(self, method: str, route: str, call: str, status: int, seconds: float) -> None:
+        """One request has been answered; ``call`` is empty where it was none of a port."""
+        if method not in _METHODS:
+            method = "other"
+        self._requests(method, route, call, status).inc()
+        self._seconds(method, route, call).observe(seconds)
 
     def routes(self) -> list[Route]:
         """``GET /metrics``."""
         return [Route("/metrics", self._metrics, methods=["GET"], include_in_schema=False)]
 
     async def _metrics(self, _request: Request) -> Response:
-        return Response(generate_latest(self.registry), media_type=CONTENT_TYPE_LATEST)
-
-
-class MetricsMiddleware:
-    """Counts every HTTP request by its route's template, never by its raw path."""
-
-    def __init__(self, app: ASGIApp, *, metrics: Metrics) -> None:
-        self._app = app
-        self._metrics = metrics
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request, and count it."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        status = 500
-        began = time.perf_counter()
-
-        async def watching(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        self._metrics.in_flight.inc()
-        try:
-            await self._app(scope, receive, watching)
-        finally:
-            self._metrics.in_flight.dec()
-            route = getattr(scope.get("route"), "path", "unmatched")
-            method = scope["method"]
-            self._metrics.requests.labels(method, route, str(status)).inc()
-            self._metrics.seconds.labels(method, route).observe(time.perf_counter() - began)
+        return Response(generate_latest(self._registry), media_type=CONTENT_TYPE_LATEST)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from strangler.fastapi.settings import ServiceSettings
 from strangler.ladder import Arm
@@ -14,6 +16,9 @@ from strangler.ports.keys import Keyring
 from strangler.ports.serve import serve
 from strangler.routing.decide import Call, Decision, Reason, decide
 from strangler.routing.table import Table, TableUnusable
+
+_QUIET: Final = 1.0
+"""Seconds for which the same trouble is said once."""
 
 _log = logging.getLogger("strangler.routing")
 
@@ -35,7 +40,7 @@ def wire(
         party=own,
         arm=Arm.SERVICE,
         keyring=Keyring.load(settings.keys, own),
-        place=_by_table(table) if table else None,
+        place=_ByTable(table) if table else None,
         fallback=_fallback(table) if table else None,
         urls=_urls(manifest),
         resilience=_resilience(manifest),
@@ -44,16 +49,25 @@ def wire(
     serve(port, implementation)
 
 
-def _by_table(table: Table) -> Callable[[Call], Decision]:
-    def place(call: Call) -> Decision:
-        try:
-            return decide(call, table)
-        except TableUnusable as error:
-            # Its port endpoint places the call anew, by what the control plane's database says.
-            _log.warning("calls go to the monolith: %s", error)
-            return Decision(Arm.MONOLITH, Reason.OWNER)
+class _ByTable:
+    """Places calls by the table; without one that can be asked, the monolith places them.
 
-    return place
+    Its port endpoint does so anew, by what the control plane's database says.
+    """
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._quiet_until = float("-inf")
+
+    def __call__(self, call: Call) -> Decision:
+        try:
+            return decide(call, self._table)
+        except TableUnusable as error:
+            now = time.monotonic()
+            if now >= self._quiet_until:
+                self._quiet_until = now + _QUIET
+                _log.error("the routing table can't be asked, so the monolith is: %s", error)
+            return Decision(Arm.MONOLITH, Reason.OWNER)
 
 
 def _fallback(table: Table) -> Callable[[str, Kind], bool]:
