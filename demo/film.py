@@ -66,6 +66,7 @@ class Director:
         self.say("The service is restarted with the right rule.")
         self._shop.service.stop()
         self._shop.service.start(**self._shop.right_rules())
+        self.command("renew", "--reason", "the right tax rule is deployed")
 
     def climb_with_a_crash(self) -> None:
         """Scene 2: up to live; at 25 % the service is killed."""
@@ -78,6 +79,7 @@ class Director:
         time.sleep(1.5)
         self._shop.service.start(**self._shop.right_rules())
         self.say(f"It is back. Failed requests so far: {len(self._picture.ledger.failures)}")
+        self.command("renew", "--reason", "the service is back after a power cut")
         self.climb(Stage.CANARY, 50)
         self.climb(Stage.LIVE)
 
@@ -96,11 +98,16 @@ class Director:
         share = ("--percent", str(percent)) if percent else ()
         self.move("advance", "--to", str(stage), *share)
 
-    def move(self, verb: str, *arguments: str) -> None:
-        """One move, which must succeed."""
+    def command(self, verb: str, *arguments: str) -> Said:
+        """One command about the capability, which must succeed."""
         said = self._operator.insist(verb, self._capability, *arguments)
         if said.code:
             raise Spoiled(_complaint(said))
+        return said
+
+    def move(self, verb: str, *arguments: str) -> None:
+        """One move, which must succeed."""
+        said = self.command(verb, *arguments)
         now = time.monotonic()
         self.rungs.append((self.stages[-1], now - self._since))
         self._since = now
@@ -125,7 +132,7 @@ def film(settings: Settings) -> int:
     Raises:
         NotReady: a part of the shop did not start.
     """
-    console = Console()
+    console = Console(file=sys.stdout)  # the operator borrows the standard output
     shutil.rmtree(settings.folder, ignore_errors=True)
     settings.folder.joinpath("log").mkdir(parents=True)
     shop = Shop(settings)
@@ -181,7 +188,14 @@ def _projected(picture: Picture, console: Console) -> Iterator[None]:
     if not console.is_terminal:
         yield
         return
-    with Live(picture, console=console, refresh_per_second=FRAMES):
+    live = Live(
+        picture,
+        console=console,
+        refresh_per_second=FRAMES,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
+    with live:
         yield
 
 

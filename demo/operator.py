@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
+import shlex
 import time
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from typing import Any
 
-from typer.testing import CliRunner
+from strangler.cli import run as strangler
 
 INCONCLUSIVE = 3
 """The exit code for "not enough evidence yet": ask again."""
@@ -28,22 +31,20 @@ class Operator:
     """Runs the command line in this process, just as a shell would run it in another."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
-        # Django is set up from the environment, which is there only now.
-        from strangler.cli import app  # noqa: PLC0415
-
-        self._app = app
         self._say = say
 
     def run(self, *arguments: str) -> Said:
         """One command, with ``--json``."""
-        done = CliRunner().invoke(self._app, [*arguments, "--json"])
-        answer = json.loads(done.stdout) if done.stdout.strip() else None
-        command = f"strangler {' '.join(arguments)}"
-        return Said(command=command, code=done.exit_code, answer=answer, error=done.stderr)
+        printed, complained = io.StringIO(), io.StringIO()
+        with redirect_stdout(printed), redirect_stderr(complained):
+            code = strangler([*arguments, "--json"])
+        answer = json.loads(printed.getvalue() or "null")
+        command = shlex.join(["strangler", *arguments])
+        return Said(command=command, code=code, answer=answer, error=complained.getvalue())
 
     def insist(self, *arguments: str, patience: float = 20.0) -> Said:
         """One command, again and again while it says that there is not enough evidence yet."""
-        self._say(f"[bold]$ strangler {' '.join(arguments)}[/]")
+        self._say(f"[bold]$ {shlex.join(['strangler', *arguments])}[/]")
         until = time.monotonic() + patience
         said = self.run(*arguments)
         while said.code == INCONCLUSIVE and time.monotonic() < until:

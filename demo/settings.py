@@ -9,6 +9,7 @@ from pathlib import Path
 from demo.processes import ROOT
 
 THRESHOLDS = {
+    "resilience": {"breaker": '{ failures = 5, reset = "1s" }'},
     "shadow": {"sample": "1.0", "min_comparisons": "80", "min_per_route": "30"},
     "rollout": {"steps": "[5, 25, 50]", "min_requests": "12", "soak": '"2s"'},
 }
@@ -22,9 +23,9 @@ class Settings:
     stay: bool
     folder: Path = ROOT / "var" / "demo"
     capability: str = "pricing"
-    rate: float = 90.0
+    rate: float = 70.0
     visitors: int = 600
-    workers: int = 3
+    workers: int = 8
     products: int = 120
     customers: int = 8
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import secrets
 import sqlite3
 import sys
 from collections.abc import Mapping
@@ -44,6 +45,13 @@ class Shop:
             settings, monolith=self.url, service=f"http://127.0.0.1:{service}"
         )
         self.env = {
+            "ALLOWED_HOSTS": "127.0.0.1",
+            "DEBUG": "false",
+            "HTTPS": "false",
+            "IDENTITY_ACCESS_SECONDS": "3600",
+            "IDENTITY_KEYS": str(folder / "identity.json"),
+            "SECRET_KEY": secrets.token_urlsafe(48),
+            "VAR": str(folder),
             "DATABASE_URL": f"sqlite:///{self.database}",
             "DJANGO_SETTINGS_MODULE": "monolith.config.settings",
             "IDENTITY_DEMO_PASSWORD": PASSWORD,
@@ -56,7 +64,7 @@ class Shop:
             "the monolith",
             [sys.executable, "-m", "gunicorn", "monolith.config.wsgi", "--worker-class", "sync",
              "--workers", str(settings.workers), "--bind", f"127.0.0.1:{monolith}",
-             "--timeout", "60", "--backlog", "512"],
+             "--preload", "--timeout", "60"],
             env=self.env,
             log=self.log / "monolith.log",
             ready=f"{self.url}/readyz",
@@ -77,6 +85,7 @@ class Shop:
         """
         log = self.log / "prepare.log"
         size = self.settings
+        run(["manage.py", "rotate_keys"], env=self.env, log=log)
         run(["manage.py", "migrate", "--verbosity", "0"], env=self.env, log=log)
         run(
             ["manage.py", "seed", "--products", str(size.products),

@@ -9,14 +9,19 @@ import time
 import uuid
 from dataclasses import dataclass, field
 from decimal import Decimal
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
 import httpx
 
 from demo.ledger import Ledger, PlacedOrder
 
-OUTSTANDING = 24
-"""How many requests may be under way at once; beyond that the customers wait in line."""
+OUTSTANDING = 6
+"""How many requests may be under way at once; beyond that the customers wait in line.
+
+Fewer than the monolith has workers: behind the middleware edge one of them waits while the service
+answers, and the service asks another one for prices.
+"""
 
 TIMEOUT = 15.0
 """Seconds a customer waits for an answer. Longer is a failed request."""
@@ -93,8 +98,12 @@ class Traffic:
     async def _run(self) -> None:
         slots = asyncio.Semaphore(OUTSTANDING)
         limits = httpx.Limits(max_connections=OUTSTANDING)
+        # Every visitor has cookies of their own; the connections are shared.
+        nobody = CookieJar(DefaultCookiePolicy(allowed_domains=()))
         async with (
-            httpx.AsyncClient(base_url=self._base, timeout=TIMEOUT, limits=limits) as client,
+            httpx.AsyncClient(
+                base_url=self._base, timeout=TIMEOUT, limits=limits, cookies=nobody
+            ) as client,
             asyncio.TaskGroup() as visits,
         ):
             due = time.monotonic()
