@@ -2,9 +2,8 @@
 
 The conventions, which keep a document readable and let it be tested:
 
-- ``console`` blocks hold commands, each after ``$ ``, and below each one what it prints. A line that
-  is only ``…`` stands for any lines, and ``…`` within a line for anything; times, dates and
-  durations match any other.
+- ``console`` blocks hold commands, each after ``$ ``, and below each one what it prints. ``…`` stands
+  for anything; times, dates and durations match any other.
 - ``console NAME`` is another terminal: what is started there stays, and ``^C`` stops it.
 - ``exit=N`` after ``console`` is the exit code of the block's commands, which is 0 without it.
 - A block of another language with a file's name after it is that file; ``append`` adds to it.

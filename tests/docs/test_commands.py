@@ -33,7 +33,7 @@ def test_a_reader_gets_what_the_document_says(path: Path, tmp_path: Path):
         tree(folder)
     with reader(folder) as one:
         for command in before(path):
-            code, printed = one.run(command)
+            code, printed = one.run("", command)
             assert code == 0, f"before: {command}\n{printed}"
         for block in blocks(path):
             if block.language == "console":
