@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 from demo.film import film
 from demo.processes import NotReady
-from demo.settings import Settings
+from demo.settings import FOLDER, Settings
 
 
 def main() -> int:
@@ -24,7 +25,8 @@ def main() -> int:
             )
             return 2
     try:
-        return film(Settings(stay=bool(os.environ.get("STAY"))))
+        folder = Path(os.environ.get("DEMO_FOLDER") or FOLDER).absolute()
+        return film(Settings(stay=bool(os.environ.get("STAY")), folder=folder))
     except NotReady as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1

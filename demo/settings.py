@@ -15,13 +15,16 @@ THRESHOLDS = {
 }
 """What the gates of the demo want; a shop of your own would ask for more."""
 
+FOLDER = ROOT / "var" / "demo"
+"""Where the film leaves what it makes, unless ``DEMO_FOLDER`` says otherwise."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What the film is made of; ``stay`` keeps everything running at its end."""
 
     stay: bool
-    folder: Path = ROOT / "var" / "demo"
+    folder: Path = FOLDER
     capability: str = "pricing"
     rate: float = 70.0
     visitors: int = 600

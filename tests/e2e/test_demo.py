@@ -1,0 +1,131 @@
+"""The film, from the outside: what it prints, writes, leaves running, and leaves behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 240
+"""Seconds for a film of one minute: tests share their machine."""
+
+
+class Film:
+    """``python -m demo`` in a folder of its own."""
+
+    def __init__(self, folder: Path, **env: str) -> None:
+        self.folder = folder
+        self.output = folder / "output"
+        with self.output.open("w") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "demo"],
+                cwd=ROOT,
+                env={**os.environ, "DEMO_FOLDER": str(folder / "demo"), **env},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    def wait_for(self, text: str) -> None:
+        until = time.monotonic() + PATIENCE
+        while text not in self.said():
+            assert self.process.poll() is None, self.said()
+            assert time.monotonic() < until, self.said()
+            time.sleep(0.1)
+
+    def interrupt(self) -> int:
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(timeout=30)
+
+    def said(self) -> str:
+        return self.output.read_text()
+
+    def processes(self) -> set[int]:
+        """Every process below the film's, its own left out."""
+        found: set[int] = set()
+        waiting = [self.process.pid]
+        while waiting:
+            children = Path(f"/proc/{waiting.pop()}/task")
+            for task in children.glob("*/children"):
+                pids = [int(pid) for pid in task.read_text().split()]
+                found.update(pids)
+                waiting.extend(pids)
+        return found
+
+
+@pytest.fixture
+def rolling(tmp_path: Path) -> Iterator[list[Film]]:
+    films: list[Film] = []
+    yield films
+    for film in films:
+        if film.process.poll() is None:
+            film.interrupt()
+
+
+def _alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+def test_the_whole_film(tmp_path: Path, rolling: list[Film]) -> None:
+    film = Film(tmp_path, STAY="1")
+    rolling.append(film)
+    film.wait_for("The shop stays open at ")
+    report = json.loads((film.folder / "demo" / "report.json").read_text())
+    assert report["edge"] == "middleware"
+    assert report["database"] == "sqlite"
+    assert {name: report[name] for name in ("failed", "wrong", "lost", "twice")} == {
+        "failed": 0, "wrong": 0, "lost": 0, "twice": 0,
+    }, film.said()  # fmt: skip
+    assert report["finished"]
+    assert report["orders"] > 0
+    assert report["requests_by_arm"].keys() == {"monolith", "service"}
+    assert report["requests"] == sum(report["requests_by_arm"].values())
+    (climb,) = report["climbs"]
+    assert climb["capability"] == "pricing"
+    assert climb["stages"] == [
+        "monolith", "shadow", "canary 5", "canary 25", "canary 50", "live",
+        "monolith", "shadow", "canary 50", "live", "retired",
+    ]  # fmt: skip
+    assert "$.tax_rate differs" in film.said().replace("\n", " ")
+
+    url = film.said().partition("The shop stays open at ")[2].split()[0]
+    with urlopen(f"{url}/api/catalog/products/") as answer:
+        assert json.load(answer)["results"]
+    started = film.processes()
+    assert len(started) > 2
+    assert film.interrupt() == 130
+    assert not {pid for pid in started if _alive(pid)}
+
+
+def test_ctrl_c_stops_everything(tmp_path: Path, rolling: list[Film]) -> None:
+    film = Film(tmp_path)
+    rolling.append(film)
+    film.wait_for("strangler advance pricing")
+    started = film.processes()
+    assert len(started) > 2
+    assert film.interrupt() == 130
+    assert "everything it started is down" in film.said()
+    assert not {pid for pid in started if _alive(pid)}
+
+
+@pytest.mark.parametrize(("name", "value"), [("EDGE", "apache"), ("DATABASE", "oracle")])
+def test_unknown_settings_are_refused(
+    tmp_path: Path, rolling: list[Film], name: str, value: str
+) -> None:
+    film = Film(tmp_path, **{name: value})
+    rolling.append(film)
+    assert film.process.wait(timeout=60) == 2
+    assert f"{name}={value} is unknown here" in film.said()
