@@ -48,25 +48,30 @@ class Spool:
                 "that reads it"
             )
         self._memory, self.size = b"", 0
-        if chunked and meta.get("wsgi.input_terminated"):
+        if "wsgi.input" not in meta:
+            # ASGI: Django has the whole body already, whether a length was announced or not.
+            self._take(request, LIMIT + 1)
+        elif chunked and meta.get("wsgi.input_terminated"):
             self._take(meta["wsgi.input"], LIMIT + 1)
-            if self.size > LIMIT:
-                raise TooLarge(f"a body of more than {LIMIT} bytes; at most that go to a service")
             meta["CONTENT_LENGTH"] = str(self.size)
         elif length:
-            self._take(meta["wsgi.input"], length)
+            self._take(request, length)
+        if self.size > LIMIT:
+            self.close()
+            raise TooLarge(f"a body of more than {LIMIT} bytes; at most that go to a service")
         self.rewind()
 
     def _take(self, stream: Any, most: int) -> None:
-        if most <= IN_MEMORY:
-            self._memory = stream.read(most)
-            self.size = len(self._memory)
-            return
-        file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115  # closed by close()
+        file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115  # see close()
         while self.size < most and (chunk := stream.read(min(_CHUNK, most - self.size))):
             file.write(chunk)
             self.size += len(chunk)
-        self._file = file
+        if self.size > IN_MEMORY:
+            self._file = file
+            return
+        file.seek(0)
+        self._memory = file.read()
+        file.close()
 
     def rewind(self) -> None:
         """Put the body back, so that whoever reads the request gets it from the beginning."""
@@ -74,8 +79,10 @@ class Spool:
             return
         request: Any = self._request
         stream: Any = self.open()
-        request.META["wsgi.input"] = stream
-        request._stream = LimitedStream(stream, self.size)  # noqa: SLF001  # what WSGIRequest does
+        if "wsgi.input" in request.META:
+            request.META["wsgi.input"] = stream
+            stream = LimitedStream(stream, self.size)
+        request._stream = stream  # noqa: SLF001  # what Django's own requests do
         request._read_started = False  # noqa: SLF001  # ditto
 
     def open(self) -> IO[bytes]:

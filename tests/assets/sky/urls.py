@@ -13,6 +13,7 @@ urlpatterns = [
     path("weather/write", views.write),
     path("weather/<path:place>", views.weather),
     path("weather/", views.weather),
+    path("later", views.later),
     path("login", views.login),
     re_path("", views.other),
 ]

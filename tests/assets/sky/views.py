@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from typing import Any
 
@@ -66,4 +67,9 @@ def login(request: HttpRequest) -> JsonResponse:
 
 @csrf_exempt
 def other(request: HttpRequest) -> JsonResponse:
+    return answer(request)
+
+
+async def later(request: HttpRequest) -> JsonResponse:
+    await asyncio.sleep(0)
     return answer(request)

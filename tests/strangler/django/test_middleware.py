@@ -6,14 +6,19 @@ import base64
 import logging
 import shutil
 import time
+from functools import partial
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.contrib.auth import get_user_model
+from django.test import AsyncClient
+from django.utils import timezone
 from joserfc import jws
 from joserfc.jwk import OctKey
 
-from strangler.django import forcing
+from strangler.django import forcing, placing
+from strangler.django.models import CapabilityState, ControlPlane
 from strangler.ladder import COHORTS, Arm, Stage
 from strangler.ports import keys, runtime
 from strangler.ports.context import Context, User
@@ -66,14 +71,30 @@ class TestTheArm:
             answer = shop.ask("GET", "/weather/rome", {"X-Tenant": f"tenant-{tenant}"})
             assert answer.arm in {arm, "service"}
 
+    @pytest.mark.parametrize(
+        ("stage", "percent", "owner"),
+        [(Stage.SHADOW, 0, "monolith"), (Stage.CANARY, 99, "monolith"), (Stage.LIVE, 0, "service")],
+    )
     def test_a_table_that_is_gone_leaves_it_to_the_owner_and_says_so(
-        self, shop: Edge, caplog: pytest.LogCaptureFixture
+        self,
+        shop: Edge,
+        caplog: pytest.LogCaptureFixture,
+        monkeypatch: pytest.MonkeyPatch,
+        stage: Stage,
+        percent: int,
+        owner: str,
     ) -> None:
-        shop.stand(Stage.LIVE)
+        # It is said once a second, and another test may just have heard it.
+        monkeypatch.setattr(placing, "_owners", placing._Owners())
+        now = {"since": timezone.now(), "since_revision": 1, "revision": 1}
+        ControlPlane.objects.create(revision=1)
+        CapabilityState.objects.create(name="weather", stage=stage, percent=percent, **now)
+        shop.stand(stage, percent)
         shutil.rmtree(shop.root / "table")
-        answer = shop.ask("GET", "/weather/rome")
-        assert (answer.status, answer.arm, answer.reason) == (200, "monolith", "owner")
-        assert "the routing table can't be asked" in caplog.text
+        for method in ("GET", "PUT"):
+            answer = shop.ask(method, "/weather/rome")
+            assert (answer.arm, answer.reason) == (owner, "owner")
+        assert caplog.text.count("the routing table can't be asked") == 1
 
     def test_one_request_sees_one_revision(self, shop: Edge) -> None:
         """What is published while the service is asked does not change what may follow."""
@@ -391,3 +412,28 @@ def test_a_project_that_is_not_wired_says_what_is_missing(
     with runtime.configured(keyring=None), caplog.at_level(logging.ERROR):
         assert shop.ask("GET", "/weather/rome").status == 500
     assert "INSTALLED_APPS" in caplog.text
+
+
+class TestUnderAsgi:
+    """Django runs the middleware in a thread, between an async server and an async view."""
+
+    @pytest.fixture
+    def client(self, shop: Edge) -> AsyncClient:
+        return AsyncClient(headers={"host": "testserver"})
+
+    def test_it_decides(self, shop: Edge, client: AsyncClient) -> None:
+        shop.stand(Stage.LIVE)
+        answer = async_to_sync(client.get)("/weather/rome?a=1")
+        assert answer.headers["X-Strangler-Arm"] == "service"
+        assert shop.service.seen[0].target == "/weather/rome?a=1"
+        put = partial(client.put, content_type="text/plain")
+        assert async_to_sync(put)("/weather/rome", b"warm").headers["X-Strangler-Arm"] == "service"
+        assert shop.service.seen[1].body == b"warm"
+        shop.service.behave = reply(503, {}, "X-Strangler-Executed: no")
+        fallen = async_to_sync(put)("/weather/rome", b"warm")
+        assert (fallen.headers["X-Strangler-Arm"], fallen.json()["size"]) == ("monolith", 4)
+        assert async_to_sync(client.get)("/weather//rome").status_code == 400
+
+    def test_an_async_view_has_the_context(self, shop: Edge, client: AsyncClient) -> None:
+        said = async_to_sync(client.get)("/later", headers={"X-Tenant": "acme"}).json()
+        assert said["cohort"] == hashed("acme")
