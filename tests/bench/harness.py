@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import enum
+import math
 import os
 import signal
 import socket
@@ -15,7 +17,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 30.0
@@ -36,30 +38,37 @@ class Pair(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What a row has to reach, in words and as a test of the row."""
+    """What a row has to reach, in words and as bounds of one of its figures."""
 
     text: str
-    reached: Callable[[Row], bool]
+    figure: Literal["ours", "extra", "ratio"]
+    least: float = -math.inf
+    most: float = math.inf
+
+    def reached(self, row: Row) -> bool:
+        """Whether the row's figure lies within."""
+        figures = {"ours": row.ours, "extra": row.ours - row.peer, "ratio": row.ratio}
+        return self.least <= figures[self.figure] <= self.most
 
 
 def at_most(ratio: float) -> Goal:
     """Ours is at most this part of the peer's."""
-    return Goal(f"ratio ≤ {ratio:g}", lambda row: row.ratio <= ratio)
+    return Goal(f"ratio ≤ {ratio:g}", "ratio", most=ratio)
 
 
 def at_least(ratio: float) -> Goal:
     """Ours is at least this many times the peer's."""
-    return Goal(f"ratio ≥ {ratio:g}", lambda row: row.ratio >= ratio)
+    return Goal(f"ratio ≥ {ratio:g}", "ratio", least=ratio)
 
 
 def within(extra: float, unit: str) -> Goal:
     """Ours is at most this much more than the peer's."""
-    return Goal(f"≤ {extra:g} {unit} more", lambda row: row.ours - row.peer <= extra)
+    return Goal(f"≤ {extra:g} {unit} more", "extra", most=extra)
 
 
-def below(limit: float, unit: str) -> Goal:
+def limit(most: float, unit: str) -> Goal:
     """Ours is at most this, whatever the peer's is."""
-    return Goal(f"≤ {limit:g} {unit}", lambda row: row.ours <= limit)
+    return Goal(f"≤ {most:g} {unit}", "ours", most=most)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,13 +161,34 @@ def free_port() -> int:
         return port
 
 
+class Where(enum.Enum):
+    """On which processors a server runs, so that what is measured shares its own with nobody."""
+
+    ANYWHERE = enum.auto()
+    MEASURED = enum.auto()
+    ELSEWHERE = enum.auto()
+
+    def pin(self, pid: int) -> None:
+        """Put a process there, with all that it will fork; anywhere, where there is no choice."""
+        if self is Where.ANYWHERE or not hasattr(os, "sched_setaffinity"):
+            return
+        first, *others = sorted(os.sched_getaffinity(0))
+        if others:
+            os.sched_setaffinity(pid, {first} if self is Where.MEASURED else others)
+
+
 class NotReadyError(RuntimeError):
     """A process ended, or did not answer in time; the message ends with its log."""
 
 
 @contextlib.contextmanager
 def serving(
-    command: Sequence[str], *, ready: str, log: Path, env: Mapping[str, str] | None = None
+    command: Sequence[str],
+    *,
+    ready: str,
+    log: Path,
+    env: Mapping[str, str] | None = None,
+    where: Where = Where.ANYWHERE,
 ) -> Iterator[int]:
     """A server of ours with all its workers, for as long as the block lasts; yields its pid.
 
@@ -167,6 +197,7 @@ def serving(
         ready: the URL that answers once it is up.
         log: the file that its output is written to.
         env: on top of our own environment.
+        where: on which processors.
 
     Raises:
         NotReadyError: it ended, or took longer than ``START_SECONDS``.
@@ -183,6 +214,7 @@ def serving(
             start_new_session=True,
         )
     try:
+        where.pin(process.pid)
         _await(process, ready, log)
         yield process.pid
     finally:
@@ -228,6 +260,16 @@ def _answers(url: str) -> bool:
         return False
     except OSError:
         return False
+
+
+@contextlib.contextmanager
+def frozen(pid: int) -> Iterator[None]:
+    """Stop a server of ours with all its workers for the block, whatever it is doing."""
+    os.killpg(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.killpg(pid, signal.SIGCONT)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -1,0 +1,85 @@
+"""What the middleware costs a Django that it stands in front of.
+
+Two gunicorns of the same project are asked in turn, each with its synchronous workers on one
+processor which nobody else uses: clients and service run on the others. The one that is not asked
+is frozen, so that whatever it still has to do disturbs nobody, and is there when its turn comes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from strangler.ladder import Stage
+from tests.bench.harness import ROOT, Goal, Pair, Row, Where, at_least, frozen, in_turn, row
+from tests.bench.shop import Server, Shop
+
+ROUNDS = 15
+SECONDS = 1.0
+"""Of each measurement."""
+
+Rate = Callable[[int], float]
+
+
+def bench(folder: Path) -> Iterator[Row]:
+    """On a path of no capability, and with the shadow on one that is being compared."""
+    shop = Shop(folder)
+    shop.stand(Stage.SHADOW)
+    plain = {"DJANGO_SETTINGS_MODULE": "tests.bench.plain"}
+    with (
+        shop.gunicorn("ours") as ours,
+        shop.gunicorn("plain", env=plain) as peer,
+        _load("/healthz") as rate,
+    ):
+        yield _compare("a path of no capability", rate, ours, peer, "no middleware", at_least(0.97))
+    sampled = {"STRANGLER_MANIFEST": str(shop.manifest("sampled.toml", sample=0.25))}
+    unsampled = {"STRANGLER_MANIFEST": str(shop.manifest("unsampled.toml", sample=0.0))}
+    with (
+        shop.gunicorn("sampled", env=sampled) as ours,
+        shop.gunicorn("unsampled", env=unsampled) as peer,
+        shop.service(monolith=ours.port),
+        _load("/api/pricing/quote", body=shop.basket()) as rate,
+    ):
+        yield _compare("25 % shadow", rate, ours, peer, "no sampling", at_least(0.90))
+
+
+def _compare(
+    what: str, rate: Rate, ours: Server, peer: Server, peer_name: str, goal: Goal
+) -> Row:
+    def alone(asked: Server, other: Server) -> float:
+        with frozen(other.pid):
+            return rate(asked.port)
+
+    pairs = in_turn(lambda: alone(ours, peer), lambda: alone(peer, ours), rounds=ROUNDS)
+    return row(
+        f"middleware, {what}", [Pair(*one) for one in pairs],
+        peer_name=f"the same Django, {peer_name}", unit="requests/s", goal=goal,
+    )  # fmt: skip
+
+
+@contextlib.contextmanager
+def _load(path: str, *, body: Path | None = None) -> Iterator[Rate]:
+    """Clients in a process of their own; ask it for the rate that a port answers at."""
+    command = [sys.executable, "-m", "tests.bench.load", "--path", path]
+    if body is not None:
+        command += ["--body", str(body)]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        Where.ELSEWHERE.pin(process.pid)
+
+        def rate(port: int) -> float:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write(json.dumps({"port": port, "seconds": SECONDS}) + "\n")
+            process.stdin.flush()
+            found = json.loads(process.stdout.readline())
+            if found["failed"]:
+                raise RuntimeError(f"{found['failed']} requests for {path} failed")
+            return float(found["rate"])
+
+        yield rate
