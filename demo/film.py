@@ -21,7 +21,7 @@ from demo.report import Report, conclude
 from demo.settings import THRESHOLDS, Settings
 from demo.shop import Shop
 from demo.traffic import Traffic
-from demo.view import Picture
+from demo.view import Picture, photograph
 from strangler.ladder import Stage
 
 FRAMES = 4
@@ -40,6 +40,7 @@ class Director:
         self._picture = picture
         self._console = console
         self._capability = settings.capability
+        self._photo = settings.folder / "view.svg"
         self._operator = Operator(self.say)
         self._since = time.monotonic()
         self.stages: list[str] = [str(Stage.MONOLITH)]
@@ -80,6 +81,7 @@ class Director:
         self._shop.service.start(**self._shop.right_rules())
         self.say(f"It is back. Failed requests so far: {len(self._picture.ledger.failures)}")
         self.command("renew", "--reason", "the service is back after a power cut")
+        photograph(self._picture, self._photo)
         self.climb(Stage.CANARY, 50)
         self.climb(Stage.LIVE)
 
@@ -161,7 +163,7 @@ def film(settings: Settings) -> int:
             seconds=time.monotonic() - picture.began,
             spoiled=spoiled,
         )
-        conclude(report, picture, console, folder=settings.folder)
+        conclude(report, console, folder=settings.folder)
         if settings.stay:
             _stay(shop, console)
     return 0 if report.clean else 1

@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.table import Table
 
 from demo.ledger import Ledger, Reckoning
-from demo.view import Picture
 
 SHOWN = 5
 """How many examples of each mistake are shown."""
@@ -95,10 +94,9 @@ class Report:
         }
 
 
-def conclude(report: Report, picture: Picture, console: Console, *, folder: Path) -> None:
-    """Print the ledger, write ``report.json``, and keep the last frame as a picture."""
+def conclude(report: Report, console: Console, *, folder: Path) -> None:
+    """Print the ledger, and write ``report.json``."""
     folder.joinpath("report.json").write_text(json.dumps(report.as_json(), indent=2) + "\n")
-    _photograph(picture, folder / "view.svg")
     table = Table(title="The ledger", show_header=False)
     table.add_row("requests", f"{report.requests:,} in {report.seconds:.0f} s")
     for arm, count in sorted(report.by_arm.items()):
@@ -123,13 +121,6 @@ def conclude(report: Report, picture: Picture, console: Console, *, folder: Path
         console.print(f"The film was spoiled: {report.spoiled}", style="red", markup=False)
     elif report.clean:
         console.print("Not one request failed; not one order was lost, or done twice.")
-
-
-def _photograph(picture: Picture, path: Path) -> None:
-    with path.with_suffix(".txt").open("w") as sink:
-        console = Console(record=True, width=100, file=sink, force_terminal=False)
-        console.print(picture)
-        console.save_svg(str(path), title="make demo")
 
 
 def _colour(faults: list[str]) -> str:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import re
 import time
 from collections import deque
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from rich import box
+from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.panel import Panel
 from rich.rule import Rule
@@ -18,6 +22,9 @@ from strangler.ladder import Arm, Stage
 
 LINES = 14
 """How many lines of the story are on the screen."""
+
+WIDTH = 100
+"""Columns of the live view."""
 
 COLOURS = {Arm.MONOLITH: "cyan", Arm.SERVICE: "green"}
 
@@ -49,7 +56,7 @@ class Picture:
             title=f"[bold]{self.capability}[/] climbs, under traffic",
             subtitle=f"{seconds:4.0f} s",
             box=box.ROUNDED,
-            width=96,
+            width=WIDTH,
         )
 
     def _ladder(self) -> Text:
@@ -107,3 +114,12 @@ class Picture:
 def milliseconds(seconds: float | None) -> str:
     """``12.3 ms``, or a dash where there is nothing to show."""
     return "–" if seconds is None else f"{seconds * 1000:.1f} ms"
+
+
+def photograph(picture: Picture, path: Path) -> None:
+    """Keep this frame as an SVG file that asks nobody for its fonts."""
+    with Path(os.devnull).open("w") as nowhere:
+        console = Console(record=True, width=WIDTH, file=nowhere, force_terminal=True)
+        console.print(picture)
+    frame = re.sub(r"@font-face\s*{{.*?}}\s*", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
+    console.save_svg(str(path), title="make demo", code_format=frame)
