@@ -72,7 +72,7 @@ class TestTheArm:
             assert answer.arm in {arm, "service"}
 
     @pytest.mark.parametrize(
-        ("stage", "percent", "owner"),
+        "owned",
         [(Stage.SHADOW, 0, "monolith"), (Stage.CANARY, 99, "monolith"), (Stage.LIVE, 0, "service")],
     )
     def test_a_table_that_is_gone_leaves_it_to_the_owner_and_says_so(
@@ -80,10 +80,9 @@ class TestTheArm:
         shop: Edge,
         caplog: pytest.LogCaptureFixture,
         monkeypatch: pytest.MonkeyPatch,
-        stage: Stage,
-        percent: int,
-        owner: str,
+        owned: tuple[Stage, int, str],
     ) -> None:
+        stage, percent, owner = owned
         # It is said once a second, and another test may just have heard it.
         monkeypatch.setattr(placing, "_owners", placing._Owners())
         now = {"since": timezone.now(), "since_revision": 1, "revision": 1}
