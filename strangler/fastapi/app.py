@@ -73,7 +73,8 @@ def service(
     logs.configure(level=settings.log_level, party=name)
     wire(port, implementation, manifest=manifest, settings=settings)
     pool = Pool(threads=settings.threads, waiting=settings.waiting)
-    watch = Watch(Metrics(pool))
+    metrics = Metrics(pool)
+    watch = Watch(metrics)
     health = Health(
         about={"capability": name, "build": settings.build},
         contracts={name: digest(port)},
@@ -84,6 +85,7 @@ def service(
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         yield
         health.draining = True
+        watch.flush()
         pool.close()
 
     app = FastAPI(
@@ -97,7 +99,7 @@ def service(
     app.state.settings = settings
     app.state.health = health
     app.state.pool = pool
-    app.router.routes.extend([*health.routes(), *watch.metrics.routes()])
+    app.router.routes.extend([*health.routes(), *metrics.routes()])
     for router in routers:
         app.include_router(router)
     _check_face(app, manifest, name)
@@ -105,7 +107,9 @@ def service(
     callers = manifest.capabilities[name].callers
     endpoint = PortEndpoint(port, pool=pool, callers=callers, watch=watch)
     app.add_middleware(EdgeMiddleware, manifest=manifest, capability=name)
-    app.add_middleware(Front, ports=endpoint, watch=watch, health=health)  # the outermost
+    app.add_middleware(
+        Front, ports=endpoint, watch=watch, metrics=metrics, health=health
+    )  # the outermost
     return app
 
 

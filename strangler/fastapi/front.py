@@ -10,6 +10,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from strangler.fastapi.health import OPEN, Health
+from strangler.fastapi.metrics import Metrics
 from strangler.fastapi.ports import PortEndpoint, respond
 from strangler.fastapi.watch import Watch
 from strangler.ports.answer import Refusal
@@ -31,10 +32,13 @@ class Front:
     connection, so that none is closed under a client who is about to ask again.
     """
 
-    def __init__(self, app: ASGIApp, *, ports: PortEndpoint, watch: Watch, health: Health) -> None:
+    def __init__(
+        self, app: ASGIApp, *, ports: PortEndpoint, watch: Watch, metrics: Metrics, health: Health
+    ) -> None:
         self._app = app
         self._ports = ports
         self._watch = watch
+        self._metrics = metrics
         self._health = health
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -42,15 +46,14 @@ class Front:
         if scope["type"] == "http":
             if self._health.draining:
                 send = _last(send)
-            metrics = self._watch.metrics
-            metrics.in_flight += 1
+            self._metrics.in_flight += 1
             try:
                 if scope["path"].startswith(PATH):
                     await self._ports(scope, receive, send)
                 else:
                     await self._watched(scope, receive, send)
             finally:
-                metrics.in_flight -= 1
+                self._metrics.in_flight -= 1
         elif scope["type"] == "websocket":
             # Nobody could prove there who asks.
             await send({"type": "websocket.close", "code": 1008})

@@ -98,10 +98,11 @@ class AccessLog:
         """Would anybody read it?"""
         return self._logger.isEnabledFor(logging.INFO)
 
-    def write(self, fields: dict[str, Any]) -> None:
-        """One request has been answered."""
+    def write(self, fields: dict[str, Any], *, at: float) -> None:
+        """One request was answered ``at`` this time, in seconds since the epoch."""
         # Made by hand: logging.info would look through the stack for its caller, for each request.
         record = logging.LogRecord(ACCESS, logging.INFO, __file__, 0, "request", None, None)
+        record.created = at
         setattr(record, _FIELDS, fields)
         self._logger.handle(record)
 
