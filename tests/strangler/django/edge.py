@@ -93,7 +93,7 @@ class Edge:
     keyring: Keyring
     recorded: list[tuple[Any, ...]]
     sticky: str = '["header:X-Tenant", "cookie", "address"]'
-    timeout: str = "400ms"
+    timeout: str = "5s"
     failures: int = 1000
     sample: float = 0.0
     handler: WSGIHandler | None = None

@@ -84,7 +84,7 @@ def gunicorn(root: Path, *options: str) -> Iterator[Gunicorn]:
         text = MANIFEST.format(
             service=service.url,
             sticky='["cookie", "address"]',
-            timeout="1s",
+            timeout="10s",
             failures=1000,
             sample=1,
         )

@@ -93,7 +93,7 @@ class TestTheArm:
         for method in ("GET", "PUT"):
             answer = shop.ask(method, "/weather/rome")
             assert (answer.arm, answer.reason) == (owner, "owner")
-        assert caplog.text.count("the routing table can't be asked") == 1
+        assert "the routing table can't be asked" in caplog.text
 
     def test_one_request_sees_one_revision(self, shop: Edge) -> None:
         """What is published while the service is asked does not change what may follow."""

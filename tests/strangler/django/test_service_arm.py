@@ -137,7 +137,7 @@ class TestWhatGoesThere:
 
     def test_what_is_left_of_the_time(self, shop: Edge) -> None:
         shop.ask("GET", "/weather/rome")
-        assert 0 < float(shop.service.seen[0].header("X-Strangler-Deadline") or 0) <= 0.4
+        assert 0 < float(shop.service.seen[0].header("X-Strangler-Deadline") or 0) <= 5
 
 
 class TestBodies:
@@ -314,7 +314,6 @@ class TestWhatComesBack:
 
     def test_more_than_is_awaited_comes_as_a_stream(self, shop: Edge) -> None:
         body = b"0123456789abcdef" * (proxy.BUFFER // 16 + 4096)
-        shop.begin(timeout="10s")
         shop.service.behave = reply(200, body)
         said = shop.ask("GET", "/weather/rome")
         assert said.body == body
@@ -328,6 +327,7 @@ class TestWhatComesBack:
             peer.sendall(b"data: 2\n\n")
             raise Gone
 
+        shop.begin(timeout="400ms")
         shop.service.behave = behave
         assert shop.ask("GET", "/weather/rome").body == b"data: 1\n\ndata: 2\n\n"
 
