@@ -12,20 +12,22 @@ import io
 import re
 import sys
 import textwrap
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import redirect_stdout
 from enum import StrEnum
+from itertools import pairwise
 from typing import Any
 
 import typer.main
 
 from strangler import gates, ladder
+from strangler.cli import shapes
 from strangler.cli.app import app, run
 from strangler.ladder import COHORTS, Arm, Direction, Gate, Stage, Standing, Transition
 from strangler.ports import errors, headers
 from tests.docs.reading import DOCUMENTS, label
 
-_PART = re.compile(r"(<!-- generated: (\S+) -->\n).*?(\n<!-- end -->)", re.S)
+_PART = re.compile(r"(<!-- generated: (\S+) -->\n).*?(\n<!-- end -->)", re.DOTALL)
 
 WHO = {
     Stage.MONOLITH: "the monolith answers everything",
@@ -105,10 +107,16 @@ def transitions() -> str:
     return _table(
         ("from", "to", "direction", "gates", "open to"),
         [
-            (f"`{arrow.source}`", f"`{arrow.target}`", str(arrow.direction), _codes(arrow.gates), _open(arrow))
+            (
+                f"`{arrow.source}`",
+                f"`{arrow.target}`",
+                str(arrow.direction),
+                _codes(arrow.gates),
+                _open(arrow),
+            )
             for arrow in ladder.TRANSITIONS
         ],
-    )  # fmt: skip
+    )
 
 
 def _open(arrow: Transition) -> str:
@@ -165,7 +173,9 @@ def header_list() -> str:
     """The closed list of headers."""
     said = _attributes(headers)
     names = {getattr(headers, name): text for name, text in said.items() if name.isupper()}
-    return _table(("header", "what it says"), [(f"`{one}`", names[one]) for one in headers.INTERNAL])
+    return _table(
+        ("header", "what it says"), [(f"`{one}`", names[one]) for one in headers.INTERNAL]
+    )
 
 
 def error_tree() -> str:
@@ -183,6 +193,18 @@ def control_tree() -> str:
 def _drawn(text: str, first: str) -> str:
     drawn, _, _ = text[text.index(f"    {first}\n") :].partition("\n\n")
     return f"```text\n{textwrap.dedent(drawn)}\n```"
+
+
+def json_keys() -> str:
+    """What ``--json`` prints."""
+    rows: list[tuple[str, str]] = []
+    for line in (shapes.__doc__ or "").split("======== ", 2)[1].splitlines()[1:]:
+        name, said = line[:8].strip(), line[8:].strip().replace("``", "`")
+        if name:
+            rows.append((name, said))
+        else:
+            rows[-1] = (rows[-1][0], f"{rows[-1][1]} {said}")
+    return _table(("of", "keys"), rows)
 
 
 def commands() -> str:
@@ -217,7 +239,7 @@ def _attributes(module: object) -> dict[str, str]:
 def _strings(body: list[ast.stmt]) -> dict[str, str]:
     """The strings that stand below names, by name."""
     said = {}
-    for name, text in zip(body, body[1:], strict=False):
+    for name, text in pairwise(body):
         if isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant):
             target = name.target if isinstance(name, ast.AnnAssign) else None
             if isinstance(name, ast.Assign):
@@ -231,7 +253,7 @@ def _codes(values: Iterable[str]) -> str:
     return ", ".join(f"`{value}`" for value in values) or "–"
 
 
-def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [header, tuple("---" for _ in header), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
@@ -245,6 +267,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "headers": header_list,
     "errors": error_tree,
     "control-errors": control_tree,
+    "json": json_keys,
     "commands": commands,
 }
 

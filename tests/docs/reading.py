@@ -2,8 +2,8 @@
 
 The conventions, which keep a document readable and let it be tested:
 
-- ``console`` blocks hold commands, each after ``$ ``, and below each one what it prints. ``…`` stands
-  for anything; times, dates and durations match any other.
+- ``console`` blocks hold commands, each after ``$ ``, and below each one what it prints. ``…``
+  stands for anything; times, dates and durations match any other.
 - ``console NAME`` is another terminal: what is started there stays, and ``^C`` stops it.
 - ``exit=N`` after ``console`` is the exit code of the block's commands, which is 0 without it.
 - A block of another language with a file's name after it is that file; ``append`` adds to it.
@@ -20,10 +20,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
-_FENCE = re.compile(r"^(?P<fence>```+)(?P<info>[^\n`]*)\n(?P<text>.*?)^(?P=fence)[ ]*$", re.M | re.S)
-_BEFORE = re.compile(r"^<!-- before: (.+) -->$", re.M)
+_FENCE = re.compile(
+    r"^(?P<fence>```+)(?P<info>[^\n`]*)\n(?P<text>.*?)^(?P=fence)[ ]*$", re.MULTILINE | re.DOTALL
+)
+_BEFORE = re.compile(r"^<!-- before: (.+) -->$", re.MULTILINE)
 _LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
-_HEADING = re.compile(r"^#+ +(.+?)\s*$", re.M)
+_HEADING = re.compile(r"^#+ +(.+?)\s*$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)

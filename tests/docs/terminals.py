@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -178,13 +178,10 @@ class Reader:
         """Ctrl-C, which reaches everything that was started there."""
         process = self.running.pop(terminal)
         _signal(process.pid, signal.SIGINT)
-        try:
+        with suppress(subprocess.TimeoutExpired):
             process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            pass
-        finally:
-            _signal(process.pid, signal.SIGKILL)
-            process.wait()
+        _signal(process.pid, signal.SIGKILL)
+        process.wait()
 
     def server(self, command: str) -> tuple[str, str] | None:
         """The port that a server listens on, and its command with that port; None for no server."""
@@ -233,7 +230,5 @@ def _listening(port: int) -> bool:
 
 
 def _signal(group: int, number: signal.Signals) -> None:
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(group, number)
-    except ProcessLookupError:
-        pass

@@ -53,9 +53,11 @@ def test_the_commands_that_are_run_elsewhere_are():
     assert "$(BIN)/python -m demo\n" in makefile
     assert "exec make test" in (ROOT / ".ci" / "run").read_text()
     tests = (ROOT / ELSEWHERE["make demo"]).rglob("*.py")
-    assert any(re.search(r'"-m",\s*"demo"|python -m demo|make demo', one.read_text()) for one in tests)
+    assert any(
+        re.search(r'"-m",\s*"demo"|python -m demo|make demo', one.read_text()) for one in tests
+    )
     # `make dev` is what stands for it in a tested document, after its set-up.
-    recipe = re.search(r"^dev:.*\n\t(.*)\n", makefile, re.M)
+    recipe = re.search(r"^dev:.*\n\t(.*)\n", makefile, re.MULTILINE)
     assert recipe is not None
     assert recipe[1] == "$(BIN)/python manage.py runserver"
     assert "$ make dev\n" in (ROOT / ELSEWHERE["make dev"]).read_text()
