@@ -10,7 +10,7 @@ from django.http import HttpRequest
 
 from strangler.django import identity
 from strangler.ladder import Arm
-from strangler.ports.context import NOTHING_FORCED, Context, Trace
+from strangler.ports.context import NOTHING_FORCED, Context, Later, Trace
 
 
 class Outside(Context):
@@ -25,11 +25,17 @@ class Outside(Context):
         *,
         forced: Mapping[str, Arm] = NOTHING_FORCED,
     ) -> None:
+        # Every request makes one, so it is set up here, and not by way of Context's own arguments.
         self._meta: Mapping[str, Any] = request.META
         self._sticky = sticky
         self._found: identity.Found | None = None
         self._trace: Trace | None = None
-        super().__init__(user=partial(identity.user, request), forced=forced)
+        self._user = Later(partial(identity.user, request))
+        self.caller = None
+        self.deadline = None
+        self.hops = 0
+        self.shadow = False
+        self.forced = forced
 
     @property
     def found(self) -> identity.Found:

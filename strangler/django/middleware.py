@@ -86,10 +86,14 @@ class EdgeMiddleware:
         meta = request.META
         try:
             where, match = self._match(request)
-            kind = self._kind(request, match, where)
             if _INTERNAL.isdisjoint(meta) and shadowing.INSIDE not in meta:
                 context: Context = Outside(request, self._sticky)
+                if match is None:
+                    with use(context):
+                        return self._get_response(request)
+                kind = self._kind(request, match, where)
             else:
+                kind = self._kind(request, match, where)
                 context = self._marked(request, match, kind)
         except _Refused as refused:
             return refused.response

@@ -88,7 +88,7 @@ def _identifier(bits: int) -> int:
     return random.getrandbits(bits) or 1
 
 
-class _Later:
+class Later:
     """A user who is looked up when somebody asks, and then once."""
 
     __slots__ = ("_find", "_lock", "_user")
@@ -99,6 +99,7 @@ class _Later:
         self._user: User | None = None
 
     def get(self) -> User | None:
+        """The user, looked up by whoever is the first to ask."""
         with self._lock:
             if self._find is not None:
                 self._user = self._find()
@@ -106,8 +107,8 @@ class _Later:
         return self._user
 
 
-def _lazily(user: User | _Later | Callable[[], User | None] | None) -> User | _Later | None:
-    return user if user is None or isinstance(user, User | _Later) else _Later(user)
+def _lazily(user: User | Later | Callable[[], User | None] | None) -> User | Later | None:
+    return user if user is None or isinstance(user, User | Later) else Later(user)
 
 
 NOTHING_FORCED: Mapping[str, Arm] = MappingProxyType({})
@@ -153,7 +154,7 @@ class Context:
     @property
     def user(self) -> User | None:
         """Whom the call is made for, None for nobody known."""
-        return self._user.get() if isinstance(self._user, _Later) else self._user
+        return self._user.get() if isinstance(self._user, Later) else self._user
 
     def replace(self, **changes: Any) -> Context:
         """The same context but for these arguments. A user not yet looked up stays so."""
