@@ -280,7 +280,12 @@ def _prune(root: Path, current: int) -> None:
     for _, folder in sorted(whole, reverse=True)[KEPT:]:
         if folder.name != target:
             _remove(folder)
-    used = {path.readlink().name for path in revisions.glob("*/*") if path.is_symlink()}
+    # Not by glob: since Python 3.13 it takes a folder that it can't read for an empty one, and so
+    # every set would look unused.
+    links = (
+        path for folder in revisions.iterdir() if not folder.is_file() for path in folder.iterdir()
+    )
+    used = {path.readlink().name for path in links if path.is_symlink()}
     for folder in (root / "sets").iterdir():
         if folder.name not in used:
             _remove(folder)

@@ -10,6 +10,7 @@ import pytest
 from django.core.cache import cache
 from django.core.management import call_command
 from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from rest_framework.test import APIClient
 
 from strangler.ladder import Share, Stage
@@ -22,7 +23,9 @@ from tests.monolith.people import PASSWORD
 
 def pytest_port_served() -> None:
     """The thread that answered a port call over HTTP leaves no connection open."""
-    connections.close_all()
+    for connection in connections.all(initialized_only=True):
+        # Django never closes a database in memory; this one lives on in the test's own thread.
+        BaseDatabaseWrapper.close(connection)
 
 
 @pytest.fixture(scope="session")
