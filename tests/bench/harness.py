@@ -1,9 +1,10 @@
-"""What the benches share: servers on free ports, rounds taken in turn, goals, rows of the report."""
+"""What the benches share: servers on free ports, rounds in turn, goals, rows of the report."""
 
 from __future__ import annotations
 
 import contextlib
 import enum
+import importlib
 import math
 import os
 import signal
@@ -14,7 +15,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
@@ -129,6 +130,12 @@ def row(
         goal=goal,
         note=note,
     )
+
+
+def measured(name: str, folder: Path) -> list[Row]:
+    """The rows of one bench, which may use the folder."""
+    bench: Callable[[Path], Iterable[Row]] = importlib.import_module(f"tests.bench.{name}").bench
+    return list(bench(folder))
 
 
 T = TypeVar("T")

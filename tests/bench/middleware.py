@@ -35,7 +35,10 @@ def bench(folder: Path) -> Iterator[Row]:
         shop.gunicorn("plain", env=plain) as peer,
         _load("/healthz") as rate,
     ):
-        yield _compare("a path of no capability", rate, ours, peer, "no middleware", at_least(0.97))
+        yield _compare(
+            "a path of no capability", rate, ours=ours, peer=peer,
+            peer_name="no middleware", goal=at_least(0.97),
+        )  # fmt: skip
     sampled = {"STRANGLER_MANIFEST": str(shop.manifest("sampled.toml", sample=0.25))}
     unsampled = {"STRANGLER_MANIFEST": str(shop.manifest("unsampled.toml", sample=0.0))}
     with (
@@ -44,11 +47,14 @@ def bench(folder: Path) -> Iterator[Row]:
         shop.service(monolith=ours.port),
         _load("/api/pricing/quote", body=shop.basket()) as rate,
     ):
-        yield _compare("25 % shadow", rate, ours, peer, "no sampling", at_least(0.90))
+        yield _compare(
+            "25 % shadow", rate, ours=ours, peer=peer,
+            peer_name="no sampling", goal=at_least(0.90),
+        )  # fmt: skip
 
 
 def _compare(
-    what: str, rate: Rate, ours: Server, peer: Server, peer_name: str, goal: Goal
+    what: str, rate: Rate, *, ours: Server, peer: Server, peer_name: str, goal: Goal
 ) -> Row:
     def alone(asked: Server, other: Server) -> float:
         with frozen(other.pid):
