@@ -7,12 +7,14 @@ Nothing here decides anything. Whoever asks is told one of three things: an answ
 from __future__ import annotations
 
 import itertools
+import ssl
 import threading
 import time
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import httpcore
@@ -156,15 +158,22 @@ class _Backend(httpcore.SyncBackend):
 
 
 class _Transport(httpx.HTTPTransport):
-    def __init__(self, *, connections: int, kept: int) -> None:
-        super().__init__()
+    def __init__(self, *, tls: bool, connections: int, kept: int) -> None:
+        # Without certificates, which take long to load, a context trusts nobody.
+        context = _certificates() if tls else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        super().__init__(verify=context)
         self._pool = httpcore.ConnectionPool(
-            ssl_context=httpx.create_ssl_context(trust_env=False),
+            ssl_context=context,
             max_connections=connections,
             max_keepalive_connections=kept,
             keepalive_expiry=KEEP,
             network_backend=_Backend(),
         )
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    return httpx.create_ssl_context(trust_env=False)
 
 
 class Upstream:
@@ -257,7 +266,10 @@ class Upstream:
         with self._lock:
             if once not in self._transports:
                 kept = 0 if once else self._connections
-                self._transports[once] = _Transport(connections=self._connections, kept=kept)
+                tls = any(url.scheme == "https" for url in self._urls)
+                self._transports[once] = _Transport(
+                    tls=tls, connections=self._connections, kept=kept
+                )
             return self._transports[once]
 
 

@@ -13,7 +13,7 @@ from urllib.parse import unquote_to_bytes
 
 from django.core.handlers.wsgi import WSGIHandler
 
-from strangler.django import conf, observations, service_arm, shadowing, state, wiring
+from strangler.django import conf, observations, placing, service_arm, shadowing, state, wiring
 from strangler.ladder import Arm, Stage, Standing
 from strangler.ports import keys, remote, runtime
 from strangler.ports.context import Context
@@ -21,6 +21,7 @@ from strangler.ports.headers import face
 from strangler.ports.keys import Keyring
 from strangler.ports.tokens import Use, mint
 from strangler.routing.publish import publish
+from strangler.routing.table import Snapshot, Table
 from tests.assets.sky import views
 from tests.strangler.django.faults import Faults, faults
 
@@ -84,6 +85,20 @@ class Reply(NamedTuple):
         return json.loads(self.body)
 
 
+class Board:
+    """The routing table: in memory, or else in its folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Table(folder)
+        self.snapshot: Snapshot | None = None
+
+    def pinned(self) -> Snapshot:
+        return self.snapshot or self.folder.pinned()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.pinned(), name)
+
+
 @dataclass
 class Edge:
     """The monolith with its middleware."""
@@ -92,6 +107,7 @@ class Edge:
     service: Faults
     keyring: Keyring
     recorded: list[tuple[Any, ...]]
+    table: Board
     sticky: str = '["header:X-Tenant", "cookie", "address"]'
     timeout: str = "5s"
     failures: int = 1000
@@ -125,13 +141,29 @@ class Edge:
         for cached in (conf.manifest, service_arm.service, shadowing._judge, shadowing._http):
             cached.cache_clear()
 
-    def stand(self, stage: Stage, percent: int = 0, *, tables: bool = False, **more: Any) -> None:
-        """Publish a table in which the capability stands here."""
+    def stand(
+        self,
+        stage: Stage,
+        percent: int = 0,
+        *,
+        tables: bool = False,
+        on_disk: bool = False,
+        **more: Any,
+    ) -> None:
+        """Put a table in force in which the capability stands here.
+
+        In memory, unless a test is about the folder: a thousand files take their time.
+        """
         self.revision += 1
         standing = Standing(stage, percent, **more)
-        entry = state.entry(standing, with_tables=tables)
-        at_sea = state.entry(Standing(), with_tables=tables)
-        publish(self.root / "table", self.revision, {"weather": entry, "tides": at_sea})
+        entries = {
+            "weather": state.entry(standing, with_tables=tables),
+            "tides": state.entry(Standing(), with_tables=tables),
+        }
+        self.table.snapshot = Snapshot(entries, revision=self.revision)
+        if on_disk:
+            publish(self.root / "table", self.revision, entries)
+            self.table.snapshot = None
 
     def ask(
         self,
@@ -206,7 +238,9 @@ def edge(root: Path, settings: Any, monkeypatch: Any) -> Iterator[Edge]:
     monkeypatch.setattr(observations, "record", record)
     views.asked.clear()
     with faults() as service, runtime.configured():
-        made = Edge(root, service, Keyring.load(root / "keys", "monolith"), recorded)
+        table = Board(root / "table")
+        monkeypatch.setattr(placing, "table", lambda: table)
+        made = Edge(root, service, Keyring.load(root / "keys", "monolith"), recorded, table)
         settings.STRANGLER = {
             "MANIFEST": root / "capabilities.toml",
             "TABLE": root / "table",

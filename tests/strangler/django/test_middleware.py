@@ -88,7 +88,8 @@ class TestTheArm:
         now = {"since": timezone.now(), "since_revision": 1, "revision": 1}
         ControlPlane.objects.create(revision=1)
         CapabilityState.objects.create(name="weather", stage=stage, percent=percent, **now)
-        shop.stand(stage, percent)
+        shop.stand(stage, percent, on_disk=True)
+        assert shop.ask("GET", "/weather/rome").reason != "owner"
         shutil.rmtree(shop.root / "table")
         for method in ("GET", "PUT"):
             answer = shop.ask(method, "/weather/rome")
