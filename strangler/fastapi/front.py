@@ -14,6 +14,7 @@ from strangler.fastapi.metrics import Metrics
 from strangler.fastapi.ports import PortEndpoint, respond
 from strangler.fastapi.watch import Watch
 from strangler.ports.answer import Refusal
+from strangler.ports.context import current, use
 from strangler.ports.serve import PATH, Answer
 
 CONTEXT: Final = "strangler.context"
@@ -75,7 +76,8 @@ class Front:
         except ClientDisconnect:
             pass  # nobody waits for an answer
         except Exception:  # noqa: BLE001 - the client is to be answered, and told nothing
-            _log.exception("%s %s has failed", scope["method"], scope["path"])
+            with use(scope.get(CONTEXT) or current()):
+                _log.exception("%s %s has failed", scope["method"], scope["path"])
             if status:
                 # The answer has begun: only a broken connection can say that it will not end.
                 raise Broken from None

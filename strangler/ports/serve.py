@@ -40,7 +40,7 @@ from strangler.ports import headers as names
 from strangler.ports import runtime
 from strangler.ports.answer import Answer, Refusal, failed, passed_on, run
 from strangler.ports.codec import BadArguments, codec
-from strangler.ports.context import Context, Trace, use
+from strangler.ports.context import Context, Trace, current, use
 from strangler.ports.declare import Kind, Method, Port, methods
 from strangler.ports.errors import DeclaredError, PortError
 from strangler.ports.freeze import digest
@@ -99,13 +99,14 @@ def dispatch(
             since then: the caller's deadline counts from there.
         limit: bytes that the body may have.
     """
-    call = _Call(capability, method, body, headers, port, arrived)
+    call = _Call(capability, method, body, headers, port=port, arrived=arrived)
     try:
         return call.answer(callers, ladder=ladder, around=around, limit=limit)
     except Refusal as refusal:
         return refusal.answer()
     except Exception as error:  # noqa: BLE001 - a caller must be answered, and told nothing
-        return failed(call.action, error, began=call.began)
+        with use(call.context):
+            return failed(call.action, error, began=call.began)
 
 
 def due(said: str | None, arrived: float) -> float | None:
@@ -131,7 +132,9 @@ def due(said: str | None, arrived: float) -> float | None:
 class _Call:
     """One call on its way: proved, allowed, read, and only then executed."""
 
-    __slots__ = ("action", "arrived", "began", "body", "headers", "implementation", "method")
+    __slots__ = (
+        "action", "arrived", "began", "body", "context", "headers", "implementation", "method",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -139,6 +142,7 @@ class _Call:
         method: str,
         body: bytes,
         headers: Mapping[str, str],
+        *,
         port: type[Port] | None,
         arrived: float | None,
     ) -> None:
@@ -146,6 +150,7 @@ class _Call:
         self.arrived = time.monotonic() if arrived is None else arrived
         self.began = False
         self.body = body
+        self.context = current()
         self.headers = headers
         self.implementation = runtime.implementation(capability)
         known = type(self.implementation) if self.implementation is not None else port
@@ -176,6 +181,7 @@ class _Call:
             deadline=self.deadline(method),
             trace=Trace.continued(self.headers.get("traceparent"), self.headers.get("tracestate")),
         )
+        self.context = context
         try:
             arguments = codec(method).decode_arguments(self.body)
         except BadArguments as error:

@@ -1,4 +1,4 @@
-"""A service as a real process, and requests to it as a kit party or anybody else would make them."""
+"""A service as a real process, and requests to it as a kit party or anybody else makes them."""
 
 from __future__ import annotations
 
@@ -138,12 +138,13 @@ def ask(
         connection.close()
 
 
-def raw(url: str, data: bytes) -> bytes:
-    """Whatever comes back for these bytes until the connection ends."""
+def raw(url: str, data: bytes, *, leave: bool = False) -> bytes:
+    """Whatever comes back for these bytes until the connection ends; ``leave``: we end it."""
     parts = urlsplit(url)
     with socket.create_connection((parts.hostname, parts.port), timeout=10) as connection:
         connection.sendall(data)
-        connection.shutdown(socket.SHUT_WR)
+        if leave:
+            connection.shutdown(socket.SHUT_WR)
         found = b""
         while chunk := connection.recv(65536):
             found += chunk
@@ -175,9 +176,7 @@ class Party:
         """Call a port, as ``strangler.ports.wire`` does."""
         body = arguments if isinstance(arguments, bytes) else json.dumps(arguments).encode()
         once = {"once": True, "body": body} if command else {}
-        token = self.token(
-            f"{self.to}.{method}", context, **{"use": Use.PORT, **once, **claims}
-        )
+        token = self.token(f"{self.to}.{method}", context, **{"use": Use.PORT, **once, **claims})
         sent = {**JSON, names.CONTEXT: token, **(headers or {})}
         return ask(self.url, "POST", f"/_strangler/ports/{self.to}/{method}", body, sent)
 

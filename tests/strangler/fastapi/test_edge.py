@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import time
 from base64 import urlsafe_b64encode
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from strangler.ladder import Arm
 from strangler.ports import headers as names
 from strangler.ports.context import Context, User
 from strangler.ports.tokens import Use
-from tests.strangler.fastapi.running import JSON, Party, Service, ask, raw
+from tests.strangler.fastapi.running import JSON, Answered, Party, Service, ask, raw
 
 TRACE = "a" * 32
 TULIP = b'{"name": "tulip"}'
@@ -27,7 +27,7 @@ def executed(edge: Party) -> list[str]:
 
 
 @pytest.fixture
-def _nothing_happens(edge: Party):
+def _nothing_happens(edge: Party) -> Iterator[None]:
     """Whatever the test does, the service executes nothing."""
     before = executed(edge)
     yield
@@ -135,7 +135,7 @@ def test_a_command_is_executed_once(edge: Party):
     token = edge.token("garden POST", once=True, body=PLANT)
     headers = {**JSON, names.CONTEXT: token}
 
-    def send(body: bytes):
+    def send(body: bytes) -> Answered:
         return ask(edge.url, "POST", "/api/garden/plants", body, headers)
 
     assert send(b'{"name": "elm"}').refused == (401, "NotThroughTheEdge")
@@ -202,10 +202,9 @@ ODD = [
 
 @unharmed
 @pytest.mark.parametrize("path", ODD)
-@pytest.mark.parametrize("proved", [True, False], ids=["proved", "unproved"])
-def test_odd_paths_reach_no_route(edge: Party, path: str, proved: bool):
-    answer = edge.ask("GET", path) if proved else ask(edge.url, "GET", path)
-    assert answer.refused == (400, "OddPath")
+def test_odd_paths_reach_no_route(edge: Party, path: str):
+    for answer in (edge.ask("GET", path), ask(edge.url, "GET", path)):
+        assert answer.refused == (400, "OddPath")
 
 
 @unharmed
@@ -236,8 +235,7 @@ def test_a_neighbour_of_the_prefix_is_nothing(edge: Party, path: str):
         b"GET http://x/api/garden/who HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
         b"GET api/garden/who HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
         b"BREW /api/garden/who HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"POST /api/garden/plants HTTP/1.1\r\nHost: x\r\nContent-Length: 15\r\n"
-        b"Transfer-Encoding: chunked\r\n\r\n",
+        b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
         b"\r\n\r\n\x00\x01",
     ],
 )
