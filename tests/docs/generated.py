@@ -241,7 +241,7 @@ def _strings(body: list[ast.stmt]) -> dict[str, str]:
     said = {}
     for name, text in pairwise(body):
         if isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant):
-            target = name.target if isinstance(name, ast.AnnAssign) else None
+            target: ast.expr | None = name.target if isinstance(name, ast.AnnAssign) else None
             if isinstance(name, ast.Assign):
                 target = name.targets[0]
             if isinstance(target, ast.Name):

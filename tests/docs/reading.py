@@ -7,7 +7,7 @@ The conventions, which keep a document readable and let it be tested:
 - ``console NAME`` is another terminal: what is started there stays, and ``^C`` stops it.
 - ``exit=N`` after ``console`` is the exit code of the block's commands, which is 0 without it.
 - A block of another language with a file's name after it is that file; ``append`` adds to it.
-- ``<!-- before: COMMAND -->`` is what a reader has done already.
+- ``<!-- before: COMMAND -->`` is what a reader has done already (``strangler`` or ``manage.py``).
 """
 
 from __future__ import annotations

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import re
+import shlex
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.docs import warm
 from tests.docs.reading import ROOT, Block, commands
 
 TREE = ("contracts", "monolith", "extracted", "router", "strangler", "docs")
@@ -25,11 +29,26 @@ FILES = ("manage.py", "pyproject.toml", "Makefile")
 SHOP, SERVICE = "8000", "8102"
 PATIENCE = 30.0
 INCONCLUSIVE = 3
+ACTIVATE = ". .venv/bin/activate"
 LOOKS = ("strangler diffs", "strangler status")
 _STAYS = re.compile(r"^(export |cd |\. |source )")
 _MEASURE = r"[\d.,]+ (?:ms|s|min|h|d)\b"
 _STAMP = r"(?:\d\d-\d\d )?\d\d:\d\d:\d\d"
 _LOOSE = re.compile(rf"(?P<any> ?… ?)|(?P<stamp>{_STAMP})|(?P<measure>{_MEASURE})")
+
+
+_ALL = """
+import json, sys
+from django.core.management import execute_from_command_line
+from strangler.cli import run
+from strangler.cli.project import load
+load()
+for program, *words in json.loads(sys.argv[1]):
+    if program == "strangler":
+        assert run(words) == 0, words
+    else:
+        execute_from_command_line([program, *words])
+"""
 
 
 def tree(folder: Path) -> None:
@@ -83,8 +102,11 @@ class Reader:
     ports: dict[str, str] = field(default_factory=lambda: {SHOP: free_port(), SERVICE: free_port()})
     stays: dict[str, list[str]] = field(default_factory=dict)
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    bin: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="docs")))
+    warm: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
+        self.warm = warm.start(self.bin)
         return self
 
     def __exit__(
@@ -95,6 +117,10 @@ class Reader:
     ) -> None:
         for terminal in list(self.running):
             self.stop(terminal)
+        if self.warm is not None:
+            self.warm.kill()
+            self.warm.communicate()
+        shutil.rmtree(self.bin)
 
     def write(self, block: Block) -> None:
         """Save a block as the file that it is."""
@@ -112,6 +138,9 @@ class Reader:
             where = f"line {block.line}: $ {command.text}"
             if command.text == "^C":
                 self.stop(terminal)
+            elif command.text == ACTIVATE:
+                # Its programs are on the path already, behind the warm one.
+                assert (self.folder / ".venv" / "bin" / "activate").exists()
             elif _STAYS.match(command.text):
                 stays.append(command.text)
             elif server := self.server(command.text):
@@ -123,6 +152,20 @@ class Reader:
                 assert not expected.strip() or loosely(expected, printed), (
                     f"{where}\nshould print\n{expected}\nand prints\n{printed}"
                 )
+
+    def prepare(self, commands: Sequence[str]) -> None:
+        """Do what the reader has done already, all in one process."""
+        words = [shlex.split(command.removeprefix("python ")) for command in commands]
+        done = subprocess.run(
+            [sys.executable, "-c", _ALL, json.dumps(words)],
+            cwd=self.folder,
+            env=self.env(),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        assert done.returncode == 0, f"before: {commands}\n{done.stdout}{done.stderr}"
 
     def ask(self, terminal: str, command: str, code: int, expected: str) -> tuple[int, str]:
         """Run a command, and again while it lacks evidence that is on its way.
@@ -208,7 +251,7 @@ class Reader:
         kept = {"HOME", "LANG", "LC_ALL", "TMPDIR", "USER"}
         return {
             **{name: value for name, value in os.environ.items() if name in kept},
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PATH": f"{self.bin}:{Path(sys.executable).parent}:{os.environ['PATH']}",
             "PYTHONPATH": str(self.folder),
             "COLUMNS": "80",
         }
