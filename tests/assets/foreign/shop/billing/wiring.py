@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from shop.billing.contract import Billing
-
 from strangler.ports.serve import serve
 
 
