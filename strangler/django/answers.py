@@ -8,7 +8,8 @@ from django.conf import settings as django_settings
 from django.http import HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
 
 from strangler.django import identity
-from strangler.django.proxy import Answered, incoming
+from strangler.django.client_headers import incoming
+from strangler.django.proxy import Answered
 from strangler.ports.headers import EXECUTED
 
 
@@ -37,7 +38,7 @@ def relayed(answered: Answered, *, head: bool) -> HttpResponseBase:
     else:
         response = StreamingHttpResponse(_chained(answered), status=answered.status)
     del response.headers["Content-Type"]
-    for name, value in incoming(answered):
+    for name, value in incoming(answered.headers):
         if name.lower() == "set-cookie":
             _set_cookie(response, value)
         elif name in response.headers:

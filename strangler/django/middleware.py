@@ -21,6 +21,7 @@ from django.http import HttpRequest, HttpResponseBase
 
 from strangler.django import conf, forcing, identity, observations, placing, service_arm, shadowing
 from strangler.django.answers import refusal
+from strangler.django.asking import INSIDE
 from strangler.django.contexts import Outside
 from strangler.django.readonly import read_only
 from strangler.django.targets import Target, seen, sent
@@ -84,16 +85,18 @@ class EdgeMiddleware:
             # Port endpoints prove for themselves who calls.
             return self._get_response(request)
         meta = request.META
+        unmarked = _INTERNAL.isdisjoint(meta) and INSIDE not in meta
+        if unmarked and self._routes.missed(meta.get("RAW_URI", "").partition("?")[0]) == (
+            request.path
+        ):
+            with use(Outside(request, self._sticky)):
+                return self._get_response(request)
         try:
             where, match = self._match(request)
-            if _INTERNAL.isdisjoint(meta) and shadowing.INSIDE not in meta:
+            kind = self._kind(request, match, where)
+            if unmarked:
                 context: Context = Outside(request, self._sticky)
-                if match is None:
-                    with use(context):
-                        return self._get_response(request)
-                kind = self._kind(request, match, where)
             else:
-                kind = self._kind(request, match, where)
                 context = self._marked(request, match, kind)
         except _Refused as refused:
             return refused.response
@@ -136,7 +139,7 @@ class EdgeMiddleware:
         """
         meta = request.META
         carried = {key: meta.pop(key) for key in _INTERNAL & meta.keys()}
-        inside: Context | None = meta.pop(shadowing.INSIDE, None)
+        inside: Context | None = meta.pop(INSIDE, None)
         if inside is not None:
             return inside
         try:

@@ -7,19 +7,15 @@ Nothing here decides anything. Whoever asks is told one of three things: an answ
 from __future__ import annotations
 
 import itertools
-import ssl
 import threading
-import time
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import cache
-from typing import Any
 
-import httpcore
 import httpx
 
+from strangler.django.client_headers import Headers
+from strangler.django.deadlines import Exchange, Transport, exchanging
 from strangler.ports import forks
 from strangler.ports.headers import EXECUTED
 
@@ -27,10 +23,6 @@ BUFFER = 8 * 1024 * 1024
 """Bytes of an answer that are awaited before any of it goes to the client."""
 CONNECT = 1.0
 """Seconds in which a connection has to be made."""
-KEEP = 2.0
-"""Seconds for which an idle connection is kept: less than any server keeps it."""
-
-Headers = Sequence[tuple[str, str]]
 
 
 class NotSent(Exception):
@@ -79,103 +71,6 @@ class Answered:
             self.rest.close()
 
 
-@dataclass(slots=True)
-class _Exchange:
-    """One attempt; ``stale`` if the service had closed the connection before it could hear us."""
-
-    deadline: float | None
-    stale: bool = False
-
-    def left(self, timeout: float | None, late: type[Exception]) -> float | None:
-        if self.deadline is None:
-            return timeout
-        left = self.deadline - time.monotonic()
-        if left <= 0:
-            raise late("the deadline has passed")
-        return left if timeout is None else min(timeout, left)
-
-
-_exchange: ContextVar[_Exchange] = ContextVar("strangler_proxy_exchange")
-_STREAMING = _Exchange(None)
-
-
-class _Stream(httpcore.NetworkStream):
-    """A connection on which no wait goes on beyond the deadline of whoever waits.
-
-    A read timeout alone starts anew with every byte, and a service may be slow for ever.
-    """
-
-    def __init__(self, stream: httpcore.NetworkStream) -> None:
-        self._stream = stream
-        self._kept = False
-        self._heard = False
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        exchange = _exchange.get(_STREAMING)
-        try:
-            data = self._stream.read(max_bytes, exchange.left(timeout, httpcore.ReadTimeout))
-        except httpcore.ReadError:
-            exchange.stale = self._kept and not self._heard
-            raise
-        exchange.stale = not data and self._kept and not self._heard
-        self._heard = self._heard or bool(data)
-        return data
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        if self._heard:
-            self._kept, self._heard = True, False
-        exchange = _exchange.get(_STREAMING)
-        try:
-            self._stream.write(buffer, exchange.left(timeout, httpcore.WriteTimeout))
-        except httpcore.WriteError:
-            exchange.stale = self._kept
-            raise
-
-    def close(self) -> None:
-        self._stream.close()
-
-    def start_tls(
-        self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore.NetworkStream:
-        left = _exchange.get(_STREAMING).left(timeout, httpcore.ConnectTimeout)
-        return _Stream(self._stream.start_tls(ssl_context, server_hostname, left))
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._stream.get_extra_info(info)
-
-
-class _Backend(httpcore.SyncBackend):
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Any = None,
-    ) -> httpcore.NetworkStream:
-        left = _exchange.get(_STREAMING).left(timeout, httpcore.ConnectTimeout)
-        return _Stream(super().connect_tcp(host, port, left, local_address, socket_options))
-
-
-class _Transport(httpx.HTTPTransport):
-    def __init__(self, *, tls: bool, connections: int, kept: int) -> None:
-        # Without certificates, which take long to load, a context trusts nobody.
-        context = _certificates() if tls else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        super().__init__(verify=context)
-        self._pool = httpcore.ConnectionPool(
-            ssl_context=context,
-            max_connections=connections,
-            max_keepalive_connections=kept,
-            keepalive_expiry=KEEP,
-            network_backend=_Backend(),
-        )
-
-
-@cache
-def _certificates() -> ssl.SSLContext:
-    return httpx.create_ssl_context(trust_env=False)
-
-
 class Upstream:
     """A capability's service, as this process reaches it. Safe for threads and across forks.
 
@@ -194,7 +89,7 @@ class Upstream:
     def after_fork(self) -> None:
         """A child makes connections of its own; the parent's are left as they are."""
         self._lock = threading.Lock()
-        self._transports: dict[bool, _Transport] = {}
+        self._transports: dict[bool, Transport] = {}
 
     def close(self) -> None:
         """Close every connection."""
@@ -226,40 +121,38 @@ class Upstream:
         raise refused
 
     def _ask(self, url: httpx.URL, asked: Asked, deadline: float, *, once: bool) -> Answered:
-        exchange = _Exchange(deadline)
+        exchange = Exchange(deadline)
         try:
             answered = self._exchange(url, asked, exchange, once=once)
         except Broken:
             if once or not exchange.stale:
                 raise
             # The service never heard of it. On a connection of its own it will.
-            answered = self._exchange(url, asked, _Exchange(deadline), once=True)
+            answered = self._exchange(url, asked, Exchange(deadline), once=True)
         if answered.status >= 400 and answered.header(EXECUTED) == "no":
             answered.discard()
             raise NotSent(f"{url}: it answered {answered.status}, and has not begun")
         return answered
 
     def _exchange(
-        self, url: httpx.URL, asked: Asked, exchange: _Exchange, *, once: bool
+        self, url: httpx.URL, asked: Asked, exchange: Exchange, *, once: bool
     ) -> Answered:
-        token = _exchange.set(exchange)
         try:
-            response = self._transport(once=once).handle_request(_request(url, asked))
-            try:
-                return _receive(response)
-            except BaseException:
-                response.close()
-                raise
+            with exchanging(exchange):
+                response = self._transport(once=once).handle_request(_request(url, asked))
+                try:
+                    return _receive(response)
+                except BaseException:
+                    response.close()
+                    raise
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise NotSent(f"{url}: {_said(error)}") from error
         except httpx.TimeoutException as error:
             raise Broken(f"{url}: no answer in time", late=True) from error
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, ValueError) as error:
             raise Broken(f"{url}: {_said(error)}", late=False) from error
-        finally:
-            _exchange.reset(token)
 
-    def _transport(self, *, once: bool) -> _Transport:
+    def _transport(self, *, once: bool) -> Transport:
         transport = self._transports.get(once)
         if transport is not None:
             return transport
@@ -267,7 +160,7 @@ class Upstream:
             if once not in self._transports:
                 kept = 0 if once else self._connections
                 tls = any(url.scheme == "https" for url in self._urls)
-                self._transports[once] = _Transport(
+                self._transports[once] = Transport(
                     tls=tls, connections=self._connections, kept=kept
                 )
             return self._transports[once]
@@ -315,75 +208,3 @@ def _rest(response: httpx.Response, chunks: Iterator[bytes]) -> Generator[bytes,
 
 def _said(error: Exception) -> str:
     return str(error) or type(error).__name__
-
-
-def outgoing(
-    meta: Mapping[str, Any],
-    *,
-    host: str,
-    secure: bool,
-) -> list[tuple[str, str]]:
-    """The headers of a client's request that a service may see, with who asked for what.
-
-    Left out are those of the connection, our own, and whatever speaks of a credential by its name:
-    the client's credentials are the monolith's business.
-    """
-    nominated = {
-        name.strip().lower() for name in str(meta.get("HTTP_CONNECTION", "")).split(",") if name
-    }
-    kept: list[tuple[str, str]] = []
-    for key, value in meta.items():
-        if key.startswith("HTTP_"):
-            name = key[5:].replace("_", "-").lower()
-        elif key == "CONTENT_TYPE" and value:
-            name = "content-type"
-        else:
-            continue
-        if name in _CONNECTION or name in nominated or secret(name):
-            continue
-        kept.append((name, value))
-    address = meta.get("REMOTE_ADDR", "")
-    chain = meta.get("HTTP_X_FORWARDED_FOR")
-    kept += [
-        ("host", host),
-        ("x-forwarded-for", f"{chain}, {address}" if chain else address),
-        ("x-forwarded-host", host),
-        ("x-forwarded-proto", "https" if secure else "http"),
-    ]
-    return kept
-
-
-def secret(name: str) -> bool:
-    """Does a header's name (lower case) speak of a credential?"""
-    return any(word in name for word in _SECRET)
-
-
-def incoming(answered: Answered) -> Iterator[tuple[str, str]]:
-    """The headers of a service's answer that the client may see."""
-    nominated = {
-        name.strip().lower()
-        for key, value in answered.headers
-        if key.lower() == "connection"
-        for name in value.split(",")
-    }
-    for name, value in answered.headers:
-        lowered = name.lower()
-        if lowered in _CONNECTION or lowered in _OURS or lowered in nominated:
-            continue
-        if not lowered.startswith("x-strangler-"):
-            yield name, value
-
-
-_CONNECTION = frozenset(
-    {
-        "connection", "keep-alive", "proxy-authenticate", "proxy-connection", "te", "trailer",
-        "trailers", "transfer-encoding", "upgrade", "http2-settings", "expect", "host",
-        "content-length", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto",
-        "x-forwarded-port", "forwarded", "x-real-ip", "traceparent", "tracestate",
-    }
-)  # fmt: skip
-_OURS = frozenset({"date", "server", "via", "content-length", "traceparent", "tracestate"})
-_SECRET = (
-    "authorization", "cookie", "token", "api-key", "apikey", "secret", "password", "session",
-    "csrf", "xsrf", "credential", "x-strangler",
-)  # fmt: skip

@@ -56,9 +56,9 @@ def _rolled_back(alias: str) -> Iterator[None]:
 def _query_only(connection: Any) -> Iterator[None]:
     """SQLite: a transaction that takes no lock until it has to, and then may not."""
     connection.ensure_connection()
+    raw = connection.connection
     mode = getattr(connection, "transaction_mode", None)
-    with connection.cursor() as cursor:
-        cursor.execute("PRAGMA query_only = ON")
+    raw.execute("PRAGMA query_only = ON")
     if mode is not None:
         connection.transaction_mode = "DEFERRED"
     try:
@@ -66,6 +66,5 @@ def _query_only(connection: Any) -> Iterator[None]:
     finally:
         if mode is not None:
             connection.transaction_mode = mode
-        if connection.connection is not None:
-            with connection.cursor() as cursor:
-                cursor.execute("PRAGMA query_only = OFF")
+        if connection.connection is raw:
+            raw.execute("PRAGMA query_only = OFF")

@@ -19,7 +19,8 @@ from django.http.request import RawPostDataException
 
 from strangler.django import conf, identity, placing
 from strangler.django.answers import refusal, relayed
-from strangler.django.proxy import Answered, Asked, Broken, Headers, NotSent, Upstream, outgoing
+from strangler.django.client_headers import Headers, outgoing
+from strangler.django.proxy import Answered, Asked, Broken, NotSent, Upstream
 from strangler.django.spool import Spool, TooLarge
 from strangler.ladder import Arm
 from strangler.manifest import Capability

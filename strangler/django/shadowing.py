@@ -10,49 +10,30 @@ that is not there.
 from __future__ import annotations
 
 import atexit
-import gzip
-import io
 import logging
 import random
 import time
-import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache, partial
-from typing import Any, Final
+from typing import Any
 
-from django.core.handlers.base import BaseHandler
-from django.core.handlers.wsgi import WSGIRequest, get_script_name
 from django.core.signals import setting_changed
 from django.db import close_old_connections
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.urls import set_script_prefix
 
-from strangler.django import conf, observations, placing, service_arm
+from strangler.django import asking, conf, observations, placing
 from strangler.django.findings import Findings
-from strangler.django.proxy import outgoing
-from strangler.django.readonly import read_only
 from strangler.django.targets import Target
 from strangler.ladder import Stage
-from strangler.manifest import Capability
 from strangler.ports.context import Context
-from strangler.ports.errors import PortError, TimedOut
-from strangler.ports.headers import EXECUTED
-from strangler.ports.transports.http import Http
-from strangler.ports.wire import Request
 from strangler.routing.decide import Kind
 from strangler.routing.paths import Match
 from strangler.routing.table import TableUnusable
 from strangler.shadow.compare import Answer, Rules
-from strangler.shadow.judge import Judge, NoAnswer
+from strangler.shadow.judge import Judge
 from strangler.shadow.report import Question
 from strangler.shadow.tee import Tee
 
-INSIDE: Final = "strangler.inside"
-"""The key in a request's META under which a question of our own hands over its context."""
-LARGEST: Final = 256 * 1024
-"""Bytes of a question's or an answer's body; larger ones are not compared."""
-_EXECUTED: Final = EXECUTED.lower()
 _LAST = 2.0
 """Seconds that the comparison under way may take when the process ends."""
 _UNCOMPARED = {"HEAD", "OPTIONS"}
@@ -62,19 +43,6 @@ _CONDITIONAL = (
     "HTTP_RANGE", "HTTP_IF_NONE_MATCH", "HTTP_IF_MATCH", "HTTP_IF_MODIFIED_SINCE",
     "HTTP_IF_UNMODIFIED_SINCE", "HTTP_IF_RANGE",
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """One comparison to be made."""
-
-    question: Question
-    began: float
-    control: Answer
-    context: Context
-    host: str
-    secure: bool
-    meta: Mapping[str, Any]
 
 
 class Sample:
@@ -104,7 +72,7 @@ class Sample:
     def _offer(self, response: HttpResponseBase) -> None:
         if not isinstance(response, HttpResponse) or response.status_code >= 500:
             return
-        body = _plain(response)
+        body = asking.plain(response)
         if body is None:
             return
         request, match = self._request, self._match
@@ -117,7 +85,7 @@ class Sample:
             request.META.get("CONTENT_TYPE", ""),
             self._body,
         )
-        work = Work(
+        work = asking.Work(
             question,
             self.began,
             Answer(response.status_code, response.headers.get("Content-Type", ""), body),
@@ -161,11 +129,11 @@ def _chosen(request: HttpRequest, match: Match) -> bool:
     except TableUnusable:
         return False
     meta = request.META
-    return _length(meta) <= LARGEST and not any(key in meta for key in _CONDITIONAL)
+    return _length(meta) <= asking.LARGEST and not any(key in meta for key in _CONDITIONAL)
 
 
 @cache
-def tee() -> Tee[Work]:
+def tee() -> Tee[asking.Work]:
     """The queue and the thread of this process."""
     return Tee(compare, idle=_idle)
 
@@ -176,15 +144,15 @@ def findings() -> Findings:
     return Findings()
 
 
-def compare(work: Work) -> None:
+def compare(work: asking.Work) -> None:
     """Make one comparison, and take note of how it ended."""
     capability = conf.manifest().capabilities[work.question.capability]
     try:
         verdict = _judge(capability.name).judge(
             work.control,
             route=f"{work.question.method} {work.question.route}",
-            service=partial(_ask_service, work, capability),
-            monolith=partial(_ask_monolith, work),
+            service=partial(asking.service, work, capability),
+            monolith=partial(asking.monolith, work),
         )
     finally:
         close_old_connections()
@@ -223,97 +191,6 @@ def _judge(name: str) -> Judge:
     return Judge(Rules.of(conf.manifest().capabilities[name].shadow))
 
 
-@cache
-def _http(name: str) -> Http:
-    return Http(conf.manifest().capabilities[name].service)
-
-
-def _ask_service(work: Work, capability: Capability) -> Answer:
-    """The service's answer, asked as a client would be carried there, but for the mark.
-
-    Not over the connections of the clients, and by the leanest way there is: this thread takes its
-    time from theirs.
-    """
-    timeout = capability.resilience.timeout
-    question = work.question
-    asked = service_arm.question(
-        capability.name,
-        question.method,
-        question.target,
-        outgoing(work.meta, host=work.host, secure=work.secure),
-        context=work.context,
-        left=timeout,
-    )
-    sent = {
-        name.title(): value
-        for name, value in asked.headers
-        if name != "accept-encoding" and value.isascii() and value.isprintable()
-    }
-    request = Request(
-        path=question.target,
-        headers=sent,
-        body=question.body,
-        repeatable=True,
-        deadline=time.monotonic() + timeout,
-        method=question.method,
-    )
-    try:
-        answer = _http(capability.name).exchange(request)
-    except TimedOut as failure:
-        raise NoAnswer(str(failure), late=True) from failure
-    except PortError as failure:
-        raise NoAnswer(str(failure)) from failure
-    if answer.status >= 400 and answer.headers.get(_EXECUTED) == "no":
-        raise NoAnswer(f"it answered {answer.status}, and has not begun")
-    return Answer(answer.status, answer.headers.get("content-type", ""), answer.body)
-
-
-def _ask_monolith(work: Work) -> Answer:
-    """The monolith's second answer.
-
-    Raises:
-        NoAnswer: it failed, perhaps because this time it could not write.
-    """
-    environ: dict[str, Any] = dict(work.meta)
-    environ["wsgi.input"] = io.BytesIO(work.question.body)
-    environ["CONTENT_LENGTH"] = str(len(work.question.body))
-    environ[INSIDE] = work.context
-    set_script_prefix(get_script_name(environ))
-    with read_only():
-        response = _handler().get_response(WSGIRequest(environ))
-    try:
-        if not isinstance(response, HttpResponse) or response.status_code >= 500:
-            raise NoAnswer(f"the monolith answers {response.status_code} to a second question")
-        body = _plain(response)
-        if body is None:
-            raise NoAnswer("the monolith's second answer can't be compared")
-        return Answer(response.status_code, response.headers.get("Content-Type", ""), body)
-    finally:
-        response.close()
-
-
-@cache
-def _handler() -> BaseHandler:
-    handler = BaseHandler()
-    handler.load_middleware()
-    return handler
-
-
-def _plain(response: HttpResponse) -> bytes | None:
-    """The body without its content encoding; None if that can't be undone, or is too large."""
-    body = response.content
-    encoding = response.headers.get("Content-Encoding", "")
-    if encoding == "gzip":
-        try:
-            with gzip.open(io.BytesIO(body)) as stream:
-                body = stream.read(LARGEST + 1)
-        except (OSError, EOFError, zlib.error):
-            return None
-    elif encoding:
-        return None
-    return body if len(body) <= LARGEST else None
-
-
 def _length(meta: Mapping[str, Any]) -> int:
     try:
         return int(meta.get("CONTENT_LENGTH") or 0)
@@ -323,7 +200,7 @@ def _length(meta: Mapping[str, Any]) -> int:
 
 def _forget(*, setting: str, **_: object) -> None:
     if setting in {"STRANGLER", "MIDDLEWARE", "ROOT_URLCONF"}:
-        for cached in (_judge, _http, _handler):
+        for cached in (_judge, asking.http, asking.handler):
             cached.cache_clear()
 
 

@@ -1,7 +1,11 @@
 """Work that must never slow a request: a bounded queue which drops, and a thread that empties it.
 
-The thread begins with the first piece of work, in the process that has it: a server forks first. It
-shares the interpreter with the requests, so it also rests: of each second it works at most a part.
+The thread begins with the first piece of work, in the process that has it: a server forks first.
+
+It shares the interpreter with the requests, and what it asks for may come back to this same
+process as further requests. So it rests: for each moment in which something was under way, many in
+which nothing is. On a busy machine everything takes longer, and so does the rest: then most is
+dropped.
 """
 
 from __future__ import annotations
@@ -18,10 +22,10 @@ from strangler.ports import forks
 
 Work = TypeVar("Work")
 
-CAPACITY = 200
+CAPACITY = 32
 """Pieces of work that may wait."""
-SHARE = 0.04
-"""The most of a processor's time that the thread may take."""
+SHARE = 0.1
+"""The part of the time in which something may be under way."""
 
 _log = logging.getLogger("strangler.shadow")
 
@@ -34,7 +38,7 @@ class Tee(Generic[Work]):
         idle: is called in the thread about every ``interval`` seconds.
         interval: seconds.
         capacity: as many pieces may wait.
-        share: the part of a processor that the thread may use.
+        share: the part of the time in which something may be under way.
     """
 
     def __init__(
@@ -110,19 +114,19 @@ class Tee(Generic[Work]):
         waiting = self._queue
         due = time.monotonic() + self._interval
         while True:
-            before = time.thread_time()
             try:
                 work = waiting.get(timeout=max(0.0, due - time.monotonic()))
             except queue.Empty:
-                pass
+                began = time.monotonic()
             else:
+                began = time.monotonic()
                 self._attempt(self._handle, work)
                 waiting.task_done()
             if time.monotonic() >= due:
                 if self._idle is not None:
                     self._attempt(self._idle)
                 due = time.monotonic() + self._interval
-            time.sleep((time.thread_time() - before) * (1 / self._share - 1))
+            time.sleep((time.monotonic() - began) * (1 / self._share - 1))
 
     @staticmethod
     def _attempt(what: Callable[..., None], *arguments: Work) -> None:

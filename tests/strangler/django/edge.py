@@ -13,7 +13,16 @@ from urllib.parse import unquote_to_bytes
 
 from django.core.handlers.wsgi import WSGIHandler
 
-from strangler.django import conf, observations, placing, service_arm, shadowing, state, wiring
+from strangler.django import (
+    asking,
+    conf,
+    observations,
+    placing,
+    service_arm,
+    shadowing,
+    state,
+    wiring,
+)
 from strangler.ladder import Arm, Stage, Standing
 from strangler.ports import keys, remote, runtime
 from strangler.ports.context import Context
@@ -135,10 +144,10 @@ class Edge:
         """Close what the process keeps open, and what it knows of the manifest."""
         if service_arm.service.cache_info().currsize:
             service_arm.service("weather").upstream.close()
-        if shadowing._http.cache_info().currsize:
-            shadowing._http("weather").close()
+        if asking.http.cache_info().currsize:
+            asking.http("weather").close()
         remote.close()
-        for cached in (conf.manifest, service_arm.service, shadowing._judge, shadowing._http):
+        for cached in (conf.manifest, service_arm.service, shadowing._judge, asking.http):
             cached.cache_clear()
 
     def stand(

@@ -17,7 +17,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from strangler.django.proxy import Answered, Asked, Broken, NotSent, Upstream, secret
+from strangler.django.client_headers import secret
+from strangler.django.proxy import Answered, Asked, Broken, NotSent, Upstream
 from tests.strangler.django.faults import Faults, faults, hang, reply
 
 GET = Asked("GET", "/weather/rome", [("host", "sky")])

@@ -11,7 +11,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.db import OperationalError
 
-from strangler.django import findings, observations, shadowing
+from strangler.django import asking, findings, observations, shadowing
 from strangler.django.models import ShadowDifference, ShadowTally
 from strangler.ladder import Stage
 from strangler.ports.headers import face
@@ -29,14 +29,14 @@ class Inline:
     """Does at once, in the request's thread, what the tee would do later in its own."""
 
     def __init__(self) -> None:
-        self.works: list[shadowing.Work] = []
+        self.works: list[asking.Work] = []
         self.room = True
 
     @property
     def full(self) -> bool:
         return not self.room
 
-    def offer(self, work: shadowing.Work) -> bool:
+    def offer(self, work: asking.Work) -> bool:
         if self.room:
             self.works.append(work)
             shadowing.compare(work)
@@ -212,7 +212,7 @@ def test_a_sample_is_a_sample(shop: Edge, tee: Inline) -> None:
 def test_a_fault_of_the_shadow_is_no_client_s(
     shop: Edge, tee: Inline, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    for where in ("Question", "_length"):
+    for where in ("Question", "_chosen"):
         with monkeypatch.context() as broken:
             broken.setattr(shadowing, where, _fail)
             assert shop.ask("GET", "/weather/rome").status == 200
