@@ -12,6 +12,8 @@ The route ``/api/catalog/`` covers ``/api/catalog`` and everything under it, and
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
@@ -32,6 +34,7 @@ _ODD = (
     (re.compile(r"//"), "it has an empty segment"),
     (re.compile(r"/\.\.?(?:/|\Z)"), "it has a dot segment"),
 )
+_KEPT = 1024
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/]*")
 
 
@@ -102,10 +105,16 @@ class _Queries(NamedTuple):
 class RouteMap:
     """All routes of a manifest, made ready for matching. Never changes."""
 
-    __slots__ = ("_queries", "_root")
+    __slots__ = ("_queries", "_root", "missed")
 
     def __init__(self, manifest: Manifest) -> None:
         self._root = _Node()
+        self.missed: Callable[[str], str | None] = lru_cache(_KEPT)(self._missed)
+        """The canonical form of a path as it came, if it has one and no capability has it.
+
+        None says nothing. It remembers paths, because most requests are for the same few, and those
+        of no capability have to cost next to nothing.
+        """
         self._queries: dict[str, _Queries] = {}
         for name, capability in manifest.capabilities.items():
             for text in capability.routes:
@@ -175,6 +184,13 @@ class RouteMap:
             self.match("/" + "/".join(segments)) is not None
             for segments in (merged, undotted, resolved)
         )
+
+    def _missed(self, raw: str) -> str | None:
+        try:
+            path = canonical(raw)
+        except OddPath:
+            return None
+        return path if self.match(path) is None else None
 
     def _add(self, route: routes.Route, match: Match) -> None:
         node = self._root

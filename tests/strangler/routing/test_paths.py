@@ -273,3 +273,20 @@ def reference(path: str) -> set[str]:
 def test_matching_is_as_the_design_says(path: str):
     match = SHOP.match(path)
     assert ({match.capability} if match else set()) == reference(path)
+
+
+@pytest.mark.parametrize(
+    ("raw", "path"),
+    [
+        ("/about", "/about"),
+        ("/caf%C3%A9", "/café"),
+        ("/api/catalogue", "/api/catalogue"),
+        ("/api/catalog/x", None),
+        ("/api/catal%6Fg/x", None),
+        ("/about//x", None),
+        ("", None),
+    ],
+)
+def test_what_was_missed_is_said_only_of_what_has_one_reading(raw: str, path: str | None):
+    known = routing(catalog=["/api/catalog/"])
+    assert [known.missed(raw), known.missed(raw)] == [path, path]
