@@ -21,6 +21,7 @@ from typing import Annotated, Protocol
 import msgspec
 from joserfc import jws
 from joserfc.errors import JoseError
+from joserfc.jwk import OKPKey
 from msgspec import Meta
 
 from strangler.ladder import COHORTS, Arm
@@ -100,7 +101,7 @@ _claims = msgspec.json.Decoder(Claims)
 
 _Content = tuple[object, ...]
 _minted: Bounded[_Content, str] = Bounded(_CACHED)
-_verified: Bounded[tuple[Keyring, str], tuple[Claims, Context]] = Bounded(_CACHED)
+_verified: Bounded[tuple[Keyring, str], tuple[Claims, Context, OKPKey]] = Bounded(_CACHED)
 
 
 class Remembered:
@@ -227,12 +228,12 @@ def verify(
     now = time.time() if now is None else now
     key = (keyring, token)
     found = _verified.get(key, now)
-    if found is None:
-        claims = _checked(keyring, token)
-        found = (claims, _context(claims))
+    if found is None or keyring.public(found[0].iss) is not found[2]:
+        claims, public = _checked(keyring, token)
+        found = (claims, _context(claims), public)
         if claims.jti is None:
             _verified.put(key, found, claims.exp)
-    claims, context = found
+    claims, context, _ = found
     _check(claims, keyring.party, use, action, now)
     if body is not None and claims.dig != _digest(body):
         raise TokenRefused("the body is not the one that was signed")
@@ -244,8 +245,8 @@ def verify(
     return context
 
 
-def _checked(keyring: Keyring, token: str) -> Claims:
-    """The claims of a token that one of the known parties has signed."""
+def _checked(keyring: Keyring, token: str) -> tuple[Claims, OKPKey]:
+    """The claims of a token that one of the known parties has signed, and its public key."""
     if len(token) > LONGEST:
         raise TokenRefused(f"longer than {LONGEST} characters")
     try:
@@ -255,7 +256,7 @@ def _checked(keyring: Keyring, token: str) -> Claims:
         raise TokenRefused("not a token of this kit") from error
     if header.alg != ALGORITHM or header.typ != _TYPE:
         raise TokenRefused(f"alg {header.alg!r}, typ {header.typ!r}: only {ALGORITHM} and {_TYPE}")
-    key = keyring.parties.get(header.kid)
+    key = keyring.public(header.kid)
     if key is None:
         raise TokenRefused(f"no public key of {header.kid!r} (kid) here")
     try:
@@ -270,7 +271,7 @@ def _checked(keyring: Keyring, token: str) -> Claims:
         raise TokenRefused(f"the claims are wrong: {error}") from error
     if claims.iss != header.kid:
         raise TokenRefused(f"signed by {header.kid!r}, but says that it is from {claims.iss!r}")
-    return claims
+    return claims, key
 
 
 def _check(claims: Claims, party: str, use: Use, action: str, now: float) -> None:

@@ -15,7 +15,7 @@ from joserfc import jws
 from joserfc.jwk import OKPKey
 
 from strangler.ladder import Arm
-from strangler.ports import tokens
+from strangler.ports import keys, tokens
 from strangler.ports.context import Context, User
 from strangler.ports.keys import Keyring, generate
 from strangler.ports.tokens import LEEWAY, LIFETIME, Remembered, TokenRefused, Use, mint, verify
@@ -299,6 +299,23 @@ def test_a_party_that_is_not_known_any_more_is_refused_at_once(monolith: Keyring
     checked(catalog, token)
     parties = {name: key for name, key in catalog.parties.items() if name != "monolith"}
     assert "no public key" in refused(Keyring("catalog", catalog.own, parties), token)
+
+
+def test_keys_that_come_change_and_go_count_in_a_running_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(keys, "LOOK", 0.0)
+    generate(tmp_path, "catalog")
+    catalog = Keyring.load(tmp_path, "catalog")
+    generate(tmp_path, "pricing")
+    token = signed(Keyring.load(tmp_path, "pricing"))
+    assert checked(catalog, token).caller == "pricing"
+    for half in ("private", "public"):
+        (tmp_path / f"pricing.{half}.json").unlink()
+    assert "no public key" in refused(catalog, token)
+    generate(tmp_path, "pricing")
+    assert "not that of 'pricing'" in refused(catalog, token)
+    assert checked(catalog, signed(Keyring.load(tmp_path, "pricing"))).caller == "pricing"
 
 
 def test_a_token_says_no_more_than_it_must(monolith: Keyring):
