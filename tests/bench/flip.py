@@ -1,0 +1,228 @@
+"""How soon every worker of a gunicorn under load sees a flip, and whether a request pays for it.
+
+Of each flip it takes the time from just before the routing table is renamed to the moment in which
+any worker begins for the last time on a request that it answers the old way. (When each has first
+answered the new way tells more about who got a request when; it is told beside.) The peer is what
+teams do without a kit: they change a setting, and reload gunicorn.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import statistics
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+from strangler.ladder import Stage, Standing, share
+from strangler.ports import keys
+from strangler.routing.publish import point, prepare
+from strangler.routing.table import Entry
+from tests.bench.harness import Row, free_port, limit, run, serving
+from tests.bench.load import ask, request
+from tests.bench.weather import MANIFEST
+
+WORKERS = 4
+CLIENTS = 4
+REQUESTS = 10_000
+PAUSE = 0.15
+"""Seconds between two flips, at least."""
+RELOADS = 2
+SETTLED = 4.0
+"""Seconds after which a reload is over."""
+PATIENCE = 60.0
+MILLISECONDS = 5.0
+FLIPPED = (Stage.MONOLITH, Stage.LIVE)
+
+
+class Answer(NamedTuple):
+    """What a client got: from which arm, by whom, and when that worker began on it."""
+
+    arm: str
+    worker: int
+    began: float
+
+
+class Flip(NamedTuple):
+    """The clock, at the moment when everything was to be answered by this arm, or by others."""
+
+    at: float
+    arm: str
+
+
+class Clients:
+    """Threads that ask without a pause, and keep what they were told."""
+
+    def __init__(self, port: int) -> None:
+        self.answers: list[Answer] = []
+        self.failures: list[str] = []
+        self._data = request("/weather/rome", b"")
+        self._port = port
+        self._done = threading.Event()
+
+    @contextlib.contextmanager
+    def asking(self) -> Iterator[None]:
+        """For as long as the block lasts."""
+        threads = [threading.Thread(target=self._ask) for _ in range(CLIENTS)]
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            self._done.set()
+            for thread in threads:
+                thread.join()
+
+    def wait(self, count: int) -> None:
+        """Until there are that many answers.
+
+        Raises:
+            TimeoutError: that takes too long.
+        """
+        until = time.monotonic() + PATIENCE
+        while len(self.answers) + len(self.failures) < count:
+            if time.monotonic() > until:
+                raise TimeoutError(f"{len(self.answers)} answers in {PATIENCE:g} s")
+            time.sleep(0.01)
+
+    def _ask(self) -> None:
+        while not self._done.is_set():
+            try:
+                answer = ask(self._port, self._data)
+            except OSError as error:
+                self.failures.append(str(error))
+            else:
+                self._note(answer.partition(b"\r\n\r\n")[0].decode("latin-1"))
+
+    def _note(self, head: str) -> None:
+        status, *lines = head.split("\r\n")
+        headers = dict(line.split(": ", 1) for line in lines)
+        if not status.startswith("HTTP/1.1 200 "):
+            self.failures.append(status or "no answer")
+            return
+        began = float(headers["X-Began"])
+        self.answers.append(Answer(headers["X-Strangler-Arm"], int(headers["X-Worker"]), began))
+
+
+def bench(folder: Path) -> Iterator[Row]:
+    """Flip a capability to and fro; reload gunicorn."""
+    with _gunicorn(folder) as (port, pid):
+        clients = Clients(port)
+        flips = []
+        with clients.asking():
+            clients.wait(200)
+            for number in range(2, 1000):
+                flips.append(_flip(folder, number))
+                time.sleep(PAUSE)
+                if len(clients.answers) + len(clients.failures) >= REQUESTS:
+                    break
+            clients.wait(REQUESTS)
+        late = [_late(clients.answers, flip) for flip in flips]
+        new = statistics.quantiles(
+            [delay for flip in flips for delay in _new(clients.answers, flip)], n=100
+        )
+        reloads, silence, lost = _reloads(port, pid)
+        ours, peer = max(late), statistics.median(reloads)
+        failed = len(clients.failures)
+        yield Row(
+            name="flip: last old answer of any worker", ours=ours, peer=peer,
+            peer_name="a reload of gunicorn", unit="ms", ratio=ours / peer,
+            spread=(min(late) / peer, ours / peer), goal=limit(MILLISECONDS, "ms"),
+            note=f"the slowest of {len(flips)} flips, the median {statistics.median(late):.2f}; "
+            f"{WORKERS} workers' first new answers: p50 {new[49]:.1f}, p99 {new[98]:.1f}; "
+            f"a reload answers nobody for {silence:.0f}",
+        )  # fmt: skip
+        yield Row(
+            name="flip: failed requests", ours=failed, peer=lost,
+            peer_name="a reload of gunicorn", unit=f"of {failed + len(clients.answers):,}",
+            ratio=failed / max(lost, 1), spread=(0, 0), goal=limit(0, "failed"),
+            note="; ".join(sorted(set(clients.failures))[:3]),
+        )  # fmt: skip
+
+
+def _flip(folder: Path, revision: int) -> Flip:
+    stage = FLIPPED[revision % 2]
+    prepared = prepare(folder / "table", revision, {"weather": _entry(stage)})
+    at = time.monotonic()
+    point(prepared)
+    return Flip(at, "service" if stage is Stage.LIVE else "monolith")
+
+
+def _entry(stage: Stage) -> Entry:
+    part = share(Standing(stage), tables=False)
+    return Entry(stage, percent=0, held=False, killed=False, share=part, fallback=True)
+
+
+def _late(answers: Sequence[Answer], flip: Flip) -> float:
+    """Milliseconds until a worker last began on a request for the old arm; 0 if none did."""
+    return _last([one for one in _during(answers, flip) if one.arm != flip.arm], since=flip.at)
+
+
+def _new(answers: Sequence[Answer], flip: Flip) -> list[float]:
+    """Of each worker, milliseconds until it began on its first request for the new arm."""
+    first: dict[int, float] = {}
+    for one in _during(answers, flip):
+        if one.arm == flip.arm:
+            first[one.worker] = min(one.began, first.get(one.worker, one.began))
+    return [(began - flip.at) * 1e3 for began in first.values()]
+
+
+def _during(answers: Sequence[Answer], flip: Flip) -> list[Answer]:
+    return [one for one in answers if flip.at <= one.began < flip.at + PAUSE]
+
+
+def _last(answers: Sequence[Answer], *, since: float) -> float:
+    return max((one.began - since) * 1e3 for one in answers) if answers else 0.0
+
+
+def _reloads(port: int, pid: int) -> tuple[list[float], float, int]:
+    """Of each reload, milliseconds until an old worker last began.
+
+    And for how many nobody began on anything, at most; and how many requests failed.
+    """
+    clients, times = Clients(port), []
+    with clients.asking():
+        clients.wait(100)
+        for _ in range(RELOADS):
+            at = time.monotonic()
+            os.kill(pid, signal.SIGHUP)
+            time.sleep(SETTLED)
+            old = {one.worker for one in clients.answers if one.began < at}
+            times.append(_last([one for one in clients.answers if one.worker in old], since=at))
+    began = sorted(one.began for one in clients.answers)
+    silence = max(later - earlier for earlier, later in pairwise(began)) * 1e3
+    return times, silence, len(clients.failures)
+
+
+@contextlib.contextmanager
+def _gunicorn(folder: Path) -> Iterator[tuple[int, int]]:
+    """The monolith, with a service beside it; yields port and pid."""
+    for party in ("monolith", "weather"):
+        keys.generate(folder / "keys", party)
+    service, port = free_port(), free_port()
+    manifest = folder / "capabilities.toml"
+    manifest.write_text(MANIFEST.format(port=service))
+    point(prepare(folder / "table", 1, {"weather": _entry(Stage.LIVE)}))
+    sky = {"DJANGO_SETTINGS_MODULE": "tests.assets.sky.settings", "SKY_ROOT": str(folder)}
+    run("-m", "django", "migrate", "-v0", env=sky)
+    env = {"STRANGLER_MANIFEST": str(manifest), "STRANGLER_KEYS": str(folder / "keys")}
+    url, home = f"http://127.0.0.1:{service}", f"http://127.0.0.1:{port}"
+    command = [
+        "-m", "gunicorn", "tests.bench.weather:application", "--bind", f"127.0.0.1:{port}",
+        "--workers", str(WORKERS), "--no-control-socket",
+    ]  # fmt: skip
+    with (
+        serving(
+            ["-m", "tests.bench.weather", str(service)],
+            ready=f"{url}/readyz",
+            log=folder / "service.log",
+            env=env,
+        ),
+        serving(command, ready=f"{home}/about", log=folder / "sky.log", env=sky) as pid,
+    ):
+        yield port, pid
