@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 
+from demo import interruptions
 from demo.film import film
 from demo.processes import NotReady
 from demo.settings import FOLDER, Settings
@@ -24,6 +25,7 @@ def main() -> int:
                 file=sys.stderr,
             )
             return 2
+    interruptions.watch()
     try:
         folder = Path(os.environ.get("DEMO_FOLDER") or FOLDER).absolute()
         return film(Settings(stay=bool(os.environ.get("STAY")), folder=folder))

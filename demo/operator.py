@@ -11,6 +11,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from typing import Any
 
+from demo import interruptions
 from strangler.cli import run as strangler
 
 INCONCLUSIVE = 3
@@ -38,6 +39,7 @@ class Operator:
         printed, complained = io.StringIO(), io.StringIO()
         with redirect_stdout(printed), redirect_stderr(complained):
             code = strangler([*arguments, "--json"])
+        interruptions.check()
         answer = json.loads(printed.getvalue() or "null")
         command = shlex.join(["strangler", *arguments])
         return Said(command=command, code=code, answer=answer, error=complained.getvalue())

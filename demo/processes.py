@@ -15,6 +15,8 @@ from typing import Self
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
+from demo import interruptions
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -139,5 +141,6 @@ class Cast:
         _error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
+        interruptions.ignore()
         for part in reversed(self._parts):
             part.stop()
