@@ -18,8 +18,8 @@ from strangler.ladder import Stage
 from tests.bench.harness import ROOT, Goal, Pair, Row, Where, at_least, frozen, in_turn, row
 from tests.bench.shop import Server, Shop
 
-ROUNDS = 15
-SECONDS = 1.0
+ROUNDS = 60
+SECONDS = 0.25
 """Of each measurement."""
 
 Rate = Callable[[int], float]
