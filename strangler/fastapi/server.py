@@ -10,11 +10,14 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 import uvicorn
 from fastapi import FastAPI
 
+from strangler.fastapi import door
 from strangler.fastapi.app import NotInManifest
+from strangler.fastapi.door import BACKLOG, CannotListen
 from strangler.fastapi.health import Health
 from strangler.fastapi.settings import BadEnvironment
 from strangler.manifest import ManifestErrors
@@ -26,8 +29,6 @@ LINGER = 1.0
 """Seconds for which open connections may bring one more request once the listener is closed."""
 PATIENCE = 20
 """Seconds that requests under way may take to end after that."""
-BACKLOG = 2048
-"""Connections that may wait to be accepted."""
 _TICK = 0.02
 
 _log = logging.getLogger("strangler.fastapi")
@@ -66,10 +67,6 @@ def main(
         return 1
 
 
-class CannotListen(OSError):
-    """The address can't be used; the message says which, and why."""
-
-
 _REFUSALS: tuple[type[Exception], ...] = (
     BadEnvironment, CannotListen, KeysUnusable, ManifestErrors, NotInManifest,
 )  # fmt: skip
@@ -92,7 +89,7 @@ def run(app: FastAPI, *, host: str, port: int, drain: float) -> int:
     Raises:
         CannotListen: the address can't be used.
     """
-    listener = _listen(host, port)
+    listener = door.listen(host, port)
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -109,15 +106,6 @@ def run(app: FastAPI, *, host: str, port: int, drain: float) -> int:
     _log.info("%s answers on http://%s:%s", app.title, shown, listener.getsockname()[1])
     server.run(sockets=[listener])
     return 1 if server.cut_off else 0
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise CannotListen(f"can't listen on {host}, port {port}: {reason}") from error
 
 
 class _Draining(uvicorn.Server):
@@ -164,27 +152,11 @@ class _Draining(uvicorn.Server):
             server.close()
         await asyncio.sleep(_TICK)  # the loop closes its own sockets a little later
         loop = asyncio.get_running_loop()
-        for door in doors:
-            door.setblocking(False)  # noqa: FBT003 - the socket's own way
-            while connections := _waiting(door):
-                for connection in connections:
-                    await loop.connect_accepted_socket(self._protocol, connection)
-            door.close()
+        for one in doors:
+            await door.close(one, partial(loop.connect_accepted_socket, self._protocol))
 
     def _protocol(self) -> asyncio.Protocol:
         made: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
             config=self.config, server_state=self.server_state, app_state=self.lifespan.state
         )
         return made
-
-
-def _waiting(door: socket.socket) -> list[socket.socket]:
-    found: list[socket.socket] = []
-    while True:
-        try:
-            connection, _ = door.accept()
-        except BlockingIOError:
-            return found
-        connection.setblocking(False)  # noqa: FBT003 - the socket's own way
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        found.append(connection)
