@@ -13,6 +13,7 @@ from rich.text import Text
 
 from strangler.gates import Outcome, Verdict, duration
 from strangler.ladder import Arm, Standing
+from strangler.shadow.report import asked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from strangler.django.overview import Overview, Row
     from strangler.shadow.report import Finding, Report
 
+EXCERPT = 300
+"""Characters shown of a question's body."""
 COLOURS = {
     Outcome.PASSED: "green",
     Outcome.FAILED: "bold red",
@@ -103,7 +106,7 @@ def overview(seen: Overview) -> RenderableType:
     waiting = [row for row in seen.rows if row.next is not None]
     if waiting:
         ahead = table("next", "waits for")
-        for row in waiting:
+        for row in sorted(waiting, key=lambda row: row.needs_transfer):
             _add_next(ahead, row)
         parts += ["", ahead]
     return Group(*parts)
@@ -157,6 +160,8 @@ def _add_next(grid: Table, row: Row) -> None:
         Text(f"{verdict.gate}: {verdict.message}", style=COLOURS[verdict.outcome])
         for verdict in row.waits_for
     ]
+    if row.needs_transfer:
+        missing = [Text("needs transfer", style="dim")]
     name = f"{row.capability} → {after.stage}{percent}"
     grid.add_row(name, Text("\n").join(missing) or Text("nothing: advance", style="green"))
 
@@ -273,7 +278,7 @@ def _finding(one: Finding) -> RenderableType:
         headline.append(f"\n  explained: {one.explained}", style="green")
     for example in one.examples[:2]:
         if "asked" in example:
-            headline.append(f"\n  {example['asked']}", style="dim")
+            headline.append(f"\n  {asked(example, EXCERPT)}", style="dim")
         for arm in ("monolith", "service"):
             value = json.dumps(example.get(arm), ensure_ascii=False, default=str)
             headline.append(f"\n    {arm:9} {value}", style="")

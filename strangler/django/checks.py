@@ -154,6 +154,6 @@ def _keys() -> Messages:
     except KeysUnusable as error:
         yield checks.Warning(
             f"calls to services can't be signed: {error}",
-            hint=f"strangler keys {settings.party}",
+            hint=f"strangler keys {settings.party}, and start whatever runs again.",
             id="strangler.W002",
         )

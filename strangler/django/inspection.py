@@ -54,6 +54,8 @@ class Finding:
 def inspect(name: str | None = None) -> list[Finding]:
     """All findings, errors first; for one capability, whatever is in its way is an error.
 
+    Without a name, those that can't leave the monolith yet are one warning together.
+
     Raises:
         UnknownCapability: the manifest has none of this name.
     """
@@ -72,14 +74,18 @@ def inspect(name: str | None = None) -> list[Finding]:
             found += _database()
             states = state.read_all()
     except ControlPlaneAway as error:
-        found.append(_error("database", str(error), "Start it, or mend DATABASES."))
-    found += [
-        one
-        for capability, probed in _probed(capabilities)
-        for one in _capability(
-            capability, states[capability.name].standing.stage if states else None, probed
-        )
-    ]
+        if not any(one.about == "database" for one in found):
+            found.append(_error("database", str(error), "Mend it, or DATABASES."))
+    stages = {one: known.standing.stage for one, known in states.items()} if states else {}
+    if name is None:
+        staying = [one for one in capabilities if _stays(one, stages.get(one.name))]
+        capabilities = [one for one in capabilities if one not in staying]
+        found += [
+            *_staying(staying),
+            *(one for each in staying for one in _unserved(each, Level.WARNING)),
+        ]
+    for capability, probed in _probed(capabilities):
+        found += _capability(capability, stages.get(capability.name), probed)
     if name is not None:
         found = [replace(one, level=Level.ERROR) for one in found]
     return sorted(found, key=lambda one: one.level is not Level.ERROR)
@@ -118,7 +124,9 @@ def _database() -> Iterator[Finding]:
     if executor.migration_plan(wanted):
         remedy = f"manage.py migrate strangler --database {alias}"
         yield _error(
-            "database", f"the control plane's tables in {alias!r} are not up to date", remedy
+            "database",
+            f"the control plane's tables in {ledger.database()} are not up to date",
+            remedy,
         )
         return
     if not history.guarded(connection):
@@ -158,6 +166,32 @@ def _probed(capabilities: list[Capability]) -> list[tuple[Capability, tuple[Prob
     return [(one, found[one.name]) for one in capabilities]
 
 
+def _stays(capability: Capability, stage: Stage | None) -> bool:
+    return stage in {None, Stage.MONOLITH} and tables.has_tables(capability)
+
+
+def _staying(capabilities: list[Capability]) -> Iterator[Finding]:
+    if capabilities:
+        names = ", ".join(one.name for one in capabilities)
+        yield Finding(
+            level=Level.WARNING,
+            about="tables",
+            message=f"{names}: no move yet, since there are tables, and transfer is not installed",
+            remedy="",
+        )
+
+
+def _unserved(capability: Capability, level: Level) -> Iterator[Finding]:
+    if runtime.implementation(capability.name) is None:
+        yield Finding(
+            level=level,
+            about="ports",
+            message="nobody answers for its port in the monolith",
+            remedy=f"serve({capability.contract.partition(':')[2]}, …) in STRANGLER['WIRING'].",
+            capability=capability.name,
+        )
+
+
 def _capability(
     capability: Capability, stage: Stage | None, probed: tuple[Probe, ...]
 ) -> Iterator[Finding]:
@@ -175,12 +209,8 @@ def _capability(
     for verdict in gates.transferable() if tables.has_tables(capability) else ():
         names = ", ".join(model._meta.db_table for model in tables.tables(capability))  # noqa: SLF001  # Django's documented name for it
         yield finding("tables", f"{verdict.message}: {names}", "It stays on the monolith for now.")
-    if runtime.implementation(capability.name) is None and stage is not Stage.RETIRED:
-        yield finding(
-            "ports",
-            "nobody answers for its port in the monolith",
-            f"serve({capability.contract.partition(':')[2]}, …) in STRANGLER['WIRING'].",
-        )
+    if stage is not Stage.RETIRED:
+        yield from _unserved(capability, level)
     settings = conf.settings()
     try:
         parties = Keyring.load(settings.keys, settings.party).parties

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC
 from typing import Any
 
-from django.db import Error, ProgrammingError, transaction
+from django.db import DEFAULT_DB_ALIAS, Error, ProgrammingError, connections, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -246,7 +246,19 @@ def reaching() -> Iterator[None]:
     except Error as error:
         said = (str(error).strip() or type(error).__name__).splitlines()[0]
         if isinstance(error, ProgrammingError) or "no such table" in said:
-            said += ". Are its tables there? manage.py migrate strangler"
+            said += ". If it is the right one, make its tables: manage.py migrate strangler"
+            said += f" --database {alias}" if alias != DEFAULT_DB_ALIAS else ""
         raise ControlPlaneAway(
-            f"the control plane's database {alias!r} can't be used: {said}"
+            f"the control plane's database {database()} can't be used: {said}"
         ) from error
+
+
+def database() -> str:
+    """The control plane's database as a person finds it: its alias, and where that leads."""
+    alias = conf.settings().database
+    there = connections[alias].settings_dict
+    where = str(there.get("NAME") or "")
+    if there.get("HOST"):
+        port = f":{there['PORT']}" if there.get("PORT") else ""
+        where += f" on {there['HOST']}{port}"
+    return f"{alias!r} ({where})" if where else repr(alias)

@@ -11,7 +11,7 @@ from django.utils import timezone
 from strangler.django import conf, contracts, control, evidence, ledger, placing, probes, state
 from strangler.django.errors import ControlPlaneAway
 from strangler.django.evidence import ArmReport
-from strangler.gates import Outcome, Probe, Verdict
+from strangler.gates import UNFORCEABLE, Outcome, Probe, Verdict
 from strangler.ladder import Arm, Gate, Move, Share, Standing
 from strangler.routing.table import Entry, TableUnusable
 
@@ -44,6 +44,11 @@ class Row:
     def waits_for(self) -> tuple[Verdict, ...]:
         """What the next move still misses."""
         return tuple(one for one in self.verdicts if one.outcome is not Outcome.PASSED)
+
+    @property
+    def needs_transfer(self) -> bool:
+        """Its rows would have to move next, and nothing can carry them."""
+        return any(one.gate in UNFORCEABLE for one in self.waits_for)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -92,7 +92,14 @@ class Plane:
             path="$.tax",
             kind="value",
             count=count,
-            examples=[{"asked": "POST /api/pricing/quote", "monolith": "3.80", "service": "3.20"}],
+            examples=[
+                {
+                    "asked": "POST /api/pricing/quote",
+                    "body": {"country": "DE"},
+                    "monolith": "3.80",
+                    "service": "3.20",
+                }
+            ],
         )
         return signature
 
