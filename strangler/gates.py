@@ -29,6 +29,8 @@ _EXACT = 500
 
 UNFORCEABLE = frozenset({Gate.TRANSFERABLE, Gate.REPLICATED})
 """Gates that ``--force`` does not open: what they miss is no evidence, but the thing itself."""
+GATHERED = frozenset({Gate.COMPARED, Gate.HEALTHY, Gate.SOAKED})
+"""Gates whose evidence is gathered on a rung, and can be begun anew once a fault is repaired."""
 
 
 class Outcome(StrEnum):
@@ -180,7 +182,7 @@ def compared(
 
 
 def _differences(differences: Sequence[Difference], total: int) -> Iterable[Verdict]:
-    if not differences:
+    if not differences and total:
         yield Verdict(
             gate=Gate.COMPARED,
             outcome=Outcome.PASSED,
@@ -239,7 +241,7 @@ def healthy(
     service may fail one in a thousand.
     """
     return (
-        _errors(Gate.HEALTHY, service, monolith),
+        *_errors(Gate.HEALTHY, service, monolith),
         _enough(service.requests, rollout.min_requests, seconds, "requests", Gate.HEALTHY),
     )
 
@@ -248,7 +250,7 @@ def soaked(service: Counts, *, rollout: Rollout, seconds: float) -> tuple[Verdic
     """Has the service answered everything for long enough, and well?"""
     waiting = max(0.0, rollout.soak - seconds)
     return (
-        _errors(Gate.SOAKED, service, Counts()),
+        *_errors(Gate.SOAKED, service, Counts()),
         Verdict(
             gate=Gate.SOAKED,
             outcome=Outcome.INCONCLUSIVE if waiting else Outcome.PASSED,
@@ -262,22 +264,25 @@ def soaked(service: Counts, *, rollout: Rollout, seconds: float) -> tuple[Verdic
     )
 
 
-def _errors(gate: Gate, service: Counts, monolith: Counts) -> Verdict:
+def _errors(gate: Gate, service: Counts, monolith: Counts) -> Iterable[Verdict]:
+    """Nothing, as long as the service has answered nothing."""
+    if not service.requests:
+        return
     threshold = MAX_RATIO * monolith.rate if monolith.requests else MAX_ERROR_RATE
     bad = service.failures >= MIN_FAILURES and service.rate > threshold
     if bad and monolith.requests:
         bad = chance(service, monolith) < MAX_CHANCE
     control = (
-        f"the monolith's {_percent(monolith.rate)} of {monolith.requests} "
+        f"against the monolith's {_percent(monolith.rate)} of {monolith.requests} "
         f"(at most {MAX_RATIO:g} times that)"
         if monolith.requests
-        else f"no monolith beside it (at most {_percent(MAX_ERROR_RATE)})"
+        else f"with no monolith beside it (at most {_percent(MAX_ERROR_RATE)})"
     )
-    return Verdict(
+    yield Verdict(
         gate=gate,
         outcome=Outcome.FAILED if bad else Outcome.PASSED,
         message=f"the service failed {service.failures} of {service.requests} requests, "
-        f"{_percent(service.rate)}, against {control}"
+        f"{_percent(service.rate)}, {control}"
         + (": that few may be chance" if service.rate > threshold and not bad else ""),
         value=service.rate,
         control=monolith.rate if monolith.requests else None,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from rich.console import Group
 from rich.text import Text
 
@@ -15,7 +17,7 @@ from strangler.django.errors import (
     UnknownCapability,
     UnknownDifference,
 )
-from strangler.ladder import IllegalMove
+from strangler.ladder import Gate, IllegalMove
 from strangler.manifest import ManifestErrors
 from strangler.routing.publish import PublishFailed
 from strangler.routing.table import TableUnusable
@@ -61,15 +63,26 @@ def _refused(error: MoveRefused) -> Group:
     headline = Text(f"{error.capability} stays on {error.move.before}: ", style="bold")
     if error.inconclusive:
         headline.append(f"too little is known yet for {after}", style="yellow")
-        advice = "Wait, and ask again"
+        advice = "Wait, and ask again."
     else:
         headline.append(f"the gate to {after} is shut", style="bold red")
-        advice = "Mend what failed, and ask again"
+        advice = "Mend what failed, and ask again."
+    ways = render.bare(2)
+    for way in _ways(error):
+        ways.add_row(*way, style="dim")
+    return Group(headline, render.verdicts(error.verdicts), Text(advice, style="dim"), ways)
+
+
+def _ways(error: MoveRefused) -> Iterator[tuple[str, str]]:
+    """When to go on how."""
+    if any(one.gate is Gate.COMPARED for one in error.failed):
+        yield "  to see what was asked", f"strangler diffs {error.capability}"
+    if error.renewable:
+        yield "  after a repair", f'strangler renew {error.capability} --reason "…"'
     if error.forceable:
-        advice += '; or go without the evidence: --force --reason "…"'
+        yield "  without the evidence", '--force --reason "…"'
     else:
-        advice += "; --force does not open this gate"
-    return Group(headline, render.verdicts(error.verdicts), Text(advice, style="dim"))
+        yield "  without the evidence", "not even with --force"
 
 
 def _shape(error: Exception) -> shapes.Json:

@@ -18,7 +18,7 @@ which nothing was changed.
 
 from __future__ import annotations
 
-from strangler.gates import UNFORCEABLE, Outcome, Verdict
+from strangler.gates import GATHERED, UNFORCEABLE, Outcome, Verdict
 from strangler.ladder import Move
 
 
@@ -50,7 +50,17 @@ class MoveRefused(ControlError):
     @property
     def inconclusive(self) -> bool:
         """Nothing failed: there is too little evidence yet."""
-        return all(verdict.outcome is not Outcome.FAILED for verdict in self.verdicts)
+        return not self.failed
+
+    @property
+    def failed(self) -> tuple[Verdict, ...]:
+        """What has been disproved, rather than not proved yet."""
+        return tuple(one for one in self.verdicts if one.outcome is Outcome.FAILED)
+
+    @property
+    def renewable(self) -> bool:
+        """Would it help to begin the evidence anew, once what failed is repaired?"""
+        return any(one.gate in GATHERED for one in self.failed)
 
     @property
     def forceable(self) -> bool:
@@ -61,10 +71,11 @@ class MoveRefused(ControlError):
         )
 
     def __str__(self) -> str:
+        how = {Outcome.FAILED: "is shut", Outcome.INCONCLUSIVE: "knows too little yet"}
         missing = [
-            f"{verdict.gate} is {verdict.outcome}: {verdict.message}"
+            f"the gate {verdict.gate.value!r} {how[verdict.outcome]} ({verdict.message})"
             for verdict in self.verdicts
-            if verdict.outcome is not Outcome.PASSED
+            if verdict.outcome in how
         ]
         return f"{self.capability} stays on {self.move.before}: {'; '.join(missing)}"
 

@@ -48,10 +48,13 @@ class Explanation:
         if self.entry is None or self.decision.reason is Reason.OWNER:
             return "the routing table can't be asked: the owner answers"
         share = self.entry.share.queries if self.kind is Kind.QUERY else self.entry.share.commands
-        whose = {0: "none", COHORTS: "all"}.get(share, f"{share / 10:g} %")
-        place = "inside" if self.decision.reason is Reason.INSIDE else "outside"
         what = "queries" if self.kind is Kind.QUERY else "commands"
-        return f"the service has {whose} of the {what}, and cohort {self.cohort} is {place}"
+        if share in {0, COHORTS}:
+            return f"the service has {'all' if share else 'none'} of the {what}"
+        place = "inside" if self.decision.reason is Reason.INSIDE else "outside"
+        return (
+            f"the service has {share / 10:g} % of the {what}, and cohort {self.cohort} is {place}"
+        )
 
 
 def explain(

@@ -11,6 +11,7 @@ from django.utils import timezone
 from strangler.django import control
 from strangler.django.models import CapabilityState
 from strangler.ladder import Stage
+from strangler.shadow.report import asked
 from tests.strangler.cli.conftest import Terminal
 from tests.strangler.django.plane import Plane, service
 
@@ -42,9 +43,8 @@ def test_status_before_anything_has_moved(strangler: Terminal) -> None:
         pricing     monolith  monolith  -      -
 
         next                   waits for
-        catalog → replicating  transferable: transfer is not installed: a capability
-                               with tables can't leave the monolith yet
         pricing → shadow       nothing: advance
+        catalog → replicating  needs transfer
         """
     )
 
@@ -66,10 +66,9 @@ def test_status_of_a_canary(strangler: Terminal, kit: Plane) -> None:
                     held                          service         12  8.33 %  16 ms
 
         next                   waits for
-        catalog → replicating  transferable: transfer is not installed: a capability
-                               with tables can't leave the monolith yet
         pricing → canary 25 %  healthy: 12 of 20 requests: about 7 min more at today's
                                rate
+        catalog → replicating  needs transfer
         """
     )
 
@@ -98,8 +97,10 @@ def test_a_refused_move(strangler: Terminal, kit: Plane) -> None:
                                    monolith "3.80", service "3.20"
           inconclusive  compared   12 of 20 comparisons: about 81 s more at today's rate
           passed        reachable  1 of 1 replicas are ready: all speak this contract
-        Mend what failed, and ask again; or go without the evidence: --force --reason
-        "…"
+        Mend what failed, and ask again.
+          to see what was asked  strangler diffs pricing
+          after a repair         strangler renew pricing --reason "…"
+          without the evidence   --force --reason "…"
         """
     )
 
@@ -113,9 +114,8 @@ def test_an_inconclusive_move(strangler: Terminal, kit: Plane) -> None:
         pricing stays on shadow: too little is known yet for canary 5 %
           inconclusive  compared   0 of 20 comparisons: no traffic yet
           passed        reachable  1 of 1 replicas are ready: all speak this contract
-          passed        compared   no unexplained difference in 0 comparisons (at most
-                                   0)
-        Wait, and ask again; or go without the evidence: --force --reason "…"
+        Wait, and ask again.
+          without the evidence  --force --reason "…"
         """
     )
 
@@ -128,7 +128,8 @@ def test_a_gate_that_force_does_not_open(strangler: Terminal) -> None:
         catalog stays on monolith: the gate to replicating is shut
           failed  transferable  transfer is not installed: a capability with tables
                                 can't leave the monolith yet
-        Mend what failed, and ask again; --force does not open this gate
+        Mend what failed, and ask again.
+          without the evidence  not even with --force
         """
     )
 
@@ -186,7 +187,7 @@ def test_the_shadow_report(strangler: Terminal, kit: Plane) -> None:
         pricing: 3,003 compared (3,000 match, 3 difference)
 
         {signature[:12]}  POST /api/pricing/quote: $.tax (value), 3 times
-          POST /api/pricing/quote
+          POST /api/pricing/quote {{"country":"DE"}}
             monolith  "3.80"
             service   "3.20"
         """
@@ -195,6 +196,19 @@ def test_the_shadow_report(strangler: Terminal, kit: Plane) -> None:
     said = strangler("diffs", "pricing", "--explain", signature[:4], "--reason", "as it should be")
     assert said.out.startswith("pricing: shadow, explain, revision 2\n")
     assert "  explained: as it should be\n" in said.out
+
+
+@pytest.mark.parametrize(
+    ("body", "shown"),
+    [
+        (None, "GET /x?y=1"),
+        ("9 bytes of text/css", "GET /x?y=1 9 bytes of text/css"),
+        ({"a": "é"}, 'GET /x?y=1 {"a":"é"}'),
+        ({"a": "b" * 40}, 'GET /x?y=1 {"a":"bbbbbbbbbbbbb…'),
+    ],
+)
+def test_a_question_is_told_on_one_line_and_not_at_length(body: object, shown: str) -> None:
+    assert asked({"asked": "GET /x?y=1", "body": body}, 20) == shown
 
 
 def test_where_a_request_would_go(strangler: Terminal, kit: Plane) -> None:
@@ -212,6 +226,11 @@ def test_where_a_request_would_go(strangler: Terminal, kit: Plane) -> None:
         stage       canary 50 %
         """
     )
+    stands(Stage.LIVE)
+    because = strangler("explain", "POST", "/api/pricing/quote").out.splitlines()[1]
+    assert because == "because     the service has all of the queries"
+    because = strangler("explain", "GET", "/api/catalog/products/").out.splitlines()[1]
+    assert because == "because     the service has none of the queries"
     assert strangler("explain", "GET", "/about").out == text(
         """
         GET /about → monolith
@@ -236,6 +255,12 @@ def test_somebody_else_was_faster(strangler: Terminal) -> None:
     assert " ".join(said.err.split()).startswith(
         "somebody else was faster: you have seen revision 0, and it is 1 now (advance pricing by "
     )
+
+
+def test_help_names_what_is_to_be_typed(strangler: Terminal) -> None:
+    said = _flat(strangler("advance", "--help").out)
+    assert "CAPABILITY" in said.partition("Move")[0]
+    assert f"The rung to go to: {', '.join(Stage)}." in said
 
 
 def test_colours_are_for_terminals(
@@ -272,7 +297,24 @@ def test_check_lists_what_is_in_the_way(
     assert said.code == 1
     assert "error    service" in said.out
     assert "pricing: 0 of 1 replicas are ready: " in _flat(said.out)
-    assert "warning  service" in said.out, "catalog has not begun to climb"
+    assert _flat(said.out).count("catalog") == 1, "what can't climb yet makes one line"
+    assert "warning tables catalog: no move yet, since there are tables" in _flat(said.out)
+
+
+def test_what_has_not_begun_to_climb_is_warned_of(
+    strangler: Terminal, kit: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from strangler.django import contracts
+
+    monkeypatch.setattr(contracts, "check", lambda _against=None: [])
+    strangler("keys", "monolith")
+    with service(status=503) as (url, _):
+        kit.service = url
+        kit.write()
+        said = strangler("check")
+    assert said.code == 0
+    assert "warning service pricing: 0 of 1 replicas are ready" in _flat(said.out)
+    assert "warning keys pricing: there is no public key" in _flat(said.out)
 
 
 def test_check_sees_what_is_wrong_with_the_database_and_the_table(
