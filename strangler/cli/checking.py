@@ -14,7 +14,9 @@ from strangler.cli.session import AsJson
 
 def check(
     context: typer.Context,
-    capability: Annotated[str | None, typer.Argument(show_default=False)] = None,
+    capability: Annotated[
+        str | None, typer.Argument(metavar="CAPABILITY", show_default=False)
+    ] = None,
     *,
     as_json: AsJson = False,
 ) -> None:

@@ -43,25 +43,32 @@ def freeze(
     """
     session.begin(context)
     from strangler.django import contracts
-    from strangler.ports.freeze import Incompatible, freeze_all
+    from strangler.ports.freeze import Incompatible, freeze_all, fresh
 
+    new: dict[str, int] = {}
     changes: list[Change] = []
     broken: list[Change] = []
     for one in contracts.freezers():
+        first = fresh(one.documents, one.folder)
         try:
             changes += freeze_all(one.documents, one.folder, reason=reason or None)
         except Incompatible as refused:
             broken += refused.changes
+        else:
+            new |= {f"{one.folder.name}/{name}": count for name, count in first.items()}
     if as_json:
-        render.dump({"frozen": not broken, "changes": _shapes([*changes, *broken])})
+        shown = _shapes([*changes, *broken])
+        render.dump({"frozen": not broken, "new": list(new), "changes": shown})
     else:
+        for name, count in new.items():
+            render.say(f"frozen: {name} ({count} {'operation' if count == 1 else 'operations'})")
         for change in changes:
             render.say(str(change))
         for change in broken:
             render.complain(str(change))
         if broken:
             render.complain("not frozen: make the change in steps, or freeze it with a --reason")
-        elif not changes:
+        elif not changes and not new:
             render.say("frozen as they were")
     raise typer.Exit(1 if broken else 0)
 

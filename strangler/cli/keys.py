@@ -14,7 +14,7 @@ from strangler.ports.keys import generate
 
 def keys(
     context: typer.Context,
-    party: Annotated[list[str], typer.Argument(show_default=False)],
+    party: Annotated[list[str], typer.Argument(metavar="PARTY", show_default=False)],
     *,
     folder: Annotated[
         Path | None,

@@ -13,7 +13,15 @@ from strangler.ladder import Stage
 if TYPE_CHECKING:
     from strangler.django.ledger import Moved
 
-To = Annotated[Stage | None, typer.Option("--to", metavar="STAGE", show_default=False)]
+To = Annotated[
+    Stage | None,
+    typer.Option(
+        "--to",
+        metavar="STAGE",
+        help=f"The rung to go to: {', '.join(Stage)}.",
+        show_default=False,
+    ),
+]
 Percent = Annotated[
     int | None,
     typer.Option(

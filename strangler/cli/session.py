@@ -12,7 +12,7 @@ import typer
 
 from strangler.cli import project
 
-Name = Annotated[str, typer.Argument(show_default=False)]
+Name = Annotated[str, typer.Argument(metavar="CAPABILITY", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; kept in the history.")]
 IfRevision = Annotated[

@@ -20,8 +20,8 @@ diffs    ``capability``, ``compared``, ``outcomes``, ``routes`` [{``method``, ``
 check    ``ok``, ``findings`` [{``level``, ``about``, ``capability``, ``message``, ``remedy``}]
 publish  ``revision``, ``path``
 keys     ``folder``, ``parties``
-freeze   ``frozen``, ``changes`` [{``where``, ``what``, ``direction``, ``compatible``, ``order``}];
-         ``contracts check`` has ``ok``, ``problems``
+freeze   ``frozen``, ``new`` [a file that was not there], ``changes`` [{``where``, ``what``,
+         ``direction``, ``compatible``, ``order``}]; ``contracts check`` has ``ok``, ``problems``
 verdict  ``gate``, ``outcome``, ``message``, ``value``, ``control``, ``threshold``, ``samples``
 error    ``error``, ``message``; a refused move also has ``capability``, ``outcome``, ``forceable``
          and ``verdicts``

@@ -53,8 +53,8 @@ def status(
 
 def explain(
     context: typer.Context,
-    method: Annotated[str, typer.Argument(show_default=False)],
-    path: Annotated[str, typer.Argument(show_default=False)],
+    method: Annotated[str, typer.Argument(metavar="METHOD", show_default=False)],
+    path: Annotated[str, typer.Argument(metavar="PATH", show_default=False)],
     *,
     cookie: Annotated[
         str | None,
@@ -99,7 +99,9 @@ def explain(
 
 def history(
     context: typer.Context,
-    capability: Annotated[str | None, typer.Argument(show_default=False)] = None,
+    capability: Annotated[
+        str | None, typer.Argument(metavar="CAPABILITY", show_default=False)
+    ] = None,
     *,
     limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="How many.")] = 20,
     as_json: AsJson = False,

@@ -97,23 +97,20 @@ def freeze_all(
 ) -> list[Change]:
     """Write these documents into the folder, and remove what is not among them any more.
 
-    Returns all changes, compatible or not.
+    Returns all changes, compatible or not, of what had been frozen before (see ``fresh``).
 
     Raises:
         Incompatible: some are not, and no reason was given; nothing was written.
     """
     before = committed(folder)
-    changes = {
-        name: _compared(name, before, documents)
-        for name in sorted(before.keys() | documents.keys())
-    }
+    changes = {name: _compared(name, before, documents) for name in sorted(before)}
     everything = [change for found in changes.values() for change in found]
     if not reason and any(not change.compatible for change in everything):
         raise Incompatible(change for change in everything if not change.compatible)
     folder.mkdir(parents=True, exist_ok=True)
     for name, document in documents.items():
         memory = list(before.get(name, {}).get("breaking", []))
-        what = [str(change) for change in changes[name] if not change.compatible]
+        what = [str(change) for change in changes.get(name, ()) if not change.compatible]
         if what:
             memory.append({"reason": reason, "what": what})
         whole = {**document, "breaking": memory} if memory else document
@@ -121,6 +118,21 @@ def freeze_all(
     for name in before.keys() - documents.keys():
         (folder / name).unlink()
     return everything
+
+
+def fresh(documents: Mapping[str, Document], folder: Path) -> dict[str, int]:
+    """What has never been frozen in this folder: by file name, how many operations it has."""
+    return {
+        name: _operations(document)
+        for name, document in documents.items()
+        if not (folder / name).exists()
+    }
+
+
+def _operations(document: Document) -> int:
+    if "methods" in document:
+        return len(document["methods"])
+    return sum(len(methods) for methods in document.get("paths", {}).values())
 
 
 def stale(documents: Mapping[str, Document], folder: Path) -> dict[str, list[Change]]:
@@ -156,7 +168,11 @@ def check(
         against: what was frozen at another revision (see ``committed``), which must still hold.
     """
     lines = []
+    missing = fresh(documents, folder)
     for name, changes in stale(documents, folder).items():
+        if name in missing:
+            lines.append(f"{folder / name} is not there yet: {REMEDY}")
+            continue
         details = "".join(f"\n  {change}" for change in changes)
         lines.append(f"{folder / name} is not what the code says: {REMEDY}{details}")
     lines += [str(change) for change in broken(against or {}, committed(folder) if against else {})]

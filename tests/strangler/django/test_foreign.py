@@ -46,7 +46,9 @@ def test_a_climb_in_somebody_else_s_project(tmp_path: Path) -> None:
     shop = Foreign(tmp_path)
     fresh = shop.strangler("status")
     assert fresh.returncode == 1
-    assert "Are its tables there? manage.py migrate strangler" in " ".join(fresh.stdout.split())
+    said = " ".join(fresh.stdout.split())
+    assert "database 'plane' (" in said
+    assert "make its tables: manage.py migrate strangler --database plane" in said
 
     done = shop.python(MIGRATE + CLIMB)
     assert done.returncode == 0, done.stderr
@@ -73,6 +75,8 @@ def test_its_contracts_are_frozen_beside_them(tmp_path: Path) -> None:
     frozen = contract.parent / "frozen" / "billing.json"
 
     done = shop.python(FREEZE)
+    assert "frozen: frozen/billing.json (1 operation)\n" in done.stdout
+    assert "frozen as they were" not in done.stdout
     assert [line for line in done.stdout.splitlines() if line.startswith("->")] == [
         "-> 1",
         "-> 0",

@@ -21,6 +21,7 @@ from strangler.ports.freeze import (
     digest,
     documents,
     freeze_all,
+    fresh,
     frozen,
     render,
     stale,
@@ -146,7 +147,12 @@ def test_the_digest_changes_with_the_wire_and_with_nothing_else():
 def test_what_is_frozen_is_checked(tmp_path: Path):
     folder = tmp_path / "frozen"
     everything = documents([Things, Others])
-    assert [change.what for change in freeze_all(everything, folder)] == ["added", "added"]
+    assert fresh(everything, folder) == {"things.json": 1, "others.json": 1}
+    missing = check(everything, folder)
+    assert len(missing) == 2
+    assert all(line.endswith(f".json is not there yet: {REMEDY}") for line in missing)
+    assert freeze_all(everything, folder) == [], "nobody can rely on it yet"
+    assert fresh(everything, folder) == {}
     assert sorted(path.name for path in folder.iterdir()) == ["others.json", "things.json"]
     assert (folder / "things.json").read_text() == render(frozen(Things))
     assert committed(folder) == everything
