@@ -142,7 +142,9 @@ def _renderers(party: str, *, for_people: bool) -> list[Processor]:
         return [
             structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
             _for_people,
-            structlog.dev.ConsoleRenderer(pad_event_to=28),
+            structlog.dev.ConsoleRenderer(
+                pad_event_to=28, exception_formatter=structlog.dev.plain_traceback
+            ),
         ]
 
     def with_party(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
