@@ -1,4 +1,4 @@
-"""What a process has imported once it runs: the import rules see modules, and not what they load."""
+"""What a process has loaded once it runs, whichever way it was imported."""
 
 from __future__ import annotations
 
@@ -9,16 +9,20 @@ import pytest
 
 from tests.architecture.tree import ROOT
 
+SERVICE = "import extracted.pricing.app, strangler.fastapi.server"
+DJANGO = """
+import os, django
+os.environ["DJANGO_SETTINGS_MODULE"] = "monolith.config.settings"
+django.setup()
+import monolith.config.urls
+"""
 PROCESSES = {
     "the pricing service": (
-        "import extracted.pricing.app, strangler.fastapi.server",
+        SERVICE,
         {"django", "rest_framework", "celery", "monolith", "strangler.django"},
     ),
     "the monolith": (
-        "import django, os\n"
-        "os.environ['DJANGO_SETTINGS_MODULE'] = 'monolith.config.settings'\n"
-        "django.setup()\n"
-        "import monolith.config.urls",
+        DJANGO,
         {"fastapi", "starlette", "uvicorn", "extracted", "strangler.fastapi"},
     ),
 }
