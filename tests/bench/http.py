@@ -1,7 +1,8 @@
 """A port call over HTTP, beside the same question asked with httpx of FastAPI and pydantic.
 
-Both sides run on one uvicorn with the same settings, and ours signs and checks its tokens. The peer
-is FastAPI as it is mostly written, with plain ``def``; that with ``async def`` is told beside it.
+Both sides run on one uvicorn with the same settings, and neither logs each request. Ours signs and
+checks its tokens and counts for Prometheus, as in production. The peer is FastAPI as it is mostly
+written, with plain ``def``; that with ``async def`` is told beside it.
 """
 
 from __future__ import annotations
@@ -132,7 +133,11 @@ def _ours(folder: Path) -> Iterator[Side]:
     url = f"http://127.0.0.1:{port}"
     manifest = folder / "capabilities.toml"
     manifest.write_text(MANIFEST.format(port=port))
-    env = {"STRANGLER_MANIFEST": str(manifest), "STRANGLER_KEYS": str(folder / "keys")}
+    env = {
+        "STRANGLER_MANIFEST": str(manifest),
+        "STRANGLER_KEYS": str(folder / "keys"),
+        "STRANGLER_LOG_LEVEL": "WARNING",
+    }
     command = ["-m", "tests.bench.service", str(port)]
     wired = runtime.configured(
         keyring=Keyring.load(folder / "keys", "monolith"),

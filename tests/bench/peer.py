@@ -34,19 +34,20 @@ class SomeRequest(BaseModel):
     count: int
 
 
+PARTS = [Part(**row) for row in ROWS]
 app = FastAPI()
 
 
 @app.post("/part")
 def part(asked: PartRequest) -> Part:
     """One of them."""
-    return Part(**(ROWS[0] | {"sku": asked.sku}))
+    return PARTS[0]
 
 
 @app.post("/some")
 def some(asked: SomeRequest) -> list[Part]:
     """That many of them."""
-    return [Part(**row) for row in ROWS[: asked.count]]
+    return PARTS[: asked.count]
 
 
 @app.post("/async/part")
