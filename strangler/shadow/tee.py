@@ -3,9 +3,10 @@
 The thread begins with the first piece of work, in the process that has it: a server forks first.
 
 It shares the interpreter with the requests, and what it asks for may come back to this same
-process as further requests. So it rests: for each moment in which something was under way, many in
-which nothing is. On a busy machine everything takes longer, and so does the rest: then most is
-dropped.
+process as further requests. So while the process has other things to do, it rests: for each moment
+in which something was under way, many in which nothing is. On a busy machine everything takes
+longer, and so does the rest: then most is dropped. While the process has nothing else to do, it
+does not rest.
 """
 
 from __future__ import annotations
@@ -25,7 +26,11 @@ Work = TypeVar("Work")
 CAPACITY = 32
 """Pieces of work that may wait."""
 SHARE = 0.1
-"""The part of the time in which something may be under way."""
+"""The part of the time in which something may be under way while the process is busy."""
+CALM = 0.05
+"""The part of a processor below which everything else in a process counts as nothing to do."""
+LOOK = 0.05
+"""Seconds over which that is measured."""
 
 _log = logging.getLogger("strangler.shadow")
 
@@ -38,7 +43,7 @@ class Tee(Generic[Work]):
         idle: is called in the thread about every ``interval`` seconds.
         interval: seconds.
         capacity: as many pieces may wait.
-        share: the part of the time in which something may be under way.
+        share: the part of the time in which something may be under way while the process is busy.
     """
 
     def __init__(
@@ -113,6 +118,7 @@ class Tee(Generic[Work]):
     def _run(self) -> None:
         waiting = self._queue
         due = time.monotonic() + self._interval
+        others = _Others()
         while True:
             try:
                 work = waiting.get(timeout=max(0.0, due - time.monotonic()))
@@ -126,7 +132,9 @@ class Tee(Generic[Work]):
                 if self._idle is not None:
                     self._attempt(self._idle)
                 due = time.monotonic() + self._interval
-            time.sleep((time.monotonic() - began) * (1 / self._share - 1))
+            rested = time.monotonic() + (time.monotonic() - began) * (1 / self._share - 1)
+            while not others.calm() and (left := rested - time.monotonic()) > 0:
+                time.sleep(min(left, LOOK))
 
     @staticmethod
     def _attempt(what: Callable[..., None], *arguments: Work) -> None:
@@ -134,3 +142,28 @@ class Tee(Generic[Work]):
             what(*arguments)
         except Exception:  # noqa: BLE001  # one that fails must not end the thread
             _log.exception("shadow: a comparison failed, and is not counted")
+
+
+class _Others:
+    """What the other threads of this process do, as seen by the one that asks."""
+
+    def __init__(self) -> None:
+        self._calm = False
+        self._begin(time.monotonic())
+
+    def calm(self) -> bool:
+        """Had they nothing to do when it was last measured?
+
+        Only what was measured over a short while counts: a longer one says little about now.
+        """
+        now = time.monotonic()
+        passed = now - self._since
+        if passed >= LOOK:
+            spent = self._spent
+            self._begin(now)
+            self._calm = passed < 4 * LOOK and self._spent - spent < CALM * passed
+        return self._calm
+
+    def _begin(self, now: float) -> None:
+        self._since = now
+        self._spent = time.process_time() - time.thread_time()

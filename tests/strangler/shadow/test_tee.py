@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -81,13 +82,39 @@ def test_it_looks_after_itself_when_there_is_nothing_to_do() -> None:
     assert idle.wait(5)
 
 
-def test_for_most_of_the_time_nothing_is_under_way() -> None:
-    tee: Tee[int] = Tee(lambda _: time.sleep(0.01), share=0.2)
+@pytest.fixture
+def busy() -> Iterator[None]:
+    """Something else to do for this process."""
+    over = threading.Event()
+
+    def work() -> None:
+        while not over.is_set():
+            sum(range(1000))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    yield
+    over.set()
+    thread.join()
+
+
+@pytest.mark.usefixtures("busy")
+def test_in_a_busy_process_nothing_is_under_way_for_most_of_the_time() -> None:
+    tee: Tee[int] = Tee(lambda _: time.sleep(0.01), share=0.1)
     before = time.monotonic()
     for number in range(6):
         tee.offer(number)
     assert tee.drain(10)
-    assert time.monotonic() - before > 5 * 0.05
+    assert time.monotonic() - before > 5 * 0.1
+
+
+def test_in_a_process_with_nothing_else_to_do_it_does_not_rest() -> None:
+    tee: Tee[int] = Tee(lambda _: time.sleep(0.01), share=0.005)
+    before = time.monotonic()
+    for number in range(20):
+        tee.offer(number)
+    assert tee.drain(10)
+    assert time.monotonic() - before < 1.0, "half of what a single rest would take"
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
