@@ -31,6 +31,7 @@ _VERSION_00 = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 _LATER_VERSION = re.compile(
     r"(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?"
 )
+_NO_TRACE, _NO_SPAN = "0" * 32, "0" * 16
 _STATE = re.compile(r"[\x20-\x7e]{1,512}")
 
 
@@ -55,23 +56,17 @@ class Trace:
     @classmethod
     def parse(cls, traceparent: str, tracestate: str = "") -> Trace | None:
         """The caller's span as the headers name it, or None where ``traceparent`` is invalid."""
-        header = traceparent.strip()
-        found = _VERSION_00.fullmatch(header)
-        if found is None and not header.startswith("00-"):
-            found = _LATER_VERSION.fullmatch(header)
-        if found is None:
-            return None
-        trace, span, flags = found.groups()
-        if not int(trace, 16) or not int(span, 16):
-            return None
-        state = tracestate if _STATE.fullmatch(tracestate) else ""
-        return cls(trace, span, bool(int(flags, 16) & 1), state)
+        found = _parsed(traceparent, tracestate)
+        return cls(*found) if found else None
 
     @classmethod
     def continued(cls, traceparent: str | None, tracestate: str | None = None) -> Trace:
         """A span of our own in the caller's trace; a trace of our own where theirs is invalid."""
-        found = cls.parse(traceparent, tracestate or "") if traceparent else None
-        return found.child() if found else cls.begin()
+        found = _parsed(traceparent, tracestate or "") if traceparent else None
+        if found is None:
+            return cls.begin()
+        trace, _, sampled, state = found
+        return cls(trace, f"{_identifier(64):016x}", sampled, state)
 
     def child(self) -> Trace:
         """The next span of this trace."""
@@ -81,6 +76,20 @@ class Trace:
     def header(self) -> str:
         """The ``traceparent`` header of whatever this span calls."""
         return f"00-{self.trace}-{self.span}-{'01' if self.sampled else '00'}"
+
+
+def _parsed(traceparent: str, tracestate: str) -> tuple[str, str, bool, str] | None:
+    header = traceparent.strip()
+    found = _VERSION_00.fullmatch(header)
+    if found is None and not header.startswith("00-"):
+        found = _LATER_VERSION.fullmatch(header)
+    if found is None:
+        return None
+    trace, span, flags = found.groups()
+    if trace == _NO_TRACE or span == _NO_SPAN:
+        return None
+    state = tracestate if tracestate and _STATE.fullmatch(tracestate) else ""
+    return trace, span, bool(int(flags, 16) & 1), state
 
 
 def _identifier(bits: int) -> int:
@@ -159,8 +168,14 @@ class Context:
     def replace(self, **changes: Any) -> Context:
         """The same context but for these arguments. A user not yet looked up stays so."""
         copy = Context.__new__(Context)
-        for name in self.__slots__:
-            setattr(copy, name, getattr(self, name))
+        copy._user = self._user  # noqa: SLF001 - of our own kind; and no loop: every call does this
+        copy.caller = self.caller
+        copy.cohort = self.cohort
+        copy.deadline = self.deadline
+        copy.hops = self.hops
+        copy.shadow = self.shadow
+        copy.forced = self.forced
+        copy.trace = self.trace
         if "user" in changes:
             changes["_user"] = _lazily(changes.pop("user"))
         for name, value in changes.items():

@@ -18,9 +18,11 @@ from __future__ import annotations
 import dataclasses
 import math
 import types
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any, Union, get_args, get_origin
 
 from strangler.ports.crossing import fields, plain
@@ -28,6 +30,8 @@ from strangler.ports.crossing import fields, plain
 MAX_EXPONENT = 999
 
 Check = Callable[[Any], None]
+Fields = list[tuple[str, Check]]
+_MANY = 10
 
 
 class Unfit(ValueError):
@@ -98,6 +102,7 @@ class _Compiler:
 
     def __init__(self) -> None:
         self._records: dict[type, Check] = {}
+        self._fields: dict[type, Fields] = {}
 
     def compile(self, hint: Any) -> Check | None:
         hint = plain(hint)
@@ -109,7 +114,7 @@ class _Compiler:
         if origin is dict:
             return _values(self.compile(arguments[1]))
         if origin is list or (origin is tuple and arguments[-1] is Ellipsis):
-            return _items(self.compile(arguments[0]))
+            return _items(self.compile(arguments[0]), self._fields.get(plain(arguments[0])))
         if origin is tuple:
             return _places([self.compile(argument) for argument in arguments])
         is_record = isinstance(hint, type) and dataclasses.is_dataclass(hint)
@@ -135,7 +140,7 @@ class _Compiler:
     def record(self, owner: type, hints: Mapping[str, Any]) -> Check | None:
         if owner in self._records:
             return self._records[owner]
-        checks: list[tuple[str, Check]] = []
+        checks: Fields = []
 
         def check_fields(value: Any) -> None:
             if not isinstance(value, owner):
@@ -149,6 +154,7 @@ class _Compiler:
                 raise
 
         self._records[owner] = check_fields
+        self._fields[owner] = checks
         for name, hint in hints.items():
             check = self.compile(hint)
             if check is not None:
@@ -156,12 +162,14 @@ class _Compiler:
         return check_fields if checks else None
 
 
-def _items(check: Check | None) -> Check | None:
+def _items(check: Check | None, fields: Fields | None) -> Check | None:
     if check is None:
         return None
 
     def check_items(value: Any) -> None:
         if not isinstance(value, list | tuple):
+            return
+        if fields is not None and len(value) >= _MANY and _all_fit(value, fields):
             return
         index = 0
         try:
@@ -172,6 +180,16 @@ def _items(check: Check | None) -> Check | None:
             raise
 
     return check_items
+
+
+def _all_fit(records: Iterable[Any], fields: Fields) -> bool:
+    """Whether they surely do: field by field, which takes half the time of record by record."""
+    try:
+        for name, check in fields:
+            deque(map(check, map(attrgetter(name), records)), maxlen=0)
+    except (Unfit, AttributeError):
+        return False
+    return True
 
 
 def _places(checks: list[Check | None]) -> Check | None:

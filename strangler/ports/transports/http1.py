@@ -14,7 +14,7 @@ HEAD = 64 * 1024
 BODY = 64 * 1024 * 1024
 """Bytes of a body at most."""
 _CHUNK = 64 * 1024
-_STATUS_LINE = re.compile(rb"(HTTP/1\.[01]) ([1-5][0-9]{2})(?: .*)?")
+_STATUS_LINE = re.compile(r"(HTTP/1\.[01]) ([1-5][0-9]{2})(?: .*)?")
 
 
 class WireClosed(Exception):
@@ -46,7 +46,7 @@ class Reader:
                 break
             if status == 101:
                 raise BadAnswer("101: nobody asked for another protocol")
-        reuse = version == b"HTTP/1.1" and "close" not in headers.get("connection", "").lower()
+        reuse = version == "HTTP/1.1" and "close" not in headers.get("connection", "").lower()
         coding = headers.get("transfer-encoding")
         length = headers.get("content-length")
         if status in {204, 304}:
@@ -64,21 +64,21 @@ class Reader:
             raise BadAnswer("more came than the answer said that it has")
         return Answer(status, headers, body), reuse
 
-    def _head(self) -> tuple[bytes, int, dict[str, str]]:
+    def _head(self) -> tuple[str, int, dict[str, str]]:
         while (end := self._data.find(b"\r\n\r\n")) < 0:
             if self._data and not self._data.startswith(b"HTTP/1."[: len(self._data)]):
                 raise BadAnswer(f"{self._data[:40]!r} is no HTTP answer")
             if len(self._data) > HEAD:
                 raise BadAnswer(f"headers of more than {HEAD} bytes")
             self._more()
-        lines = self._data[:end].split(b"\r\n")
+        lines = self._data[:end].decode("latin-1").split("\r\n")
         self._data = self._data[end + 4 :]
         started = _STATUS_LINE.fullmatch(lines[0])
         if started is None:
             raise BadAnswer(f"{lines[0][:40]!r} is no HTTP status line")
         headers: dict[str, str] = {}
         for line in lines[1:]:
-            name, colon, value = line.decode("latin-1").partition(":")
+            name, colon, value = line.partition(":")
             if not colon or not name or name != name.strip():
                 raise BadAnswer(f"{line[:40]!r} is no HTTP header")
             name = name.lower()
