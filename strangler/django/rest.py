@@ -15,7 +15,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from strangler.ports.declare import Port, methods
-from strangler.ports.face import Face
+from strangler.ports.face import LIMIT, Face
 
 
 class AlwaysJson(BaseContentNegotiation):
@@ -54,6 +54,7 @@ class PortView(APIView):
     implementation: ClassVar[Port]
     face: ClassVar[Face]
     content_negotiation_class = AlwaysJson
+    http_method_names = ("post",)  # the service answers OPTIONS no more than other methods
 
     def __init_subclass__(
         cls, *, port: type[Port] | None = None, method: str | None = None, **operation: Any
@@ -77,5 +78,7 @@ class PortView(APIView):
     def answer(self, request: Request) -> HttpResponse:
         """What the implementation says to this request."""
         call = getattr(self.implementation, self.face.method.name)
-        answer = self.face.answer(call, request.body, request.content_type)
+        # Not request.body: Django has a limit of its own for that, and another word for it.
+        body = request.read(LIMIT + 1)
+        answer = self.face.answer(call, body, request.content_type)
         return HttpResponse(answer.body, status=answer.status, headers=dict(answer.headers))

@@ -194,5 +194,6 @@ class Party:
         """Ask the public face, as ``strangler.django.service_arm`` does."""
         once = {"once": True, "body": data or b""} if command else {}
         token = self.token(f"{self.to} {method}", context, **{**once, **claims})
-        sent = {names.CONTEXT: token, **(JSON if data is not None else {}), **(headers or {})}
+        given = headers if headers is not None else JSON if data is not None else {}
+        sent = {names.CONTEXT: token, **given}
         return ask(self.url, method, path, data, sent)

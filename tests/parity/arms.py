@@ -1,0 +1,133 @@
+"""Both arms as real processes: the monolith under gunicorn with its edge, and the service."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from strangler.ladder import Share, Stage
+from strangler.manifest import load
+from strangler.ports import headers as names
+from strangler.ports.keys import generate
+from strangler.routing.decide import Kind
+from strangler.routing.paths import Match, RouteMap, canonical
+from strangler.routing.publish import publish
+from strangler.routing.table import Entry
+from tests.parity.corpus import RULES
+from tests.servers import Server, free_port
+from tests.strangler.fastapi.running import ROOT, Answered, Party, Service, ask
+
+MANIFEST = ROOT / "router" / "capabilities.toml"
+STANDS = {
+    Stage.MONOLITH: Entry(
+        Stage.MONOLITH, 0, held=False, killed=False, share=Share(0, 0), fallback=True
+    ),
+    Stage.LIVE: Entry(
+        Stage.LIVE, 0, held=False, killed=False, share=Share(1000, 1000), fallback=True
+    ),
+}
+
+
+class Monolith(Server):
+    """gunicorn with the shop; a port is found by the test, since the manifest has to name it."""
+
+    def __init__(self, env: Mapping[str, str], port: int) -> None:
+        super().__init__()
+        self._env = dict(env)
+        self._wanted = port
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._wanted}"
+
+    def prepare(self) -> None:
+        subprocess.run(
+            [sys.executable, ROOT / "manage.py", "migrate", "--verbosity", "0"],
+            env={**os.environ, **self._env},
+            check=True,
+        )
+
+    def command(self) -> list[str]:
+        return [
+            "env", *(f"{name}={value}" for name, value in self._env.items()), sys.executable, "-m",
+            "gunicorn", "monolith.config.wsgi", "--threads", "4", "--bind",
+            f"127.0.0.1:{self._wanted}",
+        ]  # fmt: skip
+
+    def answers(self) -> bool:
+        try:
+            return ask(self.url, "GET", "/readyz").status == 200
+        except OSError:
+            return False
+
+
+class Arms:
+    """Three ways to ask pricing the same question."""
+
+    def __init__(self, folder: Path, monolith: Monolith, service: Service) -> None:
+        self._folder = folder
+        self.monolith = monolith
+        self.service = service
+        self.keys = folder / "keys"
+        self._edge = Party(self.keys, "monolith", to="pricing", url=service.url)
+        self._routes = RouteMap(load(MANIFEST))
+        self._stage: Stage | None = None
+        self._revision = 0
+
+    def ask(
+        self,
+        way: str,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answered:
+        """Ask the ``monolith``, the ``service`` as the edge would, or it through the ``edge``."""
+        headers = headers or {}
+        if way == "service":
+            match = Match("pricing", "/api/pricing/")
+            kind = self._routes.kind(match, method, canonical(path.partition("?")[0]))
+            command = kind is Kind.COMMAND
+            return self._edge.ask(method, path, body, headers=headers, command=command)
+        self.stand(Stage.LIVE if way == "edge" else Stage.MONOLITH)
+        answer = ask(self.monolith.url, method, path, body, headers)
+        assert answer.headers[names.ARM.lower()] == ("service" if way == "edge" else "monolith")
+        return answer
+
+    def stand(self, stage: Stage) -> None:
+        """Move pricing to this rung, as the table has it."""
+        if stage is not self._stage:
+            entries = dict.fromkeys(load(MANIFEST).capabilities, STANDS[Stage.MONOLITH])
+            self._revision += 1
+            self._stage = stage
+            publish(self._folder / "table", self._revision, {**entries, "pricing": STANDS[stage]})
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Arms]:
+    """Both arms, under the rules of the corpus, and keys for everybody."""
+    for party in ("monolith", "pricing", "ordering"):
+        generate(folder / "keys", party)
+    ports = free_port(), free_port()
+    shared = {
+        "PRICING_RULES": str(RULES),
+        "PYTHONPATH": str(ROOT),
+        "STRANGLER_KEYS": str(folder / "keys"),
+        "STRANGLER_MANIFEST": str(MANIFEST),
+        "STRANGLER_MONOLITH_URL": f"http://127.0.0.1:{ports[0]}",
+    }
+    shop = {
+        "DATABASE_URL": f"sqlite:///{folder / 'shop.sqlite3'}",
+        "DEBUG": "true",
+        "DJANGO_SETTINGS_MODULE": "tests.parity.settings",
+        "STRANGLER_TABLE": str(folder / "table"),
+        "VAR": str(folder),
+    }
+    with Service("extracted.pricing", {**shared, "STRANGLER_TABLE": ""}) as service:
+        place = {"STRANGLER_PRICING_URL": service.url}
+        with Monolith({**shared, **shop, **place}, ports[0]) as monolith:
+            yield Arms(folder, monolith, service)
