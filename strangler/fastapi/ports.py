@@ -20,10 +20,11 @@ from strangler.fastapi.watch import Watch
 from strangler.ports.answer import Answer, Refusal
 from strangler.ports.context import Context
 from strangler.ports.declare import Port, capability, methods
-from strangler.ports.serve import LIMIT, PATH, dispatch
+from strangler.ports.serve import LIMIT, PATH, READ, dispatch
 
 ROUTE: Final = f"{PATH}{{capability}}/{{method}}"
 _UNKNOWN: Final = "unknown"
+_READ: Final = {name.encode("latin-1"): name for name in READ}
 
 
 class PortEndpoint:
@@ -43,7 +44,9 @@ class PortEndpoint:
         """Answer one call; nothing, if the caller has gone before it was whole."""
         began = time.perf_counter()
         headers = {
-            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
+            _READ[name]: value.decode("latin-1")
+            for name, value in scope["headers"]
+            if name in _READ
         }
         called = scope["path"][len(PATH) :]
         proved = _Proved()

@@ -281,6 +281,8 @@ class _FellBack(Exception):
 _CONTEXT: Final = names.CONTEXT.lower()
 _DEADLINE: Final = names.DEADLINE.lower()
 _DIGEST: Final = names.DIGEST.lower()
+READ: Final = (_CONTEXT, _DEADLINE, _DIGEST, "traceparent", "tracestate")
+"""The headers that ``dispatch`` reads: a rim need not bring any other."""
 _SECONDS: Final = re.compile(r"-?[0-9]{1,9}(\.[0-9]{1,9})?")
 _SKEWS: Final = 1000
 """Skews that are said in the life of a process: a hostile caller can make up any number of them."""
