@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from types import MappingProxyType, TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 from strangler.ladder import Arm
 from strangler.routing.cohorts import draw
@@ -35,12 +35,11 @@ _NO_TRACE, _NO_SPAN = "0" * 32, "0" * 16
 _STATE = re.compile(r"[\x20-\x7e]{1,512}")
 
 
-@dataclass(frozen=True, slots=True)
-class Trace:
+class Trace(NamedTuple):
     """One span of a W3C trace context: https://www.w3.org/TR/trace-context/.
 
     ``trace`` is 32 hexadecimal digits, ``span`` 16; ``state`` is the ``tracestate`` header as it
-    came, which we carry and never read.
+    came, which we carry and never read. A tuple, because two are made for every call.
     """
 
     trace: str
