@@ -68,7 +68,8 @@ COPY strangler strangler
 COPY extracted/__init__.py extracted/
 COPY extracted/pricing extracted/pricing
 COPY router/capabilities.toml router/
-ENV STRANGLER_KEYS=/run/secrets
+ENV STRANGLER_KEYS=/run/secrets \
+    STRANGLER_DRAIN=5
 USER app
 EXPOSE 8102
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
