@@ -36,12 +36,17 @@ def main() -> int:
             ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process,
         ):
             rows.extend(process.submit(measured, name, Path(folder)).result())
+    return told(rows, console, REPORT)
+
+
+def told(rows: list[Row], console: Console, report: Path) -> int:
+    """Print the rows, write the report, and say by the exit code whether all goals are met."""
     console.print(table(rows))
-    REPORT.parent.mkdir(parents=True, exist_ok=True)
-    REPORT.write_text(json.dumps([row.to_json() for row in rows], indent=2) + "\n")
-    missed = [row.name for row in rows if not row.met]
+    report.parent.mkdir(parents=True, exist_ok=True)
+    report.write_text(json.dumps([row.to_json() for row in rows], indent=2) + "\n")
     load = f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors"
-    console.print(f"{REPORT.relative_to(ROOT)} · {load}")
+    console.print(f"{report}, {load}")
+    missed = [f"{row.name}, {row.peer_name}" for row in rows if not row.met]
     if missed:
         console.print(f"[red]missed: {'; '.join(missed)}[/red]")
     return 1 if missed else 0
