@@ -1,13 +1,4 @@
-"""One service, put together: ports, public face, health, metrics, logs, identity.
-
-A service's own ``app.py`` stays one screen::
-
-    def create() -> FastAPI:
-        pricing = PricingService(load(PricingSettings().rules))
-        return service(Pricing, pricing, routers=[api.router(pricing)])
-
-and its ``__main__.py`` two lines (see ``strangler.fastapi.server.main``).
-"""
+"""One service, put together: ports, public face, health, metrics, logs, identity."""
 
 from __future__ import annotations
 
