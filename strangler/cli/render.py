@@ -13,16 +13,15 @@ from rich.text import Text
 
 from strangler.gates import Outcome, Verdict, duration
 from strangler.ladder import Arm, Standing
-from strangler.shadow.report import asked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from strangler.django.evidence import ArmReport
-    from strangler.django.explaining import Explanation
-    from strangler.django.ledger import Moved
+    from strangler.django.control_plane.evidence import ArmReport
+    from strangler.django.control_plane.explaining import Explanation
+    from strangler.django.control_plane.ledger import Moved
+    from strangler.django.control_plane.overview import Overview, Row
     from strangler.django.models import Change
-    from strangler.django.overview import Overview, Row
     from strangler.shadow.report import Finding, Report
 
 EXCERPT = 300
@@ -278,8 +277,17 @@ def _finding(one: Finding) -> RenderableType:
         headline.append(f"\n  explained: {one.explained}", style="green")
     for example in one.examples[:2]:
         if "asked" in example:
-            headline.append(f"\n  {asked(example, EXCERPT)}", style="dim")
+            headline.append(f"\n  {example['asked']}", style="dim")
+        if example.get("body") is not None:
+            headline.append(f"\n    asked     {_excerpt(example['body'])}", style="dim")
         for arm in ("monolith", "service"):
             value = json.dumps(example.get(arm), ensure_ascii=False, default=str)
             headline.append(f"\n    {arm:9} {value}", style="")
     return headline
+
+
+def _excerpt(body: object) -> str:
+    """The question's body, or the size and type of one that was not kept."""
+    if not isinstance(body, str):
+        body = json.dumps(body, ensure_ascii=False, separators=(",", ":"), default=str)
+    return body if len(body) <= EXCERPT else body[: EXCERPT - 1] + "…"

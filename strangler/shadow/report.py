@@ -83,15 +83,6 @@ def example(
     }
 
 
-def asked(example: Mapping[str, Any], longest: int) -> str:
-    """The question of an example on one line, with as many characters of its body."""
-    body = example.get("body")
-    if body is None:
-        return str(example["asked"])
-    text = body if isinstance(body, str) else msgspec.json.encode(body).decode()
-    return f"{example['asked']} {text if len(text) <= longest else text[: longest - 1] + '…'}"
-
-
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One signature with how often it was seen; ``explained`` says why it is as it should be."""
