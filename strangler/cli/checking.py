@@ -31,7 +31,7 @@ def check(
     strangler check pricing
     """
     session.begin(context)
-    from strangler.django.inspection import Level, inspect
+    from strangler.django.control_plane.inspection import Level, inspect
 
     found = inspect(capability)
     errors = [one for one in found if one.level is Level.ERROR]

@@ -10,7 +10,7 @@ from strangler.cli import render, session
 from strangler.cli.session import AsJson
 
 if TYPE_CHECKING:
-    from strangler.ports.compat import Change
+    from strangler.ports.freezing.compat import Change
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -43,7 +43,7 @@ def freeze(
     """
     session.begin(context)
     from strangler.django import contracts
-    from strangler.ports.freeze import Incompatible, freeze_all, fresh
+    from strangler.ports.freezing.freeze import Incompatible, freeze_all, fresh
 
     new: dict[str, int] = {}
     changes: list[Change] = []

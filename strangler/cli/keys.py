@@ -9,7 +9,7 @@ import typer
 
 from strangler.cli import render, session
 from strangler.cli.session import AsJson
-from strangler.ports.keys import generate
+from strangler.ports.trust.keys import generate
 
 
 def keys(

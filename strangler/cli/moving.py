@@ -11,7 +11,7 @@ from strangler.cli.session import AsJson, IfRevision, Name, Reason
 from strangler.ladder import Stage
 
 if TYPE_CHECKING:
-    from strangler.django.ledger import Moved
+    from strangler.django.control_plane.ledger import Moved
 
 To = Annotated[
     Stage | None,
@@ -60,7 +60,7 @@ def advance(
     strangler advance pricing --force --reason "the tax law changed"
     """
     session.begin(context)
-    from strangler.django import control
+    from strangler.django.control_plane import control
 
     done = control.advance(
         capability,
@@ -94,7 +94,7 @@ def rollback(
     strangler rollback pricing --to canary --percent 5
     """
     session.begin(context)
-    from strangler.django import control
+    from strangler.django.control_plane import control
 
     done = control.rollback(
         capability,
@@ -117,7 +117,7 @@ def hold(
 ) -> None:
     """Let automation leave a capability alone, until it is resumed."""
     session.begin(context)
-    from strangler.django import control
+    from strangler.django.control_plane import control
 
     done = control.hold(
         capability, actor=session.actor(context), reason=reason, if_revision=if_revision
@@ -135,7 +135,7 @@ def resume(
 ) -> None:
     """Lift hold and kill. What was killed gathers its evidence anew."""
     session.begin(context)
-    from strangler.django import control
+    from strangler.django.control_plane import control
 
     done = control.resume(
         capability, actor=session.actor(context), reason=reason, if_revision=if_revision
@@ -164,8 +164,8 @@ def kill(
     strangler kill pricing --local        the database is away; repeat without --local later
     """
     session.begin(context)
-    from strangler.django import control, local_kill
-    from strangler.django.errors import ControlPlaneAway
+    from strangler.django.control_plane import control, local_kill
+    from strangler.django.control_plane.errors import ControlPlaneAway
 
     if local:
         _show(local_kill.kill(capability), "kill", as_json=as_json)
@@ -199,7 +199,7 @@ def renew(
     strangler renew pricing --reason "deployed the right tax rule"
     """
     session.begin(context)
-    from strangler.django import control
+    from strangler.django.control_plane import control
 
     done = control.renew(
         capability, actor=session.actor(context), reason=reason, if_revision=if_revision
@@ -214,7 +214,8 @@ def publish(context: typer.Context, *, reason: Reason = "", as_json: AsJson = Fa
     manifest has changed.
     """
     session.begin(context)
-    from strangler.django import conf, control
+    from strangler.django import conf
+    from strangler.django.control_plane import control
 
     revision = control.publish(actor=session.actor(context), reason=reason)
     if as_json:

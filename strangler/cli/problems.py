@@ -10,7 +10,7 @@ from rich.text import Text
 from strangler.cli import render, shapes
 from strangler.cli.project import ProjectNotFound
 from strangler.django.conf import BadSettings
-from strangler.django.errors import (
+from strangler.django.control_plane.errors import (
     ControlError,
     MoveRefused,
     ReasonMissing,

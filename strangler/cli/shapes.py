@@ -40,11 +40,11 @@ from strangler.gates import Verdict
 from strangler.ladder import Move, Standing
 
 if TYPE_CHECKING:
-    from strangler.django.evidence import ArmReport
-    from strangler.django.explaining import Explanation
-    from strangler.django.ledger import Moved
+    from strangler.django.control_plane.evidence import ArmReport
+    from strangler.django.control_plane.explaining import Explanation
+    from strangler.django.control_plane.ledger import Moved
+    from strangler.django.control_plane.overview import Overview, Row
     from strangler.django.models import Change
-    from strangler.django.overview import Overview, Row
 
 Json = dict[str, Any]
 

@@ -29,7 +29,7 @@ def status(
     strangler status --json | jq '.capabilities[] | {capability, stage, percent}'
     """
     session.begin(context)
-    from strangler.django.overview import overview
+    from strangler.django.control_plane.overview import overview
 
     if not watch:
         seen = overview()
@@ -86,7 +86,7 @@ def explain(
             raise typer.BadParameter(f"{one!r} is no NAME:VALUE", param_hint="--header")
         headers[name.strip()] = value.strip()
     session.begin(context)
-    from strangler.django import explaining
+    from strangler.django.control_plane import explaining
 
     found = explaining.explain(
         method, path, headers=headers, cookie=cookie, address=address, cohort=cohort
@@ -114,7 +114,7 @@ def history(
     strangler history pricing --json      with the evidence of every move
     """
     session.begin(context)
-    from strangler.django import control
+    from strangler.django.control_plane import control
 
     changes = control.history(capability, limit=limit)
     if as_json:
@@ -146,7 +146,7 @@ def diffs(
     strangler diffs pricing --explain 7f3a --reason "rounds as the law says"
     """
     session.begin(context)
-    from strangler.django import control, evidence, ledger, state
+    from strangler.django.control_plane import control, evidence, ledger, state
 
     if explain:
         done = control.explain(

@@ -18,7 +18,7 @@ from django.utils.module_loading import import_string
 
 from strangler.django import conf, contracts, tables
 from strangler.manifest import ManifestErrors
-from strangler.ports.keys import Keyring, KeysUnusable
+from strangler.ports.trust.keys import Keyring, KeysUnusable
 
 TAG = "strangler"
 MIDDLEWARE = "strangler.django.middleware."

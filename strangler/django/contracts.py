@@ -11,10 +11,10 @@ from typing import Any
 
 from strangler.django import conf
 from strangler.manifest import Capability
-from strangler.ports import freeze
 from strangler.ports.declare import Port
 from strangler.ports.declare import capability as capability_of
-from strangler.ports.openapi import normalise
+from strangler.ports.freezing import freeze
+from strangler.ports.freezing.openapi import normalise
 
 
 class BadContract(Exception):

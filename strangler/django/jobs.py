@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from strangler.django import observations
+from strangler.django.observing import observations
 from strangler.ports import context
 
 _running: dict[str, context.use] = {}

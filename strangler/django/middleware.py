@@ -19,19 +19,23 @@ from typing import Final
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponseBase
 
-from strangler.django import conf, forcing, identity, observations, placing, service_arm, shadowing
-from strangler.django.answers import refusal
-from strangler.django.asking import INSIDE
-from strangler.django.contexts import Outside
-from strangler.django.readonly import read_only
-from strangler.django.targets import Target, seen, sent
+from strangler.django import conf
+from strangler.django.edge import forcing, identity, service_arm
+from strangler.django.edge.answers import refusal
+from strangler.django.edge.contexts import Outside
+from strangler.django.edge.targets import Target, seen, sent
+from strangler.django.observing import observations
+from strangler.django.ports import placing
+from strangler.django.shadow import shadowing
+from strangler.django.shadow.asking import INSIDE
+from strangler.django.shadow.readonly import read_only
 from strangler.ladder import Arm
 from strangler.manifest.values import SAFE
 from strangler.ports import runtime
 from strangler.ports.context import Context, Trace, use
 from strangler.ports.headers import ARM, CONTEXT, FORCE, INTERNAL, REASON, face
-from strangler.ports.keys import Keyring
-from strangler.ports.tokens import TokenRefused, Use, verify
+from strangler.ports.trust.keys import Keyring
+from strangler.ports.trust.tokens import TokenRefused, Use, verify
 from strangler.routing.decide import Call, Kind
 from strangler.routing.paths import Match, OddPath, RouteMap, canonical
 

@@ -134,7 +134,8 @@ class Change(models.Model):
 class Observation(models.Model):
     """How many calls of one kind an arm has answered within one bucket of latency.
 
-    ``bucket`` is a number of ``strangler.django.latency``; the rows of an arm are its histogram.
+    ``bucket`` is a number of ``strangler.django.observing.latency``; the rows of an arm are its
+    histogram.
     """
 
     capability: models.CharField[str, str] = models.CharField(max_length=100)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from strangler.django import ports
+from strangler.django.ports import endpoint as ports
 
 app_name = "strangler"
 

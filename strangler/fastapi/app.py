@@ -20,7 +20,7 @@ from strangler.fastapi.watch import Watch
 from strangler.fastapi.wiring import wire
 from strangler.manifest import Manifest, load
 from strangler.ports.declare import Port, capability
-from strangler.ports.freeze import digest
+from strangler.ports.freezing.freeze import digest
 from strangler.routing.paths import RouteMap
 
 

@@ -19,7 +19,7 @@ from strangler.ports import runtime
 from strangler.ports.context import Context, Trace, use
 from strangler.ports.face import LIMIT
 from strangler.ports.serve import HOPS, Refusal, due
-from strangler.ports.tokens import TokenRefused, Use, verify
+from strangler.ports.trust.tokens import TokenRefused, Use, verify
 from strangler.routing.decide import Kind
 from strangler.routing.paths import OddPath, RouteMap, canonical
 

@@ -21,7 +21,7 @@ from strangler.fastapi.door import BACKLOG, CannotListen
 from strangler.fastapi.health import Health
 from strangler.fastapi.settings import BadEnvironment
 from strangler.manifest import ManifestErrors
-from strangler.ports.keys import KeysUnusable
+from strangler.ports.trust.keys import KeysUnusable
 
 KEEP_ALIVE = 75
 """Seconds that an idle connection stays open: longer than any client pools it."""

@@ -12,8 +12,8 @@ from strangler.ladder import Arm
 from strangler.manifest import Manifest, Resilience
 from strangler.ports import runtime
 from strangler.ports.declare import Kind, Port, capability
-from strangler.ports.keys import Keyring
 from strangler.ports.serve import serve
+from strangler.ports.trust.keys import Keyring
 from strangler.routing.decide import Call, Decision, Reason, decide
 from strangler.routing.table import Table, TableUnusable
 

@@ -1,7 +1,7 @@
 """What goes back over the wire for one call: the answer, a declared error, or a problem.
 
-The table of statuses is in ``strangler.ports.serve``; ``strangler.ports.wire`` reads all this on
-the other side.
+The table of statuses is in ``strangler.ports.serve``; ``strangler.ports.calling.wire`` reads all
+this on the other side.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from strangler.ports.errors import (
     TimedOut,
     TooLate,
 )
-from strangler.ports.freeze import digest
+from strangler.ports.freezing.freeze import digest
 
 _log = logging.getLogger("strangler.ports")
 

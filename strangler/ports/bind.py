@@ -18,8 +18,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from strangler.ports import runtime
+from strangler.ports.calling.route import Route
 from strangler.ports.declare import Port, declared, methods
-from strangler.ports.route import Route
 
 P = TypeVar("P", bound=Port)
 

@@ -22,11 +22,11 @@ import msgspec
 
 from strangler.ports.answer import Answer
 from strangler.ports.codec import BadArguments, codec
-from strangler.ports.compat import compare
 from strangler.ports.declare import Method
 from strangler.ports.errors import DeclaredError, NotExecuted, OutcomeUnknown, PortError, TimedOut
-from strangler.ports.openapi import inlined, normalise
-from strangler.ports.schema import Schema, Schemas
+from strangler.ports.freezing.compat import compare
+from strangler.ports.freezing.openapi import inlined, normalise
+from strangler.ports.freezing.schema import Schema, Schemas
 
 __all__ = ["LIMIT", "Face", "compare", "normalise", "problem"]
 

@@ -18,8 +18,8 @@ from strangler.ports.declare import Kind, Method, Port, capability, declared, me
 from strangler.routing.decide import Call, Decision
 
 if TYPE_CHECKING:
-    from strangler.ports.keys import Keyring
-    from strangler.ports.tokens import ReplayGuard
+    from strangler.ports.trust.keys import Keyring
+    from strangler.ports.trust.tokens import ReplayGuard
 
 MONOLITH = "monolith"
 """The party that the monolith is; a service's party is its capability."""

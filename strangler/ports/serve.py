@@ -39,15 +39,15 @@ from typing import Any, Final
 from strangler.ports import headers as names
 from strangler.ports import runtime
 from strangler.ports.answer import Answer, Refusal, failed, passed_on, run
+from strangler.ports.calling.remote import NotReachable
+from strangler.ports.calling.route import Placed, Watched
+from strangler.ports.calling.wire import PATH
 from strangler.ports.codec import BadArguments, codec
 from strangler.ports.context import Context, Trace, current, use
 from strangler.ports.declare import Kind, Method, Port, methods
 from strangler.ports.errors import DeclaredError, PortError
-from strangler.ports.freeze import digest
-from strangler.ports.remote import NotReachable
-from strangler.ports.route import Placed, Watched
-from strangler.ports.tokens import TokenRefused, Use, verify
-from strangler.ports.wire import PATH
+from strangler.ports.freezing.freeze import digest
+from strangler.ports.trust.tokens import TokenRefused, Use, verify
 
 __all__ = ["HOPS", "LIMIT", "PATH", "Answer", "Refusal", "dispatch", "due", "serve"]
 

@@ -26,7 +26,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--only", choices=BENCHES, action="append", help="run this one")
     wanted = parser.parse_args().only or BENCHES
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 110)
     rows: list[Row] = []
     for name in wanted:
         with (
@@ -55,7 +55,7 @@ def told(rows: list[Row], console: Console, report: Path) -> int:
 def table(rows: list[Row]) -> Table:
     """The rows as a person reads them."""
     drawn = Table(title="ours beside our peers", caption="medians; spread: the middle half")
-    drawn.add_column("what")
+    drawn.add_column("what", min_width=40)
     for head in ("ours", "peer", "ratio", "spread", "goal"):
         drawn.add_column(head, justify="right", no_wrap=True)
     drawn.add_column("")

@@ -18,10 +18,12 @@ from typing import NamedTuple
 import httpx
 from pydantic import TypeAdapter
 
-from strangler.ports import keys, remote, runtime
+from strangler.ports import runtime
 from strangler.ports.bind import bind
+from strangler.ports.calling import remote
 from strangler.ports.context import Context, Trace, User, use
-from strangler.ports.keys import Keyring
+from strangler.ports.trust import keys
+from strangler.ports.trust.keys import Keyring
 from tests.bench.harness import (
     Goal,
     Pair,

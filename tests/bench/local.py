@@ -15,10 +15,11 @@ from pathlib import Path
 import django
 
 from strangler.ladder import Stage, Standing
-from strangler.ports import keys, runtime
+from strangler.ports import runtime
 from strangler.ports.bind import bind
 from strangler.ports.context import Context, Trace, User, use
 from strangler.ports.serve import serve
+from strangler.ports.trust import keys
 from strangler.routing.publish import publish
 from tests.bench.harness import Pair, Row, in_turn, row, run, within
 from tests.bench.parts import MANIFEST, Parts, PartsService
@@ -31,7 +32,8 @@ CALLS = 100
 def bench(folder: Path) -> Iterator[Row]:
     """``local``, which is settled, and ``auto``, which the ladder places anew each time."""
     _begin(folder)
-    from strangler.django import placing, state
+    from strangler.django.control_plane import state
+    from strangler.django.ports import placing
 
     service = PartsService()
     serve(Parts, service)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from strangler.ladder import Stage, Standing, share
-from strangler.ports import keys
+from strangler.ports.trust import keys
 from strangler.routing.publish import publish
 from strangler.routing.table import Entry
 from tests.bench.harness import ROOT, Where, free_port, run, serving

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 import contracts
 from strangler import manifest
-from strangler.ports import freeze
 from strangler.ports.codec import codec
 from strangler.ports.declare import Method, Port, capability, methods
 from strangler.ports.errors import DeclaredError
 from strangler.ports.face import Face
+from strangler.ports.freezing import freeze
 from tests.strangler.ports.values import arguments, values
 
 ROOT = Path(contracts.__file__).parents[1]

@@ -185,7 +185,7 @@ def error_tree() -> str:
 
 def control_tree() -> str:
     """The tree of what the control plane refuses with."""
-    from strangler.django import errors as control
+    from strangler.django.control_plane import errors as control
 
     return _drawn(control.__doc__ or "", "ControlError")
 

@@ -15,7 +15,7 @@ from rest_framework.test import APIClient
 
 from strangler.ladder import Share, Stage
 from strangler.manifest import load
-from strangler.ports.keys import generate
+from strangler.ports.trust.keys import generate
 from strangler.routing.publish import point, prepare
 from strangler.routing.table import Entry
 from tests.monolith.people import PASSWORD

@@ -12,7 +12,7 @@ from pathlib import Path
 from strangler.ladder import Share, Stage
 from strangler.manifest import load
 from strangler.ports import headers as names
-from strangler.ports.keys import generate
+from strangler.ports.trust.keys import generate
 from strangler.routing.decide import Kind
 from strangler.routing.paths import Match, RouteMap, canonical
 from strangler.routing.publish import publish

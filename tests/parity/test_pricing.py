@@ -14,11 +14,12 @@ from contracts.pricing import Line, Pricing
 from strangler.ladder import Stage
 from strangler.manifest import load
 from strangler.manifest.model import Resilience
-from strangler.ports import remote, runtime
+from strangler.ports import runtime
 from strangler.ports.bind import bind
+from strangler.ports.calling import remote
 from strangler.ports.errors import CallRefused, DeclaredError
 from strangler.ports.face import normalise, problem
-from strangler.ports.keys import Keyring
+from strangler.ports.trust.keys import Keyring
 from tests.parity.arms import MANIFEST, Arms
 from tests.parity.corpus import CASES, Case
 from tests.strangler.fastapi.running import JSON, ROOT, Answered, ask

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from strangler.ports.keys import Keyring
+from strangler.ports.trust.keys import Keyring
 from tests.repository.locks import ROOT
 
 TOOLS = ("sh", "dirname", "id", "ls", "rm", "touch", "env", "cat", "mkdir")

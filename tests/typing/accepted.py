@@ -9,9 +9,8 @@ from typing import assert_type
 
 from strangler.ladder import Arm
 from strangler.ports import runtime
-from strangler.ports.awaiting import call
 from strangler.ports.bind import bind
-from strangler.ports.compat import Change
+from strangler.ports.calling.awaiting import call
 from strangler.ports.context import Context, User, current, job, use
 from strangler.ports.declare import (
     REQUIRED,
@@ -27,7 +26,16 @@ from strangler.ports.declare import (
 )
 from strangler.ports.errors import DeclaredError, NotExecuted, OutcomeUnknown
 from strangler.ports.face import Face
-from strangler.ports.freeze import Document, check, committed, digest, documents, freeze_all, frozen
+from strangler.ports.freezing.compat import Change
+from strangler.ports.freezing.freeze import (
+    Document,
+    check,
+    committed,
+    digest,
+    documents,
+    freeze_all,
+    frozen,
+)
 from strangler.ports.serve import Answer, dispatch, serve
 from strangler.ports.testing import placed, serving
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from strangler.ports.awaiting import call
 from strangler.ports.bind import bind
+from strangler.ports.calling.awaiting import call
 from strangler.ports.context import Context, use
 from strangler.ports.declare import Port, capability, command, methods, query
 from strangler.ports.errors import DeclaredError

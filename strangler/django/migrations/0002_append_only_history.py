@@ -2,7 +2,7 @@ from django.apps.registry import Apps
 from django.db import migrations
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
-from strangler.django import history
+from strangler.django.control_plane import history
 
 
 def install(_apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:

@@ -19,9 +19,9 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from strangler.ports import forks
+from strangler.ports.calling.wire import Answer, Request
 from strangler.ports.errors import ConnectionLost, TimedOut, Unreachable
 from strangler.ports.transports.http1 import Reader, WireClosed
-from strangler.ports.wire import Answer, Request
 
 IDLE = 4.0
 """Seconds that a connection is kept for reuse: uvicorn closes idle ones after 5."""

@@ -6,8 +6,8 @@ import re
 import socket
 import time
 
+from strangler.ports.calling.wire import Answer
 from strangler.ports.errors import BadAnswer
-from strangler.ports.wire import Answer
 
 HEAD = 64 * 1024
 """Bytes of status line and headers at most."""

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 import httpx
 
+from strangler.ports.calling.wire import Answer, Request
 from strangler.ports.errors import BadAnswer, ConnectionLost, TimedOut, Unreachable
 from strangler.ports.transports.http import CONNECT, IDLE, KEPT, REFUSED, tls
-from strangler.ports.wire import Answer, Request
 
 _LIMITS = httpx.Limits(max_keepalive_connections=KEPT, keepalive_expiry=IDLE)
 

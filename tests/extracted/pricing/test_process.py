@@ -12,8 +12,8 @@ import pytest
 
 from strangler.ports import headers as names
 from strangler.ports.context import Context, User
-from strangler.ports.keys import Keyring, generate
-from strangler.ports.tokens import Use, verify
+from strangler.ports.trust.keys import Keyring, generate
+from strangler.ports.trust.tokens import Use, verify
 from tests.strangler.django.faults import Behave, Faults, close, faults, garbage, hang, reply
 from tests.strangler.fastapi.running import JSON, ROOT, Answered, Party, Service, ask, started
 

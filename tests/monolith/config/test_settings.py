@@ -67,7 +67,9 @@ def test_production_wants_each(tmp_path: Path, missing: str):
 def test_production_is_what_deploying_wants(tmp_path: Path):
     environment = {**PRODUCTION, "IDENTITY_KEYS": str(tmp_path / "k.json"), "VAR": str(tmp_path)}
     assert run("manage.py", "rotate_keys", **environment).returncode == 0
-    kit = "import sys; from strangler.ports.keys import generate; generate(sys.argv[1], 'monolith')"
+    kit = (
+        "import sys; from strangler.ports.trust import keys; keys.generate(sys.argv[1], 'monolith')"
+    )
     assert run("-c", kit, str(tmp_path / "keys")).returncode == 0
 
     done = run("manage.py", "check", "--deploy", "--fail-level", "WARNING", **environment)

@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError
 
 from strangler.cli import project, run
-from strangler.django import control, state
+from strangler.django.control_plane import control, state
 from strangler.ladder import Stage
 from tests.strangler.cli.conftest import Terminal
 from tests.strangler.django.plane import Plane

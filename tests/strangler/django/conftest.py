@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.strangler.django.edge import Edge, edge
+from tests.strangler.django.behind_edge import Edge, edge
 from tests.strangler.django.plane import Plane, plane
 
 

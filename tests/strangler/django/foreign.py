@@ -49,7 +49,10 @@ class Foreign:
 
     def spawn(self, code: str, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         """Start Python with Django set up."""
-        setup = "import django; django.setup()\nfrom strangler.django import control, ledger\n"
+        setup = (
+            "import django; django.setup()\n"
+            "from strangler.django.control_plane import control, ledger\n"
+        )
         return subprocess.Popen(
             [sys.executable, "-c", setup + code, *arguments],
             cwd=self.project,

@@ -11,8 +11,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from strangler.django import conf, contracts, observations, state
+from strangler.django import conf, contracts
+from strangler.django.control_plane import state
 from strangler.django.models import Observation, ShadowDifference, ShadowTally
+from strangler.django.observing import observations
 from strangler.ladder import Stage
 from strangler.routing.table import Table
 from strangler.shadow.compare import Kind

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from strangler.django import checks, conf
-from strangler.ports.keys import generate
+from strangler.ports.trust.keys import generate
 from tests.strangler.django.plane import MANIFEST
 
 GOOD = ["django.contrib.auth.middleware.AuthenticationMiddleware", f"{checks.MIDDLEWARE}Edge"]

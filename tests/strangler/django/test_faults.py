@@ -9,7 +9,7 @@ import pytest
 
 from strangler.ladder import Stage
 from tests.strangler.django import faults as bad
-from tests.strangler.django.edge import Edge
+from tests.strangler.django.behind_edge import Edge
 from tests.strangler.django.faults import Behave, faults, reply
 
 QUERIES = [

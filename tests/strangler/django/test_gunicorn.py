@@ -18,12 +18,12 @@ from typing import Any
 
 import pytest
 
-from strangler.django import state
+from strangler.django.control_plane import state
 from strangler.ladder import Stage, Standing
-from strangler.ports import keys
+from strangler.ports.trust import keys
 from strangler.routing.publish import publish
 from tests.servers import free_port
-from tests.strangler.django.edge import MANIFEST, Reply
+from tests.strangler.django.behind_edge import MANIFEST, Reply
 from tests.strangler.django.faults import Faults, faults, reply
 
 ROOT = Path(__file__).parents[3]

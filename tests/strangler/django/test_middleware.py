@@ -17,16 +17,18 @@ from django.utils import timezone
 from joserfc import jws
 from joserfc.jwk import OctKey
 
-from strangler.django import forcing, placing
+from strangler.django.edge import forcing
 from strangler.django.models import CapabilityState, ControlPlane
+from strangler.django.ports import placing
 from strangler.ladder import COHORTS, Arm, Stage
-from strangler.ports import keys, runtime
+from strangler.ports import runtime
 from strangler.ports.context import Context, User
 from strangler.ports.headers import face
-from strangler.ports.keys import Keyring
-from strangler.ports.tokens import Use, mint
+from strangler.ports.trust import keys
+from strangler.ports.trust.keys import Keyring
+from strangler.ports.trust.tokens import Use, mint
 from strangler.routing.cohorts import hashed
-from tests.strangler.django.edge import Edge
+from tests.strangler.django.behind_edge import Edge
 from tests.strangler.django.faults import reply
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"

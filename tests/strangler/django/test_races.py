@@ -13,7 +13,7 @@ from tests.strangler.django.foreign import Foreign
 MOVE = """
 import sys, time
 from pathlib import Path
-from strangler.django.errors import RevisionConflict
+from strangler.django.control_plane.errors import RevisionConflict
 
 me, other, if_revision = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 seen = control._seen
@@ -55,7 +55,7 @@ control.advance("billing", actor="eve", force=True, reason="a test")
 
 AFTER = """
 import json
-from strangler.django import conf, overview, state
+from strangler.django import conf; from strangler.django.control_plane import overview, state
 from strangler.routing.table import Table, TableUnusable
 
 table = Table(conf.settings().table)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from strangler.ports.keys import generate
+from strangler.ports.trust.keys import generate
 from tests.strangler.fastapi.running import Party, Service
 from tests.strangler.fastapi.sample import ROUTES
 

@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 
 from strangler.ports import headers as names
 from strangler.ports.context import Context
-from strangler.ports.keys import Keyring
-from strangler.ports.tokens import Use, mint
+from strangler.ports.trust.keys import Keyring
+from strangler.ports.trust.tokens import Use, mint
 from tests.servers import Server
 
 ROOT = Path(__file__).parents[3]
@@ -173,7 +173,7 @@ class Party:
         headers: Mapping[str, str] | None = None,
         **claims: Any,
     ) -> Answered:
-        """Call a port, as ``strangler.ports.wire`` does."""
+        """Call a port, as ``strangler.ports.calling.wire`` does."""
         body = arguments if isinstance(arguments, bytes) else json.dumps(arguments).encode()
         once = {"once": True, "body": body} if command else {}
         token = self.token(f"{self.to}.{method}", context, **{"use": Use.PORT, **once, **claims})
@@ -191,7 +191,7 @@ class Party:
         headers: Mapping[str, str] | None = None,
         **claims: Any,
     ) -> Answered:
-        """Ask the public face, as ``strangler.django.service_arm`` does."""
+        """Ask the public face, as ``strangler.django.edge.service_arm`` does."""
         once = {"once": True, "body": data or b""} if command else {}
         token = self.token(f"{self.to} {method}", context, **{**once, **claims})
         given = headers if headers is not None else JSON if data is not None else {}

@@ -13,7 +13,7 @@ import pytest
 
 from strangler.ports import headers as names
 from strangler.ports.context import Context, User
-from strangler.ports.tokens import Use
+from strangler.ports.trust.tokens import Use
 from tests.strangler.fastapi.running import JSON, Answered, Party, Service, ask, raw
 
 TRACE = "a" * 32

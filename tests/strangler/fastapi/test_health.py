@@ -10,7 +10,7 @@ import pytest
 from starlette.requests import Request
 
 from strangler.fastapi.health import Health
-from strangler.ports.freeze import digest
+from strangler.ports.freezing.freeze import digest
 from tests.strangler.fastapi.running import Party, Service
 from tests.strangler.fastapi.sample import Garden
 

@@ -10,14 +10,15 @@ import pytest
 
 from strangler.manifest.model import Resilience
 from strangler.ports import headers as names
-from strangler.ports import remote, runtime
+from strangler.ports import runtime
 from strangler.ports.bind import bind
+from strangler.ports.calling import remote
 from strangler.ports.context import Context, User, use
 from strangler.ports.errors import Busy, CallRefused, OutcomeUnknown
-from strangler.ports.freeze import digest
-from strangler.ports.keys import Keyring
+from strangler.ports.freezing.freeze import digest
 from strangler.ports.serve import LIMIT
-from strangler.ports.tokens import Use
+from strangler.ports.trust.keys import Keyring
+from strangler.ports.trust.tokens import Use
 from tests.strangler.fastapi.conftest import SAMPLE
 from tests.strangler.fastapi.running import JSON, Party, Service, ask, raw
 from tests.strangler.fastapi.sample import Garden, Withered

@@ -19,7 +19,7 @@ import pytest
 from strangler.fastapi import logs
 from strangler.fastapi.server import main
 from strangler.ports import headers as names
-from strangler.ports.tokens import Use
+from strangler.ports.trust.tokens import Use
 from tests.strangler.fastapi.conftest import SAMPLE
 from tests.strangler.fastapi.running import Party, Service, started
 from tests.strangler.fastapi.sample import create

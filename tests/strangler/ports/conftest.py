@@ -10,14 +10,15 @@ from typing import Any
 import pytest
 
 from strangler.manifest.model import Resilience
-from strangler.ports import remote, retry, runtime
-from strangler.ports.awaiting import call
-from strangler.ports.keys import Keyring, generate
+from strangler.ports import runtime
+from strangler.ports.calling import remote, retry
+from strangler.ports.calling.awaiting import call
 from strangler.ports.testing import placed
-from strangler.ports.tokens import Remembered
 from strangler.ports.transports import httpx
+from strangler.ports.trust.keys import Keyring, generate
+from strangler.ports.trust.tokens import Remembered
 from tests.strangler.django.faults import Faults, faults, reply
-from tests.strangler.ports.calling import SPADE, Ask
+from tests.strangler.ports.callers import SPADE, Ask
 from tests.strangler.ports.sample import Shop
 
 

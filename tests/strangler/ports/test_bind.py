@@ -11,6 +11,8 @@ from strangler.ladder import Arm
 from strangler.manifest.model import Placement
 from strangler.ports import runtime
 from strangler.ports.bind import bind
+from strangler.ports.calling.remote import NotReachable
+from strangler.ports.calling.route import NotServed, UnknownPlacement
 from strangler.ports.codec import BadArguments
 from strangler.ports.context import Context, User, current, job, use
 from strangler.ports.errors import (
@@ -21,8 +23,6 @@ from strangler.ports.errors import (
     TooLate,
     Unreachable,
 )
-from strangler.ports.remote import NotReachable
-from strangler.ports.route import NotServed, UnknownPlacement
 from strangler.ports.runtime import Outcome
 from strangler.ports.testing import placed, serving
 from strangler.routing.decide import Call, Decision, Kind, Reason, decide

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from strangler.ports.calling.wire import Answer
 from strangler.ports.errors import BadAnswer
 from strangler.ports.transports.http1 import BODY, HEAD, Reader, WireClosed
-from strangler.ports.wire import Answer
 
 OK = b"HTTP/1.1 200 OK\r\n"
 

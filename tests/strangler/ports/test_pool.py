@@ -25,19 +25,19 @@ from cryptography.x509.oid import NameOID
 from strangler.ladder import Arm
 from strangler.ports import runtime
 from strangler.ports.bind import bind
+from strangler.ports.calling.remote import peer
+from strangler.ports.calling.wire import Request
 from strangler.ports.errors import (
     BadAnswer,
     ConnectionLost,
     Unreachable,
 )
-from strangler.ports.remote import peer
 from strangler.ports.testing import placed
 from strangler.ports.transports import http, httpx
 from strangler.ports.transports.http import Http
-from strangler.ports.wire import Request
 from tests.strangler.django import faults as fault
 from tests.strangler.django.faults import Faults, Gone, Seen, reply
-from tests.strangler.ports.calling import SPADE, Ask, patient, surplus
+from tests.strangler.ports.callers import SPADE, Ask, patient, surplus
 from tests.strangler.ports.sample import Shop, Thing
 
 pytestmark = pytest.mark.usefixtures("wired")

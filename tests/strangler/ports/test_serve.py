@@ -15,16 +15,16 @@ import pytest
 from strangler.ladder import Arm
 from strangler.ports import headers as names
 from strangler.ports import runtime, serve
+from strangler.ports.calling.wire import Answer as Received
+from strangler.ports.calling.wire import request, result
 from strangler.ports.codec import codec
 from strangler.ports.context import Context, User, current
 from strangler.ports.declare import methods
 from strangler.ports.errors import Unreachable
-from strangler.ports.freeze import digest
-from strangler.ports.keys import Keyring, generate
+from strangler.ports.freezing.freeze import digest
 from strangler.ports.serve import LIMIT, Answer, dispatch
-from strangler.ports.tokens import Use, mint
-from strangler.ports.wire import Answer as Received
-from strangler.ports.wire import request, result
+from strangler.ports.trust.keys import Keyring, generate
+from strangler.ports.trust.tokens import Use, mint
 from strangler.routing.decide import Call, Decision, Reason
 from tests.strangler.django.faults import Behave, Faults, faults, reply
 from tests.strangler.ports.sample import Missing, Shelf, Shop, Thing

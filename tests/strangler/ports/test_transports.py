@@ -27,13 +27,13 @@ from strangler.ports.errors import (
     TooLate,
     Unreachable,
 )
-from strangler.ports.freeze import digest
-from strangler.ports.keys import Keyring
+from strangler.ports.freezing.freeze import digest
 from strangler.ports.testing import placed
-from strangler.ports.tokens import Use, verify
+from strangler.ports.trust.keys import Keyring
+from strangler.ports.trust.tokens import Use, verify
 from tests.strangler.django import faults as fault
 from tests.strangler.django.faults import Faults, Seen, reply
-from tests.strangler.ports.calling import NOT_EXECUTED, SPADE, Ask, patient
+from tests.strangler.ports.callers import NOT_EXECUTED, SPADE, Ask, patient
 from tests.strangler.ports.sample import Missing, Shop, Thing
 
 pytestmark = pytest.mark.usefixtures("wired")

@@ -11,8 +11,9 @@ from django.core.management import call_command
 from django.db import connection
 from django.utils.autoreload import DJANGO_AUTORELOAD_ENV
 
-from strangler.django import conf, control
-from strangler.ports.keys import generate
+from strangler.django import conf
+from strangler.django.control_plane import control
+from strangler.ports.trust.keys import generate
 
 
 class Command(runserver.Command):

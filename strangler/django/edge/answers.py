@@ -1,0 +1,71 @@
+"""What the edge itself answers, and how a service's answer becomes Django's."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+from django.conf import settings as django_settings
+from django.http import HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
+
+from strangler.django.edge import identity
+from strangler.django.edge.client_headers import incoming
+from strangler.django.edge.proxy import Answered
+from strangler.ports.headers import EXECUTED
+
+
+def refusal(
+    status: int, error: str, message: str, *, retry_after: int | None = None, executed: bool = False
+) -> HttpResponse:
+    """A problem in the one shape that every face has; nothing was executed unless it says so."""
+    body = {"error": error, "message": message, "detail": {}}
+    response = JsonResponse(body, status=status)
+    response.headers["Cache-Control"] = "no-store"
+    if retry_after is not None:
+        response.headers["Retry-After"] = str(retry_after)
+    if not executed:
+        response.headers[EXECUTED] = "no"
+    return response
+
+
+def relayed(answered: Answered, *, head: bool) -> HttpResponseBase:
+    """A service's answer, as it came, for the client."""
+    response: HttpResponseBase
+    if answered.rest is None:
+        response = HttpResponse(answered.content, status=answered.status)
+        length = answered.header("content-length") if head else str(len(answered.content))
+        if length is not None and not (answered.status in _BODYLESS and not answered.content):
+            response.headers["Content-Length"] = length
+    else:
+        response = StreamingHttpResponse(_chained(answered), status=answered.status)
+    del response.headers["Content-Type"]
+    for name, value in incoming(answered.headers):
+        if name.lower() == "set-cookie":
+            _set_cookie(response, value)
+        elif name in response.headers:
+            response.headers[name] = f"{response.headers[name]}, {value}"
+        else:
+            response.headers[name] = value
+    return response
+
+
+_BODYLESS = {204, 304}
+
+
+def _chained(answered: Answered) -> Generator[bytes, None, None]:
+    try:
+        yield answered.content
+        yield from answered.rest or ()
+    finally:
+        answered.discard()
+
+
+def _set_cookie(response: HttpResponseBase, header: str) -> None:
+    """Pass a cookie on, unless it is one by which the monolith knows the client."""
+    ours = {
+        django_settings.SESSION_COOKIE_NAME,
+        django_settings.CSRF_COOKIE_NAME,
+        identity.COOKIE,
+    }
+    name = header.partition("=")[0].strip()
+    if name not in ours:
+        response.cookies.load(header)

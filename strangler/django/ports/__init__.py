@@ -1,0 +1,1 @@
+"""Ports within Django: how this process is wired, where calls go, and who answers from outside."""

@@ -1,0 +1,1 @@
+"""Shadow within Django: samples of answers, asked again without changing anything."""

@@ -1,0 +1,1 @@
+"""The way of one call: placed, protected, tried again, and written on the wire."""
