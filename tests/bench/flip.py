@@ -34,6 +34,8 @@ CLIENTS = 4
 REQUESTS = 10_000
 PAUSE = 0.15
 """Seconds between two flips, at least."""
+WATCHED = 0.05
+"""Seconds after a flip whose requests are looked at: a later one may wait until the next flip."""
 RELOADS = 2
 PATIENCE = 60.0
 MILLISECONDS = 5.0
@@ -185,7 +187,7 @@ def _new(answers: Sequence[Answer], flip: Flip) -> list[float]:
 
 
 def _during(answers: Sequence[Answer], flip: Flip) -> list[Answer]:
-    return [one for one in answers if flip.at <= one.began < flip.at + PAUSE]
+    return [one for one in answers if flip.at <= one.began < flip.at + WATCHED]
 
 
 def _reloads(port: int, pid: int) -> tuple[list[float], int]:
