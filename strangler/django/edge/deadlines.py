@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import httpcore
-import httpx
+from strangler.ports.transports.library import httpcore, httpx
 
 KEEP = 2.0
 """Seconds for which an idle connection is kept: less than any server keeps it."""

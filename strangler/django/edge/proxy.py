@@ -12,12 +12,11 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
-import httpx
-
 from strangler.django.edge.client_headers import Headers
 from strangler.django.edge.deadlines import Exchange, Transport, exchanging
 from strangler.ports import forks
 from strangler.ports.headers import EXECUTED
+from strangler.ports.transports.library import httpx
 
 BUFFER = 8 * 1024 * 1024
 """Bytes of an answer that are awaited before any of it goes to the client."""

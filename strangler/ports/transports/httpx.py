@@ -1,4 +1,4 @@
-"""The same wire for callers that await, over httpx: the one module of ports that imports it."""
+"""The same wire for callers that await, over httpx."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ import time
 import weakref
 from collections.abc import Sequence
 
-import httpx
-
 from strangler.ports.calling.wire import Answer, Request
 from strangler.ports.errors import BadAnswer, ConnectionLost, TimedOut, Unreachable
 from strangler.ports.transports.http import CONNECT, IDLE, KEPT, REFUSED, tls
+from strangler.ports.transports.library import httpx
 
 _LIMITS = httpx.Limits(max_keepalive_connections=KEPT, keepalive_expiry=IDLE)
 
