@@ -144,7 +144,7 @@ def faults(port: int = 0) -> Iterator[Faults]:
             peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             service.connections += 1
             peers.add(peer)
-            threading.Thread(target=converse, args=(peer,), daemon=True).start()
+            threading.Thread(target=converse, args=(peer,), name="faults", daemon=True).start()
 
     def converse(peer: socket.socket) -> None:
         with peer, contextlib.suppress(OSError, Gone), peer.makefile("rb") as stream:
@@ -153,7 +153,7 @@ def faults(port: int = 0) -> Iterator[Faults]:
                 service.behave(peer, seen)
         peers.discard(peer)
 
-    thread = threading.Thread(target=accept, daemon=True)
+    thread = threading.Thread(target=accept, name="faults", daemon=True)
     thread.start()
     try:
         yield service
