@@ -12,8 +12,7 @@ LOCK := $(BIN)/uv pip compile --quiet pyproject.toml --universal --python-versio
 help: # List what there is to make
 	@grep -E '^[a-z]+:.*#' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*# /\1\t/' | expand -t 12
 
-demo: .venv/demo # A capability climbs and comes back under traffic [STAY=1 DATABASE=postgres]
-	$(if $(filter postgres,$(DATABASE)),requirements/servers.sh)
+demo: .venv/demo # A capability climbs and comes back under traffic [STAY=1]
 	$(BIN)/python -m demo
 
 test: lint servers # All there is to check: lint, then every test, on real servers

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console
 from rich.live import Live
@@ -206,7 +207,7 @@ def _stay(shop: Shop, console: Console) -> None:
     names = ("DATABASE_URL", "STRANGLER_MANIFEST", "STRANGLER_TABLE", "STRANGLER_KEYS")
     for name in names:
         console.print(f"  export {name}={shop.env[name]}", soft_wrap=True)
-    console.print(f"  {sys.executable.replace('python', 'strangler')} status --watch")
+    console.print(f"  {Path(sys.executable).with_name('strangler')} status --watch")
     threading.Event().wait()
 
 

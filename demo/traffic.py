@@ -83,7 +83,7 @@ class Traffic:
             for number in range(visitors)
         ]
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="traffic")
+        self._thread = threading.Thread(target=self._open, name="traffic")
 
     def start(self) -> None:
         """Open the doors."""
@@ -94,6 +94,14 @@ class Traffic:
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join()
+
+    def _open(self) -> None:
+        try:
+            asyncio.run(self._run())
+        except BaseException as error:
+            # Whatever a customer can't make sense of ends the traffic: nothing is proved after it.
+            self._ledger.wrong(f"the traffic broke off: {error!r}")
+            raise
 
     async def _run(self) -> None:
         slots = asyncio.Semaphore(OUTSTANDING)
@@ -131,8 +139,10 @@ class Traffic:
         answer = await self._ask(client, self._anyone(), "GET", "/api/catalog/products/")
         if answer is None:
             return
+        if not answer["results"]:
+            self._ledger.wrong("the shop shows no products")
         for product in answer["results"]:
-            self._expect("product", product, self._world.products.get(product["sku"], product))
+            self._expect("product", product, self._world.products.get(product["sku"]))
 
     async def _look(self, client: httpx.AsyncClient) -> None:
         sku = self._random.choice(list(self._world.products))
@@ -168,11 +178,13 @@ class Traffic:
             if answer is None:
                 return
             if "error" in answer:
-                if answer["error"] != "OrderRejected":
+                if answer["detail"].get("cause") != "OutOfStock":
                     self._ledger.wrong(f"an order was answered with {answer}")
                 self._ledger.turned_down(key)
                 return
             self._expect("total", Decimal(answer["total"]), Decimal(basket.quote["total"]))
+            sold = {line["sku"]: line["quantity"] for line in answer["lines"]}
+            self._expect("units", sold, basket.units)
             order = PlacedOrder(
                 key=key,
                 id=answer["id"],
@@ -227,8 +239,13 @@ class Traffic:
             failure = f"{method} {path}: {answer.status_code} {answer.text[:200]}"
             self._ledger.answered(capability, arm, seconds, failure=failure)
             return None
+        try:
+            body: dict[str, Any] = answer.json()
+        except ValueError:
+            failure = f"{method} {path}: no JSON: {answer.text[:200]}"
+            self._ledger.answered(capability, arm, seconds, failure=failure)
+            return None
         self._ledger.answered(capability, arm, seconds)
-        body: dict[str, Any] = answer.json()
         return body
 
     def _expect(self, what: str, found: object, wanted: object) -> None:

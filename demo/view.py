@@ -38,7 +38,6 @@ class Picture:
     began: float = field(default_factory=time.monotonic)
     stage: Stage = Stage.MONOLITH
     percent: int = 0
-    note: str = ""
     story: deque[Text] = field(default_factory=lambda: deque(maxlen=LINES))
 
     def __rich_console__(self, _console: Console, _options: ConsoleOptions) -> RenderResult:
