@@ -15,9 +15,8 @@ class StranglerConfig(AppConfig):
 
     def ready(self) -> None:
         """Wire this process; what is wrong with the settings is said by the system checks."""
-        # These need the models, which exist by now.
-        from strangler.django import checks, jobs  # noqa: PLC0415
-        from strangler.django.ports import wiring  # noqa: PLC0415
+        from strangler.django import checks, jobs  # noqa: PLC0415 - the models exist by now
+        from strangler.django.ports import wiring  # noqa: PLC0415 - ditto
 
         checks.register()
         jobs.connect()

@@ -21,15 +21,15 @@ from strangler.ports.face import LIMIT, Face
 class AlwaysJson(BaseContentNegotiation):
     """There is one form of answer, whatever the client would like."""
 
-    def select_parser(self, request: Request, parsers: Iterable[Any]) -> Any:  # noqa: ARG002
+    def select_parser(self, request: Request, parsers: Iterable[Any]) -> Any:  # noqa: ARG002 - DRF's signature
         """The first."""
         return next(iter(parsers))
 
     def select_renderer(
         self,
-        request: Request,  # noqa: ARG002
+        request: Request,  # noqa: ARG002 - DRF's signature
         renderers: Iterable[Any],
-        format_suffix: str | None = None,  # noqa: ARG002
+        format_suffix: str | None = None,  # noqa: ARG002 - DRF's signature
     ) -> tuple[Any, str]:
         """The first."""
         first = next(iter(renderers))

@@ -15,10 +15,9 @@ from functools import partial
 import uvicorn
 from fastapi import FastAPI
 
-from strangler.fastapi import door
 from strangler.fastapi.app import NotInManifest
-from strangler.fastapi.door import BACKLOG, CannotListen
 from strangler.fastapi.health import Health
+from strangler.fastapi.listener import BACKLOG, CannotListen, close, listen
 from strangler.fastapi.settings import BadEnvironment
 from strangler.manifest import ManifestErrors
 from strangler.ports.trust.keys import KeysUnusable
@@ -89,7 +88,7 @@ def run(app: FastAPI, *, host: str, port: int, drain: float) -> int:
     Raises:
         CannotListen: the address can't be used.
     """
-    listener = door.listen(host, port)
+    listener = listen(host, port)
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -109,7 +108,7 @@ def run(app: FastAPI, *, host: str, port: int, drain: float) -> int:
 
 
 class _Draining(uvicorn.Server):
-    """A server that first says it is leaving, then leaves, and loses nobody at the door."""
+    """A server that first says it is leaving, then leaves, and loses nobody who has connected."""
 
     def __init__(self, config: uvicorn.Config, health: Health, drain: float) -> None:
         super().__init__(config)
@@ -135,7 +134,7 @@ class _Draining(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._health.draining = True
-        await self._close_door(sockets or [])
+        await self._close_listeners(sockets or [])
         # A request may be on its way on any open connection. Its answer is the last one there.
         linger = time.monotonic() + LINGER
         while (  # noqa: ASYNC110 - uvicorn tells nobody when one closes
@@ -145,18 +144,18 @@ class _Draining(uvicorn.Server):
         await super().shutdown(sockets)
         self.cut_off = self.cut_off or bool(self.server_state.tasks)
 
-    async def _close_door(self, sockets: list[socket.socket]) -> None:
-        """Stop listening, without hanging up on those who have connected and wait to be let in."""
-        doors = [listener.dup() for listener in sockets]
+    async def _close_listeners(self, sockets: list[socket.socket]) -> None:
+        """Stop listening, without hanging up on those who have connected and wait to be accepted."""
+        copies = [listener.dup() for listener in sockets]
         for server in self.servers:
             server.close()
         await asyncio.sleep(_TICK)  # the loop closes its own sockets a little later
         loop = asyncio.get_running_loop()
-        for one in doors:
-            await door.close(one, partial(loop.connect_accepted_socket, self._protocol))
+        for one in copies:
+            await close(one, partial(loop.connect_accepted_socket, self._protocol))
 
     def _protocol(self) -> asyncio.Protocol:
-        made: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
+        made: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]  # uvicorn types it as any Protocol
             config=self.config, server_state=self.server_state, app_state=self.lifespan.state
         )
         return made

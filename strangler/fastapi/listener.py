@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable
 BACKLOG = 2048
 """Connections that may wait to be accepted."""
 HANDSHAKE = 0.002
-"""Seconds for those who are half way through the door: a round trip in one data centre."""
+"""Seconds for those who are half way through a handshake: a round trip in one data centre."""
 
 Admit = Callable[[socket.socket], Awaitable[object]]
 
@@ -41,25 +41,25 @@ def listen(host: str, port: int) -> socket.socket:
         raise CannotListen(f"can't listen on {host}, port {port}: {reason}") from error
 
 
-async def close(door: socket.socket, admit: Admit) -> None:
-    """Close it, once everybody who has come through it has been let in.
+async def close(listener: socket.socket, admit: Admit) -> None:
+    """Close it, once everybody who has connected has been accepted.
 
     Args:
-        door: nobody else accepts from it any more.
+        listener: nobody else accepts from it any more.
         admit: takes care of one connection.
     """
-    door.setblocking(False)  # noqa: FBT003 - the socket's own way
-    await _let_in(door, admit)
-    _turn_away(door)
+    listener.setblocking(False)  # noqa: FBT003 - the socket's own way
+    await _accept_all(listener, admit)
+    _refuse_new(listener)
     await asyncio.sleep(HANDSHAKE)
-    await _let_in(door, admit)
-    door.close()
+    await _accept_all(listener, admit)
+    listener.close()
 
 
-async def _let_in(door: socket.socket, admit: Admit) -> None:
+async def _accept_all(listener: socket.socket, admit: Admit) -> None:
     while True:
         try:
-            connection, _ = door.accept()
+            connection, _ = listener.accept()
         except OSError:
             return
         connection.setblocking(False)  # noqa: FBT003 - the socket's own way
@@ -76,10 +76,10 @@ _NO_SYN = (
 )
 
 
-def _turn_away(door: socket.socket) -> None:
-    """Let the kernel overhear whoever knocks from now on; half-made connections are still made.
+def _refuse_new(listener: socket.socket) -> None:
+    """Let the kernel ignore whoever connects from now on; half-made connections are still made.
 
-    They knock again a second later, and find the door closed: refused, so nothing has begun. On
+    They try again a second later, and find the socket closed: refused, so nothing has begun. On
     other systems than Linux whoever comes in this very millisecond is cut off.
     """
     if sys.platform != "linux":
@@ -88,4 +88,4 @@ def _turn_away(door: socket.socket) -> None:
     kept = ctypes.create_string_buffer(code)
     program = struct.pack("HL", len(_NO_SYN), ctypes.addressof(kept))
     with contextlib.suppress(OSError):  # a sandbox without such filters
-        door.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
+        listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
