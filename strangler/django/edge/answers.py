@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
-from django.conf import settings as django_settings
 from django.http import HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
 
-from strangler.django.edge import identity
+from strangler.django.edge import cookies
 from strangler.django.edge.client_headers import incoming
 from strangler.django.edge.proxy import Answered
 from strangler.ports.headers import EXECUTED
@@ -40,7 +39,7 @@ def relayed(answered: Answered, *, head: bool) -> HttpResponseBase:
     del response.headers["Content-Type"]
     for name, value in incoming(answered.headers):
         if name.lower() == "set-cookie":
-            _set_cookie(response, value)
+            cookies.pass_on(response, value)
         elif name in response.headers:
             response.headers[name] = f"{response.headers[name]}, {value}"
         else:
@@ -57,15 +56,3 @@ def _chained(answered: Answered) -> Generator[bytes, None, None]:
         yield from answered.rest or ()
     finally:
         answered.discard()
-
-
-def _set_cookie(response: HttpResponseBase, header: str) -> None:
-    """Pass a cookie on, unless it is one by which the monolith knows the client."""
-    ours = {
-        django_settings.SESSION_COOKIE_NAME,
-        django_settings.CSRF_COOKIE_NAME,
-        identity.COOKIE,
-    }
-    name = header.partition("=")[0].strip()
-    if name not in ours:
-        response.cookies.load(header)
