@@ -8,7 +8,7 @@ from django.http import HttpResponse, HttpResponseBase, JsonResponse, StreamingH
 
 from strangler.django.edge import cookies
 from strangler.django.edge.client_headers import incoming
-from strangler.django.edge.proxy import Answered
+from strangler.django.edge.proxy import Answered, Broken
 from strangler.ports.headers import EXECUTED
 
 
@@ -27,7 +27,19 @@ def refusal(
 
 
 def relayed(answered: Answered, *, head: bool) -> HttpResponseBase:
-    """A service's answer, as it came, for the client."""
+    """A service's answer, as it came, for the client.
+
+    Raises:
+        Broken: no client could be given such an answer.
+    """
+    try:
+        return _relayed(answered, head=head)
+    except ValueError as error:
+        answered.discard()
+        raise Broken(f"an answer that can't be passed on: {error}", late=False) from error
+
+
+def _relayed(answered: Answered, *, head: bool) -> HttpResponseBase:
     response: HttpResponseBase
     if answered.rest is None:
         response = HttpResponse(answered.content, status=answered.status)
@@ -44,6 +56,8 @@ def relayed(answered: Answered, *, head: bool) -> HttpResponseBase:
             response.headers[name] = f"{response.headers[name]}, {value}"
         else:
             response.headers[name] = value
+    if answered.not_begun:
+        response.headers[EXECUTED] = "no"
     return response
 
 

@@ -23,9 +23,16 @@ BUFFER = 8 * 1024 * 1024
 CONNECT = 1.0
 """Seconds in which a connection has to be made."""
 
+CLIENTS = frozenset({400, 405, 413, 508})
+"""Refusals that are about what the client has asked for: asking elsewhere would be no better."""
+
 
 class NotSent(Exception):
     """Nothing has happened: no connection, or the service says that it has not begun."""
+
+
+class Refused(NotSent):
+    """The service has said that it will not: a word about this request, none about its health."""
 
 
 class Broken(Exception):
@@ -63,6 +70,11 @@ class Answered:
         """The first header of this name."""
         name = name.lower()
         return next((value for key, value in self.headers if key.lower() == name), None)
+
+    @property
+    def not_begun(self) -> bool:
+        """Does the service say that it has executed nothing?"""
+        return self.status >= 400 and self.header(EXECUTED) == "no"
 
     def discard(self) -> None:
         """Nobody wants the rest."""
@@ -107,6 +119,7 @@ class Upstream:
 
         Raises:
             NotSent: no replica could be reached, or the one that was says that it has not begun.
+            Refused: it says so of this request, and is well.
             Broken: no whole answer came.
         """
         start = next(self._turn)
@@ -128,9 +141,13 @@ class Upstream:
                 raise
             # The service never heard of it. On a connection of its own it will.
             answered = self._exchange(url, asked, Exchange(deadline), once=True)
-        if answered.status >= 400 and answered.header(EXECUTED) == "no":
+        if not 200 <= answered.status <= 599:
             answered.discard()
-            raise NotSent(f"{url}: it answered {answered.status}, and has not begun")
+            raise Broken(f"{url}: it answered {answered.status}, which is no status", late=False)
+        if answered.not_begun and answered.status not in CLIENTS:
+            answered.discard()
+            kind = Refused if answered.status < 500 else NotSent
+            raise kind(f"{url}: it answered {answered.status}, and has not begun")
         return answered
 
     def _exchange(
