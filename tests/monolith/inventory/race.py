@@ -24,7 +24,6 @@ from django.utils import timezone
 django.setup()
 
 from contracts.inventory import Item, OutOfStock, ReservationEnded  # noqa: E402 - needs the set-up
-from monolith.inventory.books import imbalances  # noqa: E402 - ditto
 from monolith.inventory.models import (  # noqa: E402 - ditto
     Allocation,
     Reason,
@@ -35,6 +34,7 @@ from monolith.inventory.models import (  # noqa: E402 - ditto
 from monolith.inventory.service import InventoryService  # noqa: E402 - ditto
 from monolith.inventory.stocking import adjust  # noqa: E402 - ditto
 from monolith.inventory.tasks import expire_reservations  # noqa: E402 - ditto
+from tests.monolith.inventory.books import imbalances  # noqa: E402 - ditto
 
 inventory = InventoryService()
 FIXED = uuid.UUID(int=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from monolith.inventory import models, seeding
-from monolith.inventory.books import imbalances
+from tests.monolith.inventory.books import imbalances
 
 pytestmark = pytest.mark.django_db
 SKUS = [f"SKU-{number}" for number in range(300)]

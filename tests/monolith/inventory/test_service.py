@@ -25,10 +25,10 @@ from contracts.inventory import (
     UnknownReservation,
 )
 from monolith.inventory import models
-from monolith.inventory.books import imbalances
 from monolith.inventory.service import HOLD, InventoryService, expire
 from monolith.inventory.stocking import NotOnHand, adjust
 from monolith.inventory.tasks import expire_reservations
+from tests.monolith.inventory.books import imbalances
 
 Put = Callable[..., None]
 Lapse = Callable[[UUID], None]

@@ -17,11 +17,11 @@ from contracts.money import Money
 from contracts.ordering import OrderState
 from monolith.catalog import service as catalog
 from monolith.inventory import models as inventory
-from monolith.inventory.books import imbalances
 from monolith.inventory.stocking import adjust
 from monolith.ordering import placing
 from monolith.ordering.models import Order
 from strangler.ports.context import Context, User, use
+from tests.monolith.inventory.books import imbalances
 from tests.monolith.ordering.faults import Faults
 
 RECEIVED = {"LAMP": 100, "DESK": 3}
