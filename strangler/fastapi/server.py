@@ -145,7 +145,7 @@ class _Draining(uvicorn.Server):
         self.cut_off = self.cut_off or bool(self.server_state.tasks)
 
     async def _close_listeners(self, sockets: list[socket.socket]) -> None:
-        """Stop listening, without hanging up on those who have connected and wait to be accepted."""
+        """Stop listening, without hanging up on those who wait to be accepted."""
         copies = [listener.dup() for listener in sockets]
         for server in self.servers:
             server.close()
