@@ -36,9 +36,19 @@ _SHARED: list[Any] = [
     _with_trace,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
+# No traceback shows what the variables of its frames hold: passwords are among them.
 _RENDERERS: dict[str, list[Any]] = {
-    "json": [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()],
-    "console": [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())],
+    "json": [
+        structlog.processors.ExceptionRenderer(
+            structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+        ),
+        structlog.processors.JSONRenderer(),
+    ],
+    "console": [
+        structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
+    ],
 }
 
 LOG_FORMAT = env.str("LOG_FORMAT", default="console" if DEBUG else "json")
