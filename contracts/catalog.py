@@ -35,6 +35,10 @@ class InvalidPrice(DeclaredError, status=400):
     reason: str
 
 
+class NotAllowed(DeclaredError, status=403):
+    """Only staff change prices."""
+
+
 class Catalog(Port, capability="catalog"):
     """What the shop sells."""
 
@@ -46,6 +50,6 @@ class Catalog(Port, capability="catalog"):
     def products(self, skus: list[str]) -> list[Product]:
         """The products with these SKUs, in that order; a SKU that nobody knows is left out."""
 
-    @command(idempotent=True, raises=[UnknownProduct, InvalidPrice])
+    @command(idempotent=True, raises=[NotAllowed, UnknownProduct, InvalidPrice])
     def reprice(self, sku: str, price: Money) -> Product:
-        """Sell this product at another price from now on."""
+        """Sell this product at another price from now on; it takes a user who is staff."""

@@ -12,7 +12,9 @@ from rest_framework.test import APIClient
 from contracts.money import Money
 from monolith.catalog import seeding, service
 from monolith.catalog.models import Product
+from strangler.ports.context import use
 from tests.monolith.catalog.samples import FILTERS, ORDERINGS, stock
+from tests.monolith.people import FOR_STAFF
 
 pytestmark = [pytest.mark.postgres, pytest.mark.usefixtures("on_postgres")]
 
@@ -52,7 +54,8 @@ def _nothing_is_lost_between_a_change_and_a_reprice() -> None:
     def reprice() -> None:
         for number in range(20):
             price = Money(Decimal(number + 1), "EUR")
-            service.CatalogService().reprice("SPADE-1", price)
+            with use(FOR_STAFF):
+                service.CatalogService().reprice("SPADE-1", price)
         connection.close()
 
     threads = [threading.Thread(target=work) for work in (change, reprice)]

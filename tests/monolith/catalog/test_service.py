@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -9,18 +9,33 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
 from contracts import catalog
-from contracts.catalog import InvalidPrice, UnknownProduct
+from contracts.catalog import InvalidPrice, NotAllowed, UnknownProduct
 from contracts.money import Money
 from monolith.catalog.models import Category, Product, searchable
 from monolith.catalog.service import CatalogService
+from strangler.ports.context import Context, use
+from tests.monolith.people import FOR_CUSTOMER, FOR_STAFF
 
 pytestmark = pytest.mark.django_db
 EUR = "EUR"
 
 
 @pytest.fixture
-def service() -> CatalogService:
-    return CatalogService()
+def service() -> Iterator[CatalogService]:
+    """As staff have it."""
+    with use(FOR_STAFF):
+        yield CatalogService()
+
+
+@pytest.mark.parametrize("context", [Context(), Context(caller="ordering"), FOR_CUSTOMER])
+def test_only_staff_change_prices_whoever_calls_for_them(
+    product: Callable[..., Product], service: CatalogService, context: Context
+):
+    product("HOE-1")
+
+    with use(context), pytest.raises(NotAllowed):
+        service.reprice("HOE-1", Money(Decimal(1), EUR))
+    assert service.product("HOE-1").price.amount == Decimal("9.99")
 
 
 def test_a_product_as_others_see_it(product: Callable[..., Product], service: CatalogService):

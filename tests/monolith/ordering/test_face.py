@@ -14,8 +14,10 @@ from contracts.inventory import OutOfStock
 from contracts.money import Money
 from monolith.catalog.service import CatalogService
 from monolith.ordering import models, placing
+from strangler.ports.context import use
 from strangler.ports.errors import ConnectionLost, TimedOut, Unreachable
 from tests.monolith.ordering.faults import Faults
+from tests.monolith.people import FOR_STAFF
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("shop")]
 URL = "/api/ordering/orders"
@@ -58,7 +60,8 @@ def test_an_order_shows_what_it_was_sold_at(clients: Clients, audit: Audit):
         "placed_at": order["placed_at"],
     }
     assert order["placed_at"].endswith("Z")
-    CatalogService().reprice("LAMP", Money(Decimal(99), "EUR"))
+    with use(FOR_STAFF):
+        CatalogService().reprice("LAMP", Money(Decimal(99), "EUR"))
     assert clients["cleo"].get(f"{URL}/{order['id']}").json() == order
     audit()
 
