@@ -13,5 +13,5 @@ class ProjectConfig(AppConfig):
     verbose_name = "Shop"
 
     def ready(self) -> None:
-        """Make the Celery app the current one, so that ``shared_task`` finds it."""
-        from monolith.config import celery  # noqa: F401, PLC0415 -- settings must be ready first
+        """Make the Celery app the current one, so that ``shared_task`` finds it; add our checks."""
+        from monolith.config import celery, checks  # noqa: F401, PLC0415 -- settings must be ready first

@@ -5,12 +5,40 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest
+from rest_framework.exceptions import Throttled
 
 from monolith.identity import sessions
 from monolith.identity.models import User
+from monolith.identity.throttling import forgive, password_attempt
+
+
+class LoginForm(AdminAuthenticationForm):
+    """Name and password, with as many guesses as the API allows."""
+
+    def clean(self) -> dict[str, Any]:
+        """Count the attempt; it is taken back if name and password fit."""
+        username = self.cleaned_data.get("username")
+        if self.request is None or not username:
+            return super().clean()
+        try:
+            attempts = password_attempt(self.request, username)
+        except Throttled as error:
+            raise ValidationError(
+                "Too many attempts: try again in %(wait)s seconds.",
+                code="throttled",
+                params={"wait": error.wait},
+            ) from None
+        cleaned = super().clean()
+        forgive(attempts)
+        return cleaned
+
+
+admin.site.login_form = LoginForm
 
 
 class CreationForm(AdminUserCreationForm):

@@ -5,17 +5,21 @@ from __future__ import annotations
 import hashlib
 import time
 
+from django.conf import settings
 from django.core.cache import cache
+from django.http import HttpRequest
 from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
+from monolith.identity.models import User
+
 WINDOW = 60
 
 
-def address(request: Request) -> str:
+def address(request: Request | HttpRequest) -> str:
     """Where a request comes from, as far as the proxies in front may be believed."""
-    return str(BaseThrottle().get_ident(request))
+    return str(BaseThrottle().get_ident(request))  # it looks into META only
 
 
 class Attempts:
@@ -52,3 +56,28 @@ class Attempts:
             cache.decr(self._key)
         except ValueError:  # ditto
             return
+
+
+def password_attempt(request: Request | HttpRequest, username: str) -> list[Attempts]:
+    """Count an attempt at somebody's password, by whom it aims at and by where it comes from.
+
+    Every door counts the same, so that nobody has more guesses at another one.
+
+    Raises:
+        Throttled: it is one too many.
+    """
+    limit = settings.IDENTITY["LOGIN_FAILURES"]
+    source, target = address(request), User.normalize_username(username)
+    attempts = [
+        Attempts("password", source, target, limit=limit),
+        Attempts("password", source, limit=10 * limit),
+    ]
+    for attempt in attempts:
+        attempt.count()
+    return attempts
+
+
+def forgive(attempts: list[Attempts]) -> None:
+    """Take back an attempt that turned out well."""
+    for attempt in attempts:
+        attempt.forgive()

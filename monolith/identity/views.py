@@ -21,7 +21,7 @@ from monolith.identity.serializers import (
     RefreshSerializer,
     RegistrationSerializer,
 )
-from monolith.identity.throttling import Attempts, address
+from monolith.identity.throttling import Attempts, address, forgive, password_attempt
 
 
 class Open(APIView):
@@ -59,9 +59,9 @@ class Token(Open):
         """Begin a session with name and password."""
         body = LoginSerializer(data=request.data)
         body.is_valid(raise_exception=True)
-        attempts = _password_attempts(request, body.validated_data["username"])
+        attempts = password_attempt(request, body.validated_data["username"])
         pair = service.log_in(**body.validated_data)
-        _forgive(attempts)
+        forgive(attempts)
         return Response(PairSerializer(pair).data)
 
 
@@ -114,9 +114,9 @@ class Password(APIView):
         user = _account(request)
         body = PasswordChangeSerializer(data=request.data, context={"user": user})
         body.is_valid(raise_exception=True)
-        attempts = _password_attempts(request, user.username)
+        attempts = password_attempt(request, user.username)
         pair = service.change_password(user, **body.validated_data)
-        _forgive(attempts)
+        forgive(attempts)
         return Response(PairSerializer(pair).data)
 
 
@@ -135,21 +135,3 @@ def _account(request: Request) -> User:
     if user is None:
         raise NotAuthenticated("This account is not active any more.")
     return user
-
-
-def _password_attempts(request: Request, username: str) -> list[Attempts]:
-    """Count an attempt at somebody's password, by whom it aims at and by where it comes from."""
-    limit = settings.IDENTITY["LOGIN_FAILURES"]
-    source, target = address(request), User.normalize_username(username)
-    attempts = [
-        Attempts("password", source, target, limit=limit),
-        Attempts("password", source, limit=10 * limit),
-    ]
-    for attempt in attempts:
-        attempt.count()
-    return attempts
-
-
-def _forgive(attempts: list[Attempts]) -> None:
-    for attempt in attempts:
-        attempt.forgive()

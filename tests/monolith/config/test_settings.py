@@ -72,8 +72,14 @@ def test_production_is_what_deploying_wants(tmp_path: Path):
     )
     assert run("-c", kit, str(tmp_path / "keys")).returncode == 0
 
-    done = run("manage.py", "check", "--deploy", "--fail-level", "WARNING", **environment)
+    check = ("manage.py", "check", "--deploy", "--fail-level", "WARNING")
+    done = run(*check, **environment)
 
+    assert done.returncode == 1
+    assert "1 issue (0 silenced)" in done.stderr
+    assert "Set REDIS_URL" in done.stderr
+    environment["REDIS_URL"] = "redis://127.0.0.1:1/0"
+    done = run(*check, **environment)
     assert done.returncode == 0, done.stderr
     assert "no issues (0 silenced)" in done.stdout
     found = read("ALLOWED_HOSTS", "SECURE_SSL_REDIRECT", "CELERY_TASK_ALWAYS_EAGER", **environment)
@@ -101,6 +107,26 @@ def test_logs_are_json_in_production(tmp_path: Path):
     assert (second["event"], second["sku"], second["logger"]) == ("sold", "HOE-1", "shop")
     assert third["exception"][0]["exc_value"] == "why"
     assert (fourth["trace"], fourth["span"]) == ("a" * 32, "b" * 16)
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_a_traceback_in_the_log_shows_no_variables(tmp_path: Path, form: str):
+    environment = {**PRODUCTION, "IDENTITY_KEYS": "k.json", "VAR": str(tmp_path)}
+    code = (
+        "import sys, django; django.setup(); "
+        "from django.test import Client; from monolith.identity import service; "
+        "client = Client(raise_request_exception=False, headers={'host': 'shop.example'}); "
+        "body = {'username': 'ada', 'password': sys.argv[1]}; "
+        "answer = client.post('/api/identity/token', body, 'application/json', secure=True); "
+        "assert answer.status_code == 500, answer.content"
+    )
+    # There are no tables: looking for the user is the fault.
+    done = run("-c", code, "only-in-" + "the-film", **environment, LOG_FORMAT=form)
+
+    assert done.returncode == 0, done.stderr
+    assert "no such table" in done.stderr
+    assert "only-in-" not in done.stderr
+    assert '"locals"' not in done.stderr
 
 
 def test_development_needs_no_environment_at_all(tmp_path: Path):

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 from rest_framework.test import APIClient
 
@@ -153,6 +154,32 @@ def test_guessing_passwords_is_throttled_and_says_for_how_long(
 
     monkeypatch.setattr("monolith.identity.throttling.time.time", lambda: 1_000_000_080.0)
     assert log_in().status_code == 200
+
+
+def test_the_admin_s_door_counts_as_the_api_s(
+    user: Callable[..., User], settings: Any, monkeypatch: pytest.MonkeyPatch
+):
+    def enter(password: str = PASSWORD) -> Any:
+        body = {"username": "ada", "password": password}
+        return Client().post("/admin/login/?next=/admin/", body)
+
+    user("ada", is_staff=True)
+    monkeypatch.setattr("monolith.identity.throttling.time.time", lambda: 1_000_000_020.0)
+    settings.IDENTITY = {**settings.IDENTITY, "LOGIN_FAILURES": 4}
+    assert [enter().status_code for _ in range(6)] == [302] * 6
+    for _ in range(2):
+        assert "Too many attempts" not in enter("wrong").content.decode()
+        assert log_in(password="wrong").status_code == 401
+
+    refused = enter()
+
+    assert refused.status_code == 200
+    assert "Too many attempts: try again in 60 seconds." in refused.content.decode()
+    assert "sessionid" not in refused.cookies
+    assert log_in().status_code == 429
+
+    monkeypatch.setattr("monolith.identity.throttling.time.time", lambda: 1_000_000_080.0)
+    assert enter().status_code == 302
 
 
 def test_guessing_at_many_names_is_throttled_too(
