@@ -56,6 +56,18 @@ def http(name: str) -> Http:
     return Http(conf.manifest().capabilities[name].service)
 
 
+def faithful(meta: Mapping[str, Any]) -> bool:
+    """Can a request be put to a service with every header as the monolith has had it?
+
+    A question with a header left out is another question, which may well get another answer.
+    """
+    return all(
+        value.isascii() and value.isprintable()
+        for _, value in outgoing(meta, host="", secure=False)
+        if type(value) is str
+    )
+
+
 def service(work: Work, capability: Capability) -> Answer:
     """The service's answer, asked as a client would be carried there, but for the mark.
 
@@ -72,11 +84,7 @@ def service(work: Work, capability: Capability) -> Answer:
         context=work.context,
         left=timeout,
     )
-    sent = {
-        name.title(): value
-        for name, value in asked.headers
-        if name != "accept-encoding" and value.isascii() and value.isprintable()
-    }
+    sent = {name.title(): value for name, value in asked.headers if name != "accept-encoding"}
     request = Request(
         path=question.target,
         headers=sent,

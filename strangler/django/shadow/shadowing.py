@@ -132,7 +132,9 @@ def _chosen(request: HttpRequest, match: Match) -> bool:
     except TableUnusable:
         return False
     meta = request.META
-    return _length(meta) <= asking.LARGEST and not any(key in meta for key in _CONDITIONAL)
+    if _length(meta) > asking.LARGEST or any(key in meta for key in _CONDITIONAL):
+        return False
+    return asking.faithful(meta)
 
 
 @cache

@@ -91,6 +91,7 @@ def request(
     )
     trace = context.trace.child() if context.trace is not None else Trace.begin()
     headers = {
+        "Content-Type": "application/json",
         names.CONTEXT: token,
         names.DEADLINE: f"{left:.3f}",
         names.DIGEST: digest(method.port),

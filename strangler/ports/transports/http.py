@@ -129,8 +129,6 @@ class _Replica:
         ]
         if "Host" not in request.headers:
             lines.append(f"Host: {self._host}")
-        if "Content-Type" not in request.headers:
-            lines.append("Content-Type: application/json")
         for name, value in request.headers.items():
             if not (value.isascii() and value.isprintable()):
                 raise ValueError(f"the header {name} can't hold {value!r}")

@@ -51,9 +51,8 @@ class Httpx:
 async def _ask(url: str, request: Request) -> Answer:
     left = max(request.deadline - time.monotonic(), 0.001)
     timeout = httpx.Timeout(left, connect=min(left, CONNECT))
-    headers = request.headers | {"Content-Type": "application/json"}
     sent = _client().post(
-        url + request.path, content=request.body, headers=headers, timeout=timeout
+        url + request.path, content=request.body, headers=request.headers, timeout=timeout
     )
     try:
         async with asyncio.timeout(left):

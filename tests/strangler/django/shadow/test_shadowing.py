@@ -139,6 +139,25 @@ def test_a_declared_post_is_asked_with_its_body(shop: Edge, tee: Inline) -> None
     assert tallies() == {"difference": 1}
 
 
+def test_a_post_without_a_content_type_is_asked_without_one(shop: Edge, tee: Inline) -> None:
+    shop.ask("POST", "/weather/search", body=b"rome")
+    seen = shop.service.seen[0]
+    assert (seen.body, seen.header("Content-Type")) == (b"rome", None)
+
+
+@pytest.mark.parametrize("name", ["Content-Type", "Accept", "X-Tenant"])
+def test_a_question_that_can_t_be_put_as_it_was_is_not_compared(
+    shop: Edge, tee: Inline, name: str
+) -> None:
+    assert shop.ask("POST", "/weather/search", {name: "caf\xe9"}, b"rome").status < 500
+    assert tee.works == []
+    assert shop.service.seen == []
+    # A service gets no cookies, so they need not fit.
+    shop.ask("POST", "/weather/search", {"Cookie": "a=caf\xe9"}, b"rome")
+    assert len(tee.works) == 1
+    assert shop.service.seen
+
+
 def test_noise_is_no_difference(shop: Edge, tee: Inline) -> None:
     number = itertools.count()
 
