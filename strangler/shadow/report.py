@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, urlencode
 import msgspec
 
 from strangler.manifest.jsonpath import JsonPath, Key
+from strangler.ports.credentials import speaks_of_one
 from strangler.shadow.compare import ABSENT, Difference, Kind
 from strangler.shadow.judge import Outcome, Verdict
 
@@ -72,7 +73,8 @@ def example(
 ) -> dict[str, Any]:
     """One case of a finding, ready to be stored as JSON: what was asked, and both values.
 
-    What the manifest says to redact is gone from it, and it is of bounded size.
+    What the manifest says to redact is gone from it, and so is whatever has a name that speaks of a
+    credential; and it is of bounded size.
     """
     return {
         "asked": f"{question.method} {_redacted_target(question.target, redact)}"[:_LONGEST],
@@ -208,7 +210,9 @@ def _value(value: object, keys: tuple[Key, ...], redact: Sequence[JsonPath]) -> 
 
 
 def _redacted(value: object, keys: tuple[Key, ...], redact: Sequence[JsonPath]) -> object:
-    if any(path.covers(keys) for path in redact):
+    if any(path.covers(keys) for path in redact) or any(
+        isinstance(key, str) and speaks_of_one(key) for key in keys
+    ):
         return REDACTED
     if isinstance(value, dict):
         return {name: _redacted(item, (*keys, name), redact) for name, item in value.items()}
@@ -232,13 +236,11 @@ def _redacted_body(question: Question, redact: Sequence[JsonPath]) -> Any:
 
 
 def _redacted_target(target: str, redact: Sequence[JsonPath]) -> str:
-    """The target, without the query parameters that are named like a redacted field."""
-    path, mark, query = target.partition("?")
+    """The target, without the query parameters that are named like what is redacted in a body."""
+    path, _, query = target.partition("?")
     names = {path.name for path in redact}
-    if not mark or not names:
-        return target
+    given = parse_qsl(query, keep_blank_values=True)
     pairs = [
-        (name, REDACTED if name in names else value)
-        for name, value in parse_qsl(query, keep_blank_values=True)
+        (name, REDACTED if name in names or speaks_of_one(name) else value) for name, value in given
     ]
-    return f"{path}?{urlencode(pairs, safe='[]')}"
+    return f"{path}?{urlencode(pairs, safe='[]')}" if pairs != given else target

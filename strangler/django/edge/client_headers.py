@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from strangler.ports.credentials import speaks_of_one
+
 Headers = Sequence[tuple[str, str]]
 
 
@@ -30,7 +32,7 @@ def outgoing(
             name = "content-type"
         else:
             continue
-        if name in _CONNECTION or name in nominated or secret(name):
+        if name in _CONNECTION or name in nominated or speaks_of_one(name):
             continue
         kept.append((name, value))
     address = meta.get("REMOTE_ADDR", "")
@@ -42,11 +44,6 @@ def outgoing(
         ("x-forwarded-proto", "https" if secure else "http"),
     ]
     return kept
-
-
-def secret(name: str) -> bool:
-    """Does a header's name (lower case) speak of a credential?"""
-    return any(word in name for word in _SECRET)
 
 
 def incoming(headers: Headers) -> Iterator[tuple[str, str]]:
@@ -74,7 +71,3 @@ _CONNECTION = frozenset(
     }
 )  # fmt: skip
 _OURS = frozenset({"date", "server", "via", "content-length", "traceparent", "tracestate"})
-_SECRET = (
-    "authorization", "cookie", "token", "api-key", "apikey", "secret", "password", "session",
-    "csrf", "xsrf", "credential", "x-strangler",
-)  # fmt: skip

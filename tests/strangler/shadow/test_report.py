@@ -64,6 +64,28 @@ def test_a_query_parameter_named_like_a_redacted_field_is_redacted() -> None:
     assert shown(difference({"a": 1}, {"a": 2}), target="/x?page=2")["asked"] == "POST /x?page=2"
 
 
+@pytest.mark.parametrize(
+    "name", ["password", "accessToken", "api_key", "X-JWT", "Assertion"]
+)
+def test_credentials_never_get_out_though_nobody_named_them(name: str) -> None:
+    asked = json.dumps({"deep": [{name: "s3cr3t"}], "n": 1}).encode()
+    for one, other in (
+        ({name: "s3cr3t"}, {name: "5ecret"}),
+        ({name: {"of": ["s3cr3t"]}}, {name: {"of": ["5ecret"]}}),
+        ({"a": 1}, {"a": [{"deep": {name: "5ecret"}}]}),
+    ):
+        known = shown(difference(one, other), target=f"/x?{name}=s3cr3t&page=2", body=asked)
+        assert "s3cr3t" not in json.dumps(known)
+        assert "5ecret" not in json.dumps(known)
+        assert known["asked"] == f"POST /x?{name}={REDACTED}&page=2"
+        assert known["body"] == {"deep": [{name: REDACTED}], "n": 1}
+
+
+def test_a_target_without_credentials_stays_as_it_was_written() -> None:
+    target = "/x?b=%7E&&a"
+    assert shown(difference({"a": 1}, {"a": 2}), target=target)["asked"] == f"POST {target}"
+
+
 def test_a_body_that_can_t_be_redacted_is_not_kept() -> None:
     known = shown(difference({"a": 1}, {"a": 2}), body=b"email=ann@shop", content_type="text/plain")
     assert known["body"] == "14 bytes of text/plain"
