@@ -17,7 +17,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from strangler.django.edge.client_headers import secret
 from strangler.django.edge.proxy import Answered, Asked, Broken, NotSent, Upstream
 from tests.strangler.django.faults import Faults, faults, hang, reply
 
@@ -165,24 +164,6 @@ def test_a_certificate_is_looked_at(certificate: Path) -> None:
     thread.join(5)
     listener.close()
     assert heard == []
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("authorization", True),
-        ("x-api-key", True),
-        ("cookie", True),
-        ("x-csrftoken", True),
-        ("x-strangler-context", True),
-        ("accept", False),
-        ("x-tenant", False),
-        ("idempotency-key", False),
-        ("x-request-id", False),
-    ],
-)
-def test_what_speaks_of_a_credential(name: str, *, expected: bool) -> None:
-    assert secret(name) is expected
 
 
 def test_a_body_is_sent_with_its_length(service: Faults) -> None:
