@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from django.conf import settings as django_settings
+from django.contrib.auth import get_user
 from django.core.signals import setting_changed
 from django.http import HttpRequest, HttpResponseBase
 from django.http.cookie import parse_cookie
@@ -15,6 +16,7 @@ from django.utils.module_loading import import_string
 
 from strangler.django import conf
 from strangler.ladder import COHORTS
+from strangler.manifest.values import SAFE
 from strangler.ports.context import User
 from strangler.routing import cohorts
 
@@ -46,16 +48,34 @@ def logged_in(request: HttpRequest) -> User | None:
 def forged(request: HttpRequest) -> HttpResponseBase | None:
     """Django's own refusal of an unsafe request that another site may have made a browser send.
 
-    Only a request whose user is known by a session cookie can be forged so; one that names its
-    user by a header is let through, as it is where the monolith answers.
+    Only a request whose user is known by a session cookie can be forged so. One whose user would
+    be the same without any cookie, by a bearer token say, is let through, as it is where the
+    monolith answers; a credential that is not what the user is known by changes nothing.
     """
-    if django_settings.SESSION_COOKIE_NAME not in request.COOKIES:
+    if request.method in SAFE or django_settings.SESSION_COOKIE_NAME not in request.COOKIES:
         return None
-    if "HTTP_AUTHORIZATION" in request.META or user(request) is None:
+    known = user(request)
+    if known is None or user(_without_cookies(request)) == known:
         return None
     check = CsrfViewMiddleware(_unreachable)
     check.process_request(request)
     return check.process_view(request, _unreachable, (), {})
+
+
+def _without_cookies(request: HttpRequest) -> HttpRequest:
+    """The request as a client would have made it that keeps no cookies, and so has no session."""
+    # Not copy.copy: that is Django's way of pickling one, which loses the body.
+    bare: Any = object.__new__(type(request))
+    bare.__dict__.update(request.__dict__)
+    for cached in ("headers", "_cached_user", "_acached_user"):
+        bare.__dict__.pop(cached, None)
+    bare.META = {key: value for key, value in request.META.items() if key != "HTTP_COOKIE"}
+    bare.environ = bare.META
+    bare.COOKIES = {}
+    if (session := getattr(request, "session", None)) is not None:
+        bare.session = type(session)()
+        bare.user = get_user(bare)
+    return bare  # type: ignore[no-any-return]
 
 
 def _unreachable(_request: HttpRequest) -> HttpResponseBase:

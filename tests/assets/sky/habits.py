@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
+from strangler.django.edge.identity import logged_in
 from strangler.ports.context import User
 
 
@@ -13,6 +14,11 @@ def by_header(request: HttpRequest) -> User | None:
     """A project that knows its users by a header of its own."""
     who = request.headers.get("X-Who")
     return User(who, ("guest",)) if who else None
+
+
+def by_either(request: HttpRequest) -> User | None:
+    """By that header, or else by their session."""
+    return by_header(request) or logged_in(request)
 
 
 def greedy(

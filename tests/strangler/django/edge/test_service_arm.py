@@ -218,15 +218,26 @@ class TestForgery:
         stale = {"Cookie": "sessionid=long-forgotten"}
         assert shop.ask("POST", "/weather/rome", stale, b"{}").arm == "service"
 
-    def test_nor_does_one_that_names_itself_by_a_header(self, shop: Edge) -> None:
+    @pytest.mark.parametrize("credential", ["Basic YTpi", "Bearer x", ""])
+    def test_a_header_by_which_nobody_is_known_opens_nothing(
+        self, shop: Edge, credential: str
+    ) -> None:
+        evil = {"Origin": "https://evil.example", "Authorization": credential}
+        said = shop.ask("POST", "/weather/rome", log_in(shop) | evil, b"{}")
+        assert (said.status, shop.service.hits) == (403, 0)
+
+    def test_one_that_names_itself_by_a_header_needs_none(self, shop: Edge, settings: Any) -> None:
+        settings.STRANGLER = settings.STRANGLER | {"IDENTIFY": "tests.assets.sky.habits.by_either"}
+        shop.begin()
         session = log_in(shop)
         del session["X-CSRFToken"]
-        named = session | {"Authorization": "Bearer x"}
-        assert shop.ask("POST", "/weather/rome", named, b"{}").arm == "service"
-
-
-def said_kind(method: str, target: str) -> str:
-    return "query" if (method, target) == ("POST", "/weather/search") else "command"
+        elsewhere = session | {"Origin": "https://app.example"}
+        body = b'{"whole": true}'
+        said = shop.ask("POST", "/weather/rome", elsewhere | {"X-Who": "cara"}, body)
+        assert said.arm == "service"
+        (seen,) = shop.service.seen
+        assert (seen.body, proved(shop, seen).user) == (body, User("cara", ("guest",)))
+        assert shop.ask("POST", "/weather/rome", elsewhere, body).status == 403
 
 
 class TestWhatComesBack:
