@@ -21,8 +21,8 @@ from strangler.django import conf
 from strangler.django.edge import identity
 from strangler.django.edge.answers import refusal, relayed
 from strangler.django.edge.client_headers import Headers, outgoing
-from strangler.django.edge.proxy import Answered, Asked, Broken, NotSent, Upstream
-from strangler.django.edge.spool import Spool, TooLarge
+from strangler.django.edge.proxy import Answered, Asked, Broken, NotSent, Refused, Upstream
+from strangler.django.edge.spool import Spool, TooLarge, Unreadable
 from strangler.django.ports import placing
 from strangler.ladder import Arm
 from strangler.manifest import Capability
@@ -83,7 +83,9 @@ def answer(
     try:
         spool = Spool(request)
     except TooLarge as error:
-        return Outcome(refusal(413, "TooLarge", str(error)))
+        raise Unfit(refusal(413, "TooLarge", str(error))) from error
+    except Unreadable as error:
+        raise Unfit(refusal(400, "InvalidRequest", str(error))) from error
     except RawPostDataException as error:
         raise ImproperlyConfigured(f"{request.method} {request.path}: {error}") from error
     outcome = _answer(request, service(name), kind, spool, target=target, context=context)

@@ -24,11 +24,16 @@ class TooLarge(ValueError):
 
 class Spool:
     """The whole body of one request.
+class Unreadable(ValueError):
+    """The body does not come as its framing says: a malformed chunk, or a client that has gone."""
+
+
 
     Raises:
         TooLarge: it is larger than ``LIMIT``.
         RawPostDataException: a middleware before this one has consumed it.
     """
+        Unreadable: it can't be read to its end.
 
     def __init__(self, request: HttpRequest) -> None:
         self._request = request
@@ -63,9 +68,13 @@ class Spool:
 
     def _take(self, stream: Any, most: int) -> None:
         file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115  # see close()
-        while self.size < most and (chunk := stream.read(min(_CHUNK, most - self.size))):
-            file.write(chunk)
-            self.size += len(chunk)
+        try:
+            while self.size < most and (chunk := _read(stream, min(_CHUNK, most - self.size))):
+                file.write(chunk)
+                self.size += len(chunk)
+        except BaseException:
+            file.close()
+            raise
         if self.size > IN_MEMORY:
             self._file = file
             return
@@ -110,6 +119,13 @@ class Spool:
 
 def _length(meta: dict[str, Any]) -> int:
     try:
+def _read(stream: Any, size: int) -> bytes:
+    try:
+        return bytes(stream.read(size))
+    except Exception as error:  # each server has errors of its own for this
+        raise Unreadable("the body can't be read: it is malformed, or was broken off") from error
+
+
         return max(0, int(meta.get("CONTENT_LENGTH") or 0))
     except ValueError:
         return 0

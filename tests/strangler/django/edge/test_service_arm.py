@@ -13,6 +13,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.contrib.auth import get_user_model
 from django.http import HttpResponse
+from gunicorn.http.errors import InvalidChunkSize
 
 from strangler.django.edge import cookies, proxy, service_arm, spool
 from strangler.ladder import Stage
@@ -188,6 +189,16 @@ class TestBodies:
 
 class TestForgery:
     """Another site makes a browser send its session's cookie."""
+
+    def test_one_that_breaks_its_framing_is_refused(self, shop: Edge) -> None:
+        class Malformed(io.BytesIO):
+            def read(self, size: int | None = -1, /) -> bytes:
+                raise InvalidChunkSize(b"-2")
+
+        chunked = {"wsgi.input": Malformed(), "wsgi.input_terminated": True}
+        said = shop.ask("PUT", "/weather/rome", {"Transfer-Encoding": "chunked"}, **chunked)
+        assert (said.status, said.json()["error"]) == (400, "InvalidRequest")
+        assert shop.service.hits == 0
 
     @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
     @pytest.mark.parametrize("target", ["/weather/rome", "/weather/search"])
