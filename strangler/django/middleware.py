@@ -30,7 +30,7 @@ from strangler.django.shadow import shadowing
 from strangler.django.shadow.asking import INSIDE
 from strangler.django.shadow.readonly import read_only
 from strangler.ladder import Arm
-from strangler.manifest.values import SAFE
+from strangler.manifest.values import SAFE, UNSAFE
 from strangler.ports import runtime
 from strangler.ports.context import Context, Trace, use
 from strangler.ports.headers import ARM, CONTEXT, FORCE, INTERNAL, REASON, face
@@ -50,6 +50,7 @@ _INTERNAL: Final = frozenset(map(_key, INTERNAL))
 _CONTEXT: Final = _key(CONTEXT)
 _FORCE: Final = _key(FORCE)
 _PORTS: Final = "/_strangler/"
+_KNOWN: Final = {"CONNECT", "TRACE"}
 
 CARRIED: Final = "carried"
 """Why the monolith answers what another kit party has brought: one carry at most."""
@@ -101,7 +102,7 @@ class EdgeMiddleware:
             if unmarked:
                 context: Context = Outside(request, self._sticky)
             else:
-                context = self._marked(request, match, kind)
+                context = self._marked(request, match, kind, where)
         except _Refused as refused:
             return refused.response
         if match is not None:
@@ -131,11 +132,24 @@ class EdgeMiddleware:
 
     def _kind(self, request: HttpRequest, match: Match | None, where: Target) -> Kind:
         method = request.method or "GET"
+        """Is this a query or a command?
+
+        Raises:
+            _Refused: its method is none that a capability knows.
+        """
         if match is None:
             return Kind.QUERY if method in SAFE else Kind.COMMAND
         return self._routes.kind(match, method, canonical(where.path))
+        if method not in SAFE and method not in UNSAFE:
+            # Neither arm has a use for it, and what some server on the way makes of it is its own.
+            status = 405 if method in _KNOWN else 501
+            refused = refusal(status, "MethodNotAllowed", f'Method "{method}" not allowed.')
+            refused.headers["Allow"] = ", ".join((*SAFE, *UNSAFE))
+            raise _Refused(refused)
 
-    def _marked(self, request: HttpRequest, match: Match | None, kind: Kind) -> Context:
+    def _marked(
+        self, request: HttpRequest, match: Match | None, kind: Kind, where: Target
+    ) -> Context:
         """The context of a request that carries something of the kit's, which is taken off it.
 
         Raises:
@@ -148,14 +162,16 @@ class EdgeMiddleware:
             return inside
         try:
             if token := carried.get(_CONTEXT):
-                return self._party(request, token, match, kind)
+                return self._party(request, token, match, kind, where)
             if token := carried.get(_FORCE):
                 return Outside(request, self._sticky, forced=self._forced(token, kind))
         except TokenRefused as refused:
             raise _Refused(refusal(403, "TokenRefused", refused.reason)) from refused
         return Outside(request, self._sticky)
 
-    def _party(self, request: HttpRequest, token: str, match: Match | None, kind: Kind) -> Context:
+    def _party(
+        self, request: HttpRequest, token: str, match: Match | None, kind: Kind, where: Target
+    ) -> Context:
         """What another kit party says about its request.
 
         Raises:
@@ -172,6 +188,7 @@ class EdgeMiddleware:
             once=once,
             body=request.body if once else None,
             replays=runtime.wiring.replays,
+            target=str(where),
         )
         if context.shadow and once:
             message = "a shadow request changes nothing; this is a command"
@@ -206,44 +223,65 @@ class EdgeMiddleware:
         """Answer a request of a capability on the arm that the table says, and say which it was."""
         began = time.monotonic()
         name = match.capability
-        outside = isinstance(context, Outside)
-        decides = outside and self._decides
+        decides = isinstance(context, Outside) and self._decides
         with placing.pinned(), use(context):
             arm, reason = Arm.MONOLITH, CARRIED
             if decides:
                 call = Call(name, kind, context.cohort or 0, context.forced.get(name))
                 decision = placing.place(call)
                 arm, reason = decision.arm, str(decision.reason)
-            failed = fallback = False
-            response: HttpResponseBase | None = None
-            answering = arm
+            ready: service_arm.Ready | None = None
             if arm is Arm.SERVICE:
-                outcome = service_arm.answer(
-                    request, name, kind, target=str(where), context=context
-                )
-                response, failed = outcome.response, outcome.failed
-                if response is None:
-                    answering, reason, fallback = Arm.MONOLITH, FALLBACK, True
-                    with closing(outcome):
-                        response = self._here(request, context)
-            else:
-                sample = shadowing.sample(request, match, kind, where, context) if outside else None
-                response = self._here(request, context)
-                failed = response.status_code >= 500
-                if sample is not None:
-                    sample.offer(response)
-        if decides:
-            observations.record(
-                name, arm, kind, seconds=time.monotonic() - began, failed=failed, fallback=fallback
-            )
-        response.headers[ARM] = str(answering)  # a WSGI server wants a str and no subclass
-        response.headers[REASON] = str(reason)
+                try:
+                    ready = service_arm.ready(request)
+                except service_arm.Unfit as unfit:
+                    # Neither arm has answered, nor failed.
+                    return unfit.response
+            answering: Arm | None = arm
+            failed, fallback = True, False
+            try:
+                if ready is not None:
+                    outcome = service_arm.answer(
+                        request, name, kind, ready, target=str(where), context=context
+                    )
+                    response, failed = outcome.response, outcome.failed
+                    answering = arm if outcome.answered else None
+                    if response is None:
+                        answering, reason, fallback = Arm.MONOLITH, FALLBACK, True
+                        with closing(outcome):
+                            response = self._here(request, context)
+                else:
+                    response, failed = self._by_monolith(request, match, kind, where, context)
+            finally:
+                if decides:
+                    observations.record(
+                        name,
+                        arm,
+                        kind,
+                        seconds=time.monotonic() - began,
+                        failed=failed,
+                        fallback=fallback,
+                    )
+        if answering is not None:
+            response.headers[ARM] = str(answering)  # a WSGI server wants a str and no subclass
+            response.headers[REASON] = str(reason)
         if context.trace is not None:
             response.headers["traceparent"] = context.trace.header
         if isinstance(context, Outside) and context.found.cookie is not None:
             identity.give(response, context.found.cookie, secure=request.is_secure())
         return response
 
+
+    def _by_monolith(
+        self, request: HttpRequest, match: Match, kind: Kind, where: Target, context: Context
+    ) -> tuple[HttpResponseBase, bool]:
+        """The monolith's answer where it is its turn, compared if it is sampled; has it failed?"""
+        outside = isinstance(context, Outside)
+        sample = shadowing.sample(request, match, kind, where, context) if outside else None
+        response = self._here(request, context)
+        if sample is not None:
+            sample.offer(response)
+        return response, response.status_code >= 500
 
 def _keyring() -> Keyring:
     keyring = runtime.wiring.keyring

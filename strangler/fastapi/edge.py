@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from typing import Final
+from urllib.parse import quote
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -32,7 +33,8 @@ class EdgeMiddleware:
 
     Whoever comes past the edge is refused: the service does not know the client's credentials, and
     takes nobody's word for who the client is. A command's token is good for one delivery of one
-    body, and a command of a shadow is refused. Every refusal says that nothing was executed.
+    body at one target, and a command of a shadow is refused. Every refusal says that nothing was
+    executed.
 
     Paths that are none of the capability's do not exist, but for those in ``OPEN``, which tell
     nothing of anybody. So a route outside the manifest's is never served unproved.
@@ -121,6 +123,7 @@ class EdgeMiddleware:
                 action=names.face(self._capability, scope["method"]),
                 once=once,
                 body=body,
+                target=_target(scope),
                 replays=runtime.wiring.replays,
             )
         except TokenRefused as refused:
@@ -138,6 +141,13 @@ class EdgeMiddleware:
             deadline=due(headers.get(names.DEADLINE), arrived),
             trace=Trace.continued(headers.get("traceparent"), headers.get("tracestate")),
         )
+
+
+def _target(scope: Scope) -> str:
+    """Path and query string as they stand in the request line, one character for each byte."""
+    path = (scope.get("raw_path") or quote(scope["path"]).encode()).decode("latin-1")
+    query = scope["query_string"].decode("latin-1")
+    return f"{path}?{query}" if query else path
 
 
 def _unproved(reason: str) -> Refusal:

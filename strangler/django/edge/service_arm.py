@@ -88,8 +88,13 @@ def answer(
         raise Unfit(refusal(400, "InvalidRequest", str(error))) from error
     except RawPostDataException as error:
         raise ImproperlyConfigured(f"{request.method} {request.path}: {error}") from error
-    outcome = _answer(request, service(name), kind, spool, target=target, context=context)
-    if outcome.response is not None:
+    try:
+        forged = identity.forged(request)
+        client = headers(request)
+    except BaseException:
+        spool.close()
+        raise
+    if forged is not None:
         spool.close()
     else:
         spool.rewind()
@@ -108,10 +113,26 @@ def _answer(
     if (forged := identity.forged(request)) is not None:
         return Outcome(forged)
     try:
-        answered = _ask(request, known, kind, spool, target=target, context=context)
+        answered = _ask(request, known, kind, ready, target=target, context=context)
+        unavailable = answered.status in _UNAVAILABLE and kind is Kind.QUERY
+        if unavailable and placing.fallback(known.name, kind):
+            answered.discard()
+            return Outcome(None, failed=True, spool=ready.spool)
+        response = relayed(answered, head=request.method == "HEAD")
     except (NotSent, Broken) as failure:
         _log.warning("%s: %s %s: %s", known.name, request.method, request.path, failure)
         if _may_fall_back(known.name, kind, failure):
+        raise Unfit(forged)
+    return Ready(spool, client)
+
+
+def answer(
+    request: HttpRequest, name: str, kind: Kind, ready: Ready, *, target: str, context: Context
+) -> Outcome:
+    """What the service says to this request, or whose turn it is if it says nothing."""
+    outcome = _answer(request, service(name), kind, ready, target=target, context=context)
+    if outcome.response is not None:
+        ready.spool.close()
             return Outcome(None, failed=True, spool=spool)
         return Outcome(_apology(known.name, failure), failed=True)
     unavailable = answered.status in _UNAVAILABLE and kind is Kind.QUERY
@@ -213,7 +234,7 @@ def question(
         left: seconds in which the answer is of use.
         body: of the request.
         size: of the body, in bytes.
-        digested: the body of a command, which is all that its token is good for.
+        digested: the body of a command: its token is good for this, at this target, only.
     """
     keyring = runtime.wiring.keyring
     if keyring is None:
@@ -247,6 +268,7 @@ def _apology(name: str, failure: NotSent | Broken) -> HttpResponseBase:
     if isinstance(failure, NotSent):
         return refusal(
             503, "Unavailable", f"{name} can't be reached: try again", retry_after=RETRY_AFTER
+        target=target,
         )
     status, what = (504, "has not answered in time") if failure.late else (502, "has broken off")
     return refusal(

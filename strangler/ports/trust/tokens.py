@@ -3,13 +3,14 @@
 A compact JWS, signed with Ed25519 and nothing else. It names who calls (``iss``), who is called
 (``aud``), on which face (``use``) and what exactly (``act``), so that a captured one opens nothing
 else; and it lives for seconds. One for queries is signed once and used for a while. One for a
-command is good for a single delivery of a single body.
+command is good for a single delivery of a single body, on the HTTP face at a single target.
 
 The deadline is not in it: what remains of it changes with every call, and clocks differ.
 """
 
 from __future__ import annotations
 
+import logging
 import secrets
 import threading
 import time
@@ -39,8 +40,14 @@ LEEWAY = 5
 """Seconds by which two clocks may differ."""
 LONGEST = 8192
 """Characters of a token at most."""
+NOTHING = "this token proves nothing here; the log of the party that was asked says why"
+"""What is said about a token whose signature is not that of a party whose key is here."""
 _TYPE = "strangler+jwt"
+_QUIET = 1.0
 _CACHED = 4096
+_KID = 64
+
+_log = logging.getLogger("strangler.trust")
 
 
 class Use(StrEnum):
@@ -53,11 +60,15 @@ class Use(StrEnum):
 
 
 class TokenRefused(Exception):
-    """A token does not prove what it should; ``reason`` says why, and is fit for the caller."""
+    """A token does not prove what it should. As text it says why.
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+    ``reason`` is what the caller may hear: who has proved nothing yet does not learn whose keys are
+    here, and finds ``NOTHING`` instead.
+    """
+
+    def __init__(self, why: str, *, told: str | None = None) -> None:
+        super().__init__(why)
+        self.reason = why if told is None else told
 
 
 class ReplayGuard(Protocol):
@@ -150,6 +161,7 @@ def mint(
     action: str,
     once: bool = False,
     body: bytes | None = None,
+    target: str | None = None,
     now: float | None = None,
 ) -> str:
     """Sign what is known about a call, for one party and one action.
@@ -162,11 +174,13 @@ def mint(
         action: what is called: ``capability.method`` on ports.
         once: make it good for one delivery, as commands need it.
         body: what exactly may be delivered with it.
+        target: path and query string at which the body may be delivered, one character for each
+            byte; of no account without a body.
         now: seconds since the epoch, for tests.
     """
     now = time.time() if now is None else now
     user = context.user
-    digest = _digest(body) if body is not None else None
+    digest = _digest(body, target) if body is not None else None
     forced = tuple(context.forced.items()) if context.forced else ()
     content: _Content = (
         keyring, audience, use, action, user, context.cohort, context.hops, context.shadow,
@@ -207,6 +221,7 @@ def verify(
     action: str,
     once: bool = False,
     body: bytes | None = None,
+    target: str | None = None,
     replays: ReplayGuard | None = None,
     now: float | None = None,
 ) -> Context:
@@ -219,6 +234,7 @@ def verify(
         action: what is asked for.
         once: it must be good for one delivery, and this the first.
         body: what was delivered with it; must be what was signed.
+        target: where the body was delivered; must be what was signed with it.
         replays: who remembers deliveries; by default this process.
         now: seconds since the epoch, for tests.
 
@@ -235,8 +251,9 @@ def verify(
             _verified.put(key, found, claims.exp)
     claims, context, _ = found
     _check(claims, keyring.party, use, action, now)
-    if body is not None and claims.dig != _digest(body):
-        raise TokenRefused("the body is not the one that was signed")
+    if body is not None and claims.dig != _digest(body, target):
+        what = "the body" if target is None else "the body or the target"
+        raise TokenRefused(f"{what} is not the one that was signed")
     if once:
         if claims.jti is None:
             raise TokenRefused("a command needs a token of its own (jti)")
@@ -258,13 +275,13 @@ def _checked(keyring: Keyring, token: str) -> tuple[Claims, OKPKey]:
         raise TokenRefused(f"alg {header.alg!r}, typ {header.typ!r}: only {ALGORITHM} and {_TYPE}")
     key = keyring.public(header.kid)
     if key is None:
-        raise TokenRefused(f"no public key of {header.kid!r} (kid) here")
+        raise _stranger(f"no public key of {_short(header.kid)} (kid) here")
     try:
         genuine = jws.validate_compact(parts, key, algorithms=[ALGORITHM])
     except (JoseError, ValueError, TypeError) as error:
-        raise TokenRefused("the signature can't be checked") from error
+        raise _stranger("the signature can't be checked") from error
     if not genuine:
-        raise TokenRefused(f"the signature is not that of {header.kid!r}")
+        raise _stranger(f"the signature is not that of {_short(header.kid)}")
     try:
         claims = _claims.decode(parts.payload)
     except (msgspec.MsgspecError, ValueError) as error:
@@ -272,6 +289,31 @@ def _checked(keyring: Keyring, token: str) -> tuple[Claims, OKPKey]:
     if claims.iss != header.kid:
         raise TokenRefused(f"signed by {header.kid!r}, but says that it is from {claims.iss!r}")
     return claims, key
+
+
+class _Quiet:
+    """Says at most one thing a second: whoever wants to can cause any number of them."""
+
+    def __init__(self) -> None:
+        self._next = 0.0
+
+    def say(self, why: str) -> None:
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + _QUIET
+            _log.warning("a token is refused: %s", why)
+
+
+_quiet = _Quiet()
+
+
+def _stranger(why: str) -> TokenRefused:
+    _quiet.say(why)
+    return TokenRefused(why, told=NOTHING)
+
+
+def _short(kid: str) -> str:
+    return repr(kid if len(kid) <= _KID else f"{kid[:_KID]}…")
 
 
 def _check(claims: Claims, party: str, use: Use, action: str, now: float) -> None:
@@ -300,5 +342,10 @@ def _context(claims: Claims) -> Context:
     )
 
 
-def _digest(body: bytes) -> str:
-    return urlsafe_b64encode(sha256(body).digest()).rstrip(b"=").decode("ascii")
+def _digest(body: bytes, target: str | None) -> str:
+    digest = sha256()
+    if target is not None:
+        # A request line has no line feed, so it is clear where the body begins.
+        digest.update(target.encode("utf-8", "surrogatepass") + b"\n")
+    digest.update(body)
+    return urlsafe_b64encode(digest.digest()).rstrip(b"=").decode("ascii")

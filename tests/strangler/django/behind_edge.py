@@ -214,6 +214,7 @@ class Edge:
         """What the service signs when it asks the monolith's paths for weather."""
         method = context.pop("method", "GET")
         once = context.pop("body", None)
+        target = context.pop("target", "/weather/rome")
         return mint(
             Keyring.load(self.root / "keys", "weather"),
             Context(**context),
@@ -222,6 +223,7 @@ class Edge:
             action=face("weather", method),
             once=once is not None,
             body=once,
+            target=target,
         )
 
 

@@ -192,7 +192,7 @@ class Party:
         **claims: Any,
     ) -> Answered:
         """Ask the public face, as ``strangler.django.edge.service_arm`` does."""
-        once = {"once": True, "body": data or b""} if command else {}
+        once = {"once": True, "body": data or b"", "target": path} if command else {}
         token = self.token(f"{self.to} {method}", context, **{**once, **claims})
         given = headers if headers is not None else JSON if data is not None else {}
         sent = {names.CONTEXT: token, **given}

@@ -132,17 +132,29 @@ def test_only_the_edge_speaks_for_clients(kitchen: Party):
 
 def test_a_command_is_executed_once(edge: Party):
     before = executed(edge)
-    token = edge.token("garden POST", once=True, body=PLANT)
+    path = "/api/garden/plants"
+    token = edge.token("garden POST", once=True, body=PLANT, target=path)
     headers = {**JSON, names.CONTEXT: token}
 
-    def send(body: bytes) -> Answered:
-        return ask(edge.url, "POST", "/api/garden/plants", body, headers)
+    def send(body: bytes, path: str = path) -> Answered:
+        return ask(edge.url, "POST", path, body, headers)
 
     assert send(b'{"name": "elm"}').refused == (401, "NotThroughTheEdge")
+    for other in (f"{path}?n=1", f"{path}/", "/api/garden/%70lants", "/api/garden/elsewhere"):
+        assert send(PLANT, other).refused == (401, "NotThroughTheEdge")
     first = send(PLANT)
     assert (first.status, first.json()) == (201, "oak")
     assert send(PLANT).refused == (401, "NotThroughTheEdge")
     assert executed(edge) == [*before, "plant oak"]
+
+
+@pytest.mark.parametrize("query", ["?n=1&m=%20", "?n=%C3%BC", "?"])
+def test_a_command_s_query_string_is_that_of_its_token(edge: Party, query: str):
+    path = "/api/garden/plants"
+    signed = path if query == "?" else f"{path}{query}"
+    token = edge.token("garden POST", once=True, body=PLANT, target=signed)
+    headers = {**JSON, names.CONTEXT: token}
+    assert ask(edge.url, "POST", f"{path}{query}", PLANT, headers).status == 201
 
 
 @unharmed

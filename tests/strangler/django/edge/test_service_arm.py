@@ -40,6 +40,7 @@ def proved(shop: Edge, seen: Seen, *, once: bool = False) -> Context:
         once=once,
         body=seen.body if once else None,
     )
+        target=seen.target,
 
 
 def log_in(shop: Edge) -> dict[str, str]:
@@ -139,6 +140,20 @@ class TestWhatGoesThere:
             proved(shop, shop.service.seen[1]._replace(body=b"pay 1000"), once=True)
 
     def test_what_is_left_of_the_time(self, shop: Edge) -> None:
+    @pytest.mark.parametrize("other", ["/weather/oslo", "/weather/rome?a=1", "/weather/rome?a=2&b"])
+    def test_and_for_its_target_only(self, shop: Edge, other: str) -> None:
+        shop.ask("POST", "/weather/rome?a=2", body=b"pay 1")
+        (seen,) = shop.service.seen
+        with pytest.raises(TokenRefused, match="the target"):
+            proved(shop, seen._replace(target=other), once=True)
+        assert proved(shop, seen, once=True).caller == "monolith"
+
+    def test_a_fragment_is_no_part_of_a_target(self, shop: Edge) -> None:
+        shop.ask("POST", "/weather/rome?a=2#b", body=b"pay 1", QUERY_STRING="a=2")
+        (seen,) = shop.service.seen
+        assert seen.target == "/weather/rome?a=2"
+        assert proved(shop, seen, once=True).caller == "monolith"
+
         shop.ask("GET", "/weather/rome")
         assert 0 < float(shop.service.seen[0].header("X-Strangler-Deadline") or 0) <= 5
 
@@ -208,7 +223,8 @@ class TestForgery:
         said = shop.ask(method, target, session, b"{}")
         assert said.status == 403
         assert shop.service.hits == 0
-        assert shop.recorded == [("weather", "service", said_kind(method, target), False, False)]
+        assert said.arm is None
+        assert shop.recorded == []
 
     def test_the_session_s_own_site_is_let_through(self, shop: Edge) -> None:
         assert shop.ask("POST", "/weather/rome", log_in(shop), b"{}").arm == "service"

@@ -87,7 +87,7 @@ def checked(keyring: Keyring, token: str, **changes: Any) -> Context:
 def refused(keyring: Keyring, token: str, **changes: Any) -> str:
     with pytest.raises(TokenRefused) as caught:
         checked(keyring, token, **changes)
-    return caught.value.reason
+    return str(caught.value)
 
 
 def test_a_context_arrives_as_it_was_sent(monolith: Keyring, catalog: Keyring):
@@ -276,6 +276,54 @@ def test_what_proves_nothing_is_refused_and_says_why(
     token = forge(monolith)
     for _ in range(2):  # from a cache as well
         assert reason in refused(catalog, token)
+
+
+def test_a_stranger_does_not_learn_whose_keys_are_here(
+    monolith: Keyring,
+    catalog: Keyring,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    unknown = signed(monolith, header={"kid": "mallory"})
+    known = signed(monolith, key=OKPKey.generate_key("Ed25519"))
+    told = set()
+    for token in (unknown, known):
+        # It is said once a second, and another test may just have heard it.
+        monkeypatch.setattr(tokens, "_quiet", tokens._Quiet())
+        with pytest.raises(TokenRefused) as caught:
+            checked(catalog, token)
+        told.add(caught.value.reason)
+    assert told == {tokens.NOTHING}
+    assert [record.getMessage() for record in caplog.records] == [
+        "a token is refused: no public key of 'mallory' (kid) here",
+        "a token is refused: the signature is not that of 'monolith'",
+    ]
+    for _ in range(20):
+        refused(catalog, unknown)
+    assert len(caplog.records) == 2
+    monkeypatch.setattr(tokens, "_quiet", tokens._Quiet())
+    refused(catalog, signed(monolith, header={"kid": "m" * 5000}))
+    assert len(caplog.records[-1].getMessage()) < 200
+
+
+def test_a_token_for_a_body_at_a_target_is_good_for_no_other(monolith: Keyring, catalog: Keyring):
+    def minted() -> str:
+        return mint(
+            monolith,
+            Context(),
+            audience="catalog",
+            use=Use.HTTP,
+            action="catalog PUT",
+            once=True,
+            body=b"b",
+            target="/a?c=1",
+        )
+
+    given: dict[str, Any] = {"use": Use.HTTP, "action": "catalog PUT", "once": True}
+    for target, body in [("/a", b"b"), ("/a?c=2", b"b"), ("/a?c=1", b"c")]:
+        assert "target" in refused(catalog, minted(), body=body, target=target, **given)
+    assert "body" in refused(catalog, minted(), body=b"b", **given)
+    checked(catalog, minted(), body=b"b", target="/a?c=1", **given)
 
 
 def test_a_right_token_of_the_same_making_passes(monolith: Keyring, catalog: Keyring):
