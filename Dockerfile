@@ -58,7 +58,8 @@ EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
     CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/readyz', timeout=2)"]
 CMD ["gunicorn", "monolith.config.wsgi", "--bind", "0.0.0.0:8000", "--workers", "4", \
-     "--worker-tmp-dir", "/dev/shm", "--no-control-socket", "--access-logfile", "-"]
+     "--worker-tmp-dir", "/dev/shm", "--no-control-socket", "--forwarder-headers", "", \
+     "--access-logfile", "-"]
 
 
 FROM base AS pricing

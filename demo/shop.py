@@ -64,7 +64,7 @@ class Shop:
             "the monolith",
             [sys.executable, "-m", "gunicorn", "monolith.config.wsgi", "--worker-class", "sync",
              "--workers", str(settings.workers), "--bind", f"127.0.0.1:{monolith}",
-             "--preload", "--timeout", "60"],
+             "--preload", "--timeout", "60", "--no-control-socket", "--forwarder-headers", ""],
             env=self.env,
             log=self.log / "monolith.log",
             ready=f"{self.url}/readyz",

@@ -91,9 +91,8 @@ class EdgeMiddleware:
             return self._get_response(request)
         meta = request.META
         unmarked = _INTERNAL.isdisjoint(meta) and INSIDE not in meta
-        if unmarked and self._routes.missed(meta.get("RAW_URI", "").partition("?")[0]) == (
-            request.path
-        ):
+        raw = meta.get("RAW_URI", "").partition("?")[0].removeprefix(meta.get("SCRIPT_NAME", ""))
+        if unmarked and self._routes.missed(raw) == request.path_info:
             with use(Outside(request, self._sticky)):
                 return self._get_response(request)
         try:
@@ -113,13 +112,15 @@ class EdgeMiddleware:
     def _match(self, request: HttpRequest) -> tuple[Target, Match | None]:
         """What was asked for, and the capability that it belongs to.
 
+        What counts is what Django routes: the path without the prefix of a mounted project.
+
         Raises:
             _Refused: it might be one to some readers, and another or none to others.
         """
         where = sent(request)
         try:
             path = canonical(where.path)
-            if path != request.path:
+            if path != request.path_info:
                 # The server has rewritten it, and what Django sees is what counts.
                 where = seen(request)
                 path = canonical(where.path)
@@ -131,21 +132,21 @@ class EdgeMiddleware:
         return where, self._routes.match(path)
 
     def _kind(self, request: HttpRequest, match: Match | None, where: Target) -> Kind:
-        method = request.method or "GET"
         """Is this a query or a command?
 
         Raises:
             _Refused: its method is none that a capability knows.
         """
+        method = request.method or "GET"
         if match is None:
             return Kind.QUERY if method in SAFE else Kind.COMMAND
-        return self._routes.kind(match, method, canonical(where.path))
         if method not in SAFE and method not in UNSAFE:
             # Neither arm has a use for it, and what some server on the way makes of it is its own.
             status = 405 if method in _KNOWN else 501
             refused = refusal(status, "MethodNotAllowed", f'Method "{method}" not allowed.')
             refused.headers["Allow"] = ", ".join((*SAFE, *UNSAFE))
             raise _Refused(refused)
+        return self._routes.kind(match, method, canonical(where.path))
 
     def _marked(
         self, request: HttpRequest, match: Match | None, kind: Kind, where: Target
@@ -187,8 +188,8 @@ class EdgeMiddleware:
             action=face(party, request.method or "GET"),
             once=once,
             body=request.body if once else None,
-            replays=runtime.wiring.replays,
             target=str(where),
+            replays=runtime.wiring.replays,
         )
         if context.shadow and once:
             message = "a shadow request changes nothing; this is a command"
@@ -271,7 +272,6 @@ class EdgeMiddleware:
             identity.give(response, context.found.cookie, secure=request.is_secure())
         return response
 
-
     def _by_monolith(
         self, request: HttpRequest, match: Match, kind: Kind, where: Target, context: Context
     ) -> tuple[HttpResponseBase, bool]:
@@ -282,6 +282,7 @@ class EdgeMiddleware:
         if sample is not None:
             sample.offer(response)
         return response, response.status_code >= 500
+
 
 def _keyring() -> Keyring:
     keyring = runtime.wiring.keyring

@@ -8,6 +8,7 @@ import shutil
 import time
 from functools import partial
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from asgiref.sync import async_to_sync
@@ -28,7 +29,7 @@ from strangler.ports.trust import keys
 from strangler.ports.trust.keys import Keyring
 from strangler.ports.trust.tokens import Use, mint
 from strangler.routing.cohorts import hashed
-from tests.strangler.django.behind_edge import Edge
+from tests.strangler.django.behind_edge import Edge, Reply
 from tests.strangler.django.faults import reply
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -247,6 +248,14 @@ class TestInternalHeaders:
         again = shop.ask("POST", "/weather/rome", {"X-Strangler-Context": token}, b"x")
         assert (again.status, len(shop.asked)) == (403, 1)
 
+    def test_and_for_one_target(self, shop: Edge) -> None:
+        token = shop.token(hops=1, method="POST", body=b"x", target="/weather/rome?a=1")
+        for target in ("/weather/oslo?a=1", "/weather/rome", "/weather/rome?a=2"):
+            asked = shop.ask("POST", target, {"X-Strangler-Context": token}, b"x")
+            assert (asked.status, asked.json()["error"]) == (403, "TokenRefused")
+        asked = shop.ask("POST", "/weather/rome?a=1", {"X-Strangler-Context": token}, b"x")
+        assert (asked.status, len(shop.asked)) == (201, 1)
+
 
 def _none(token: str) -> str:
     header = base64.urlsafe_b64encode(b'{"alg":"none","kid":"weather","typ":"strangler+jwt"}')
@@ -259,6 +268,43 @@ def _symmetric(token: str) -> str:
     header = {"alg": "HS256", "kid": "weather", "typ": "strangler+jwt"}
     key = OctKey.import_key("a-public-key-is-no-secret-to-anybody")
     return jws.serialize_compact(header, payload, key)
+
+
+class TestMounted:
+    """A project under a prefix, as the server or the settings say."""
+
+    def ask(self, shop: Edge, target: str, **more: Any) -> Reply:
+        path = target.removeprefix("/x").partition("?")[0]
+        environ = {"SCRIPT_NAME": "/x", "PATH_INFO": unquote(path)}
+        return shop.ask("POST", target, body=b"{}", **environ | more)
+
+    @pytest.mark.parametrize("told", [{}, {"RAW_URI": ""}], ids=["RAW_URI", "no RAW_URI"])
+    @pytest.mark.parametrize("path", ["/weather/rome?a=%20", "/weather/r%20me"])
+    def test_what_django_routes_is_matched_and_forwarded(
+        self, shop: Edge, path: str, told: dict[str, str]
+    ) -> None:
+        shop.stand(Stage.LIVE)
+        answer = self.ask(shop, f"/x{path}", **told)
+        assert (answer.status, answer.arm) == (200, "service")
+        assert [seen.target for seen in shop.service.seen] == [path]
+
+    def test_the_settings_prefix_counts_too(self, shop: Edge, settings: Any) -> None:
+        settings.FORCE_SCRIPT_NAME = "/x"
+        shop.begin()
+        shop.stand(Stage.LIVE)
+        assert shop.ask("POST", "/weather/rome", body=b"{}").arm == "service"
+
+    def test_the_prefix_is_no_part_of_a_route(self, shop: Edge) -> None:
+        shop.stand(Stage.LIVE)
+        elsewhere = {"SCRIPT_NAME": "/weather", "PATH_INFO": "/about"}
+        answer = shop.ask("GET", "/weather/about", **elsewhere)
+        assert (answer.status, answer.arm) == (200, None)
+
+    def test_odd_paths_are_refused_there_too(self, shop: Edge) -> None:
+        shop.stand(Stage.LIVE)
+        answer = self.ask(shop, "/x//weather/rome")
+        assert (answer.status, answer.json()["error"]) == (400, "OddPath")
+        assert (shop.asked, shop.service.hits) == ([], 0)
 
 
 class TestTokensThatProveNothing:
