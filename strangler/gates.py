@@ -62,8 +62,8 @@ class Verdict:
 class Probe:
     """What one replica of the service said when it was asked whether it is ready.
 
-    ``ours`` and ``theirs`` are the digests of the contract on both sides; ``theirs`` is None if the
-    service did not say.
+    ``ours`` and ``theirs`` are the digests of the contract on both sides; ``ours`` is None if the
+    contract can't be used, ``theirs`` if the service did not say.
     """
 
     url: str
@@ -135,9 +135,11 @@ def reachable(probes: Sequence[Probe]) -> tuple[Verdict, ...]:
     ready = [probe for probe in probes if probe.ready]
     wrong = [f"{probe.url} {probe.detail}" for probe in probes if not probe.ready]
     wrong += [
-        f"{probe.url} speaks contract {probe.theirs}, we speak {probe.ours}"
+        f"{probe.url} speaks contract {probe.theirs}, we speak {probe.ours or 'none'}"
+        if probe.theirs
+        else f"{probe.url} does not say which contract it speaks"
         for probe in ready
-        if probe.ours and probe.theirs and probe.ours != probe.theirs
+        if not probe.theirs or probe.theirs != probe.ours
     ]
     good = len(probes) - len(wrong)
     said = "; ".join(wrong) if wrong else "all speak this contract"

@@ -39,9 +39,20 @@ class TestReachable:
         skewed = Probe("http://a", ready=True, detail="is ready", ours="1", theirs="2")
         assert outcomes(gates.reachable([skewed])) == {FAILED}
 
-    def test_a_service_that_does_not_say_its_contract_is_let_pass(self) -> None:
+    def test_a_service_has_to_say_its_contract(self) -> None:
         silent = Probe("http://a", ready=True, detail="is ready", ours="1")
-        assert outcomes(gates.reachable([silent])) == {PASSED}
+        (verdict,) = gates.reachable([silent])
+        assert (verdict.outcome, verdict.value) == (FAILED, 0)
+        assert verdict.message == (
+            "0 of 1 replicas are ready: http://a does not say which contract it speaks"
+        )
+        assert verdict.gate not in gates.UNFORCEABLE
+
+    def test_a_contract_that_can_t_be_used_here_is_spoken_by_nobody(self) -> None:
+        alone = Probe("http://a", ready=True, detail="is ready", theirs="1")
+        (verdict,) = gates.reachable([alone])
+        assert verdict.outcome is FAILED
+        assert verdict.message.endswith("speaks contract 1, we speak none")
 
     def test_no_replica_at_all(self) -> None:
         assert outcomes(gates.reachable([])) == {FAILED}

@@ -11,11 +11,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from contracts.catalog import Catalog
+from contracts.ordering import Ordering
+from contracts.pricing import Pricing
 from strangler.django import conf, contracts
 from strangler.django.control_plane import state
 from strangler.django.models import Observation, ShadowDifference, ShadowTally
 from strangler.django.observing import observations
 from strangler.ladder import Stage
+from strangler.ports.freezing import freeze
 from strangler.routing.table import Table
 from strangler.shadow.compare import Kind
 from strangler.shadow.report import Signature
@@ -171,7 +175,9 @@ def plane(root: Path, settings: Any, **changes: Any) -> Iterator[Plane]:
         **changes,
     }
     observations.reset()
-    with service() as (url, _):
+    ports = {"catalog": Catalog, "ordering": Ordering, "pricing": Pricing}
+    spoken = {name: freeze.digest(port) for name, port in ports.items()}
+    with service(body={"contracts": spoken}) as (url, _):
         made = Plane(root, service=url, settings=settings.STRANGLER)
         made.write()
         yield made

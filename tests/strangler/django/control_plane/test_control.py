@@ -163,6 +163,15 @@ def test_a_service_that_speaks_another_contract_keeps_the_gate_shut(kit: Plane) 
             control.advance("pricing", actor=ANN)
 
 
+def test_a_service_that_does_not_say_its_contract_keeps_the_gate_shut(kit: Plane) -> None:
+    with service() as (url, _):
+        kit.service = url
+        kit.write()
+        with pytest.raises(MoveRefused, match="does not say which contract it speaks") as refused:
+            control.advance("pricing", actor=ANN)
+        assert refused.value.forceable
+
+
 def test_overlays(kit: Plane) -> None:
     climb(kit, Stage.SHADOW, Stage.CANARY, Stage.LIVE)
     control.kill("pricing", actor=ANN, reason="smoke")
