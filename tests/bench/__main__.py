@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import tempfile
+from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -40,13 +41,20 @@ def main() -> int:
 
 
 def told(rows: list[Row], console: Console, report: Path) -> int:
-    """Print the rows, write the report, and say by the exit code whether all goals are met."""
+    """Print the rows, write the report, and say by the exit code whether all goals are met.
+
+    Raises:
+        ValueError: two rows have one name, so nobody could say which is meant.
+    """
+    twice = [name for name, count in Counter(row.name for row in rows).items() if count > 1]
+    if twice:
+        raise ValueError(f"several rows have one name, name their peers in it: {'; '.join(twice)}")
     console.print(table(rows))
     report.parent.mkdir(parents=True, exist_ok=True)
     report.write_text(json.dumps([row.to_json() for row in rows], indent=2) + "\n")
     load = f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors"
     console.print(f"{report}, {load}")
-    missed = [f"{row.name}, {row.peer_name}" for row in rows if not row.met]
+    missed = [row.name for row in rows if row.met is False]
     if missed:
         console.print(f"[red]missed: {'; '.join(missed)}[/red]")
     return 1 if missed else 0
@@ -69,7 +77,7 @@ def table(rows: list[Row]) -> Table:
             f"{row.ratio:.3g}",
             f"{low:.3g} – {high:.3g}",
             row.goal.text if row.goal else "",
-            "" if row.goal is None else "[green]met[/]" if row.met else "[red]missed[/]",
+            {None: "", True: "[green]met[/]", False: "[red]missed[/]"}[row.met],
         )
     return drawn
 

@@ -25,9 +25,10 @@ from strangler.ladder import Stage, Standing, share
 from strangler.ports.trust import keys
 from strangler.routing.publish import point, prepare
 from strangler.routing.table import Entry
-from tests.bench.harness import Row, free_port, limit, run, serving
+from tests.bench.harness import Row, limit, run, serving
 from tests.bench.load import ask, request
 from tests.bench.weather import MANIFEST
+from tests.servers import free_port
 
 WORKERS = 4
 CLIENTS = 4

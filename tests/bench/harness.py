@@ -8,7 +8,6 @@ import importlib
 import math
 import os
 import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -87,9 +86,9 @@ class Row:
     note: str = ""
 
     @property
-    def met(self) -> bool:
-        """Whether it reaches its goal."""
-        return self.goal is None or self.goal.reached(self)
+    def met(self) -> bool | None:
+        """Whether it reaches its goal; None without one."""
+        return None if self.goal is None else self.goal.reached(self)
 
     def to_json(self) -> dict[str, Any]:
         """What the report says."""
@@ -158,14 +157,6 @@ def cpu_seconds(pid: int) -> float:
     """Processor time that all threads of a process have used, of user and system."""
     # What clock_getcpuclockid(3) makes of a pid: exact, where /proc counts in hundredths.
     return time.clock_gettime((~pid << 3) | 2)
-
-
-def free_port() -> int:
-    """A port of loopback that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Where(enum.Enum):

@@ -15,7 +15,8 @@ from strangler.ladder import Stage, Standing, share
 from strangler.ports.trust import keys
 from strangler.routing.publish import publish
 from strangler.routing.table import Entry
-from tests.bench.harness import ROOT, Where, free_port, run, serving
+from tests.bench.harness import ROOT, Where, run, serving
+from tests.servers import free_port
 
 CAPABILITIES = ("identity", "catalog", "pricing", "inventory", "ordering")
 PRODUCTS = 50

@@ -20,24 +20,24 @@ from tests.bench.harness import (
     at_least,
     at_most,
     cpu_seconds,
-    free_port,
     in_turn,
     limit,
     row,
     serving,
     within,
 )
+from tests.servers import free_port
 
 
-def measured(*pairs: tuple[float, float], goal: Goal | None = None) -> Row:
+def measured(*pairs: tuple[float, float], name: str = "a thing", goal: Goal | None = None) -> Row:
     found = [Pair(*pair) for pair in pairs]
-    return row("a thing", found, peer_name="another", unit="µs", goal=goal)
+    return row(name, found, peer_name="another", unit="µs", goal=goal)
 
 
 @pytest.mark.parametrize(
     ("goal", "met"),
     [
-        (None, True),
+        (None, None),
         (at_most(0.5), True),
         (at_most(0.49), False),
         (at_least(0.5), True),
@@ -48,7 +48,7 @@ def measured(*pairs: tuple[float, float], goal: Goal | None = None) -> Row:
         (limit(1.9, "µs"), False),
     ],
 )
-def test_a_goal_is_met_or_missed(goal: Goal | None, met: bool):  # noqa: FBT001  # a case
+def test_a_goal_is_met_or_missed_or_not_set(goal: Goal | None, met: bool | None):  # noqa: FBT001  # a case
     assert measured((2, 4), goal=goal).met is met
 
 
@@ -78,16 +78,23 @@ def test_the_report_is_written_and_a_missed_goal_fails_the_run(tmp_path: Path):
     with (tmp_path / "said").open("w") as said:
         console = Console(file=said, width=100)
         assert told([measured((1, 2), goal=at_most(1))], console, report) == 0
-        rows = [measured((1, 2)), measured((3, 2), goal=at_most(1))]
+        rows = [measured((1, 2)), measured((3, 2), name="a bad thing", goal=at_most(1))]
         assert told(rows, console, report) == 1
     found = json.loads(report.read_text())
     assert [(one["ratio"], one["goal"], one["met"]) for one in found] == [
-        (0.5, None, True),
+        (0.5, None, None),
         (1.5, "ratio ≤ 1", False),
     ]
     keys = {"name", "ours", "peer", "peer_name", "ratio", "goal", "met", "unit"}
     assert all(keys <= one.keys() for one in found)
-    assert "missed: a thing" in (tmp_path / "said").read_text()
+    assert "missed: a bad thing\n" in (tmp_path / "said").read_text()
+
+
+def test_two_rows_of_one_name_are_no_report(tmp_path: Path):
+    report = tmp_path / "report.json"
+    with pytest.raises(ValueError, match="one name.*: a thing$"):
+        told([measured((1, 2)), measured((2, 2))], Console(quiet=True), report)
+    assert not report.exists()
 
 
 def test_a_server_lives_as_long_as_its_block(tmp_path: Path):
