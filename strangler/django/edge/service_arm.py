@@ -63,11 +63,13 @@ def service(name: str) -> Service:
 class Outcome:
     """What came of asking. Without a response it is the monolith's turn; ``spool`` is the body.
 
-    ``failed`` is about the service, whoever answers in the end.
+    ``failed`` is about the service, whoever answers in the end. Where it has not ``answered``, the
+    response is the edge's own.
     """
 
     response: HttpResponseBase | None
     failed: bool = False
+    answered: bool = True
     spool: Spool | None = None
 
     def close(self) -> None:
@@ -76,10 +78,29 @@ class Outcome:
             self.spool.close()
 
 
-def answer(
-    request: HttpRequest, name: str, kind: Kind, *, target: str, context: Context
-) -> Outcome:
-    """What the service says to this request, or whose turn it is if it says nothing."""
+class Unfit(Exception):
+    """A request that goes to no service; ``response`` is what the edge itself says to it."""
+
+    def __init__(self, response: HttpResponseBase) -> None:
+        super().__init__()
+        self.response = response
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What of a client's request goes to a service."""
+
+    spool: Spool
+    headers: Headers
+
+
+def ready(request: HttpRequest) -> Ready:
+    """Read a request that is meant for a service. What is wrong with it is the client's doing.
+
+    Raises:
+        Unfit: it must not go there.
+        SuspiciousOperation: Django would not answer it either.
+    """
     try:
         spool = Spool(request)
     except TooLarge as error:
@@ -96,32 +117,6 @@ def answer(
         raise
     if forged is not None:
         spool.close()
-    else:
-        spool.rewind()
-    return outcome
-
-
-def _answer(
-    request: HttpRequest,
-    known: Service,
-    kind: Kind,
-    spool: Spool,
-    *,
-    target: str,
-    context: Context,
-) -> Outcome:
-    if (forged := identity.forged(request)) is not None:
-        return Outcome(forged)
-    try:
-        answered = _ask(request, known, kind, ready, target=target, context=context)
-        unavailable = answered.status in _UNAVAILABLE and kind is Kind.QUERY
-        if unavailable and placing.fallback(known.name, kind):
-            answered.discard()
-            return Outcome(None, failed=True, spool=ready.spool)
-        response = relayed(answered, head=request.method == "HEAD")
-    except (NotSent, Broken) as failure:
-        _log.warning("%s: %s %s: %s", known.name, request.method, request.path, failure)
-        if _may_fall_back(known.name, kind, failure):
         raise Unfit(forged)
     return Ready(spool, client)
 
@@ -133,20 +128,40 @@ def answer(
     outcome = _answer(request, service(name), kind, ready, target=target, context=context)
     if outcome.response is not None:
         ready.spool.close()
-            return Outcome(None, failed=True, spool=spool)
-        return Outcome(_apology(known.name, failure), failed=True)
-    unavailable = answered.status in _UNAVAILABLE and kind is Kind.QUERY
-    if unavailable and placing.fallback(known.name, kind):
-        answered.discard()
-        return Outcome(None, failed=True, spool=spool)
-    return Outcome(relayed(answered, head=request.method == "HEAD"), failed=answered.status >= 500)
+    else:
+        ready.spool.rewind()
+    return outcome
+
+
+def _answer(
+    request: HttpRequest,
+    known: Service,
+    kind: Kind,
+    ready: Ready,
+    *,
+    target: str,
+    context: Context,
+) -> Outcome:
+    try:
+        answered = _ask(request, known, kind, ready, target=target, context=context)
+        unavailable = answered.status in _UNAVAILABLE and kind is Kind.QUERY
+        if unavailable and placing.fallback(known.name, kind):
+            answered.discard()
+            return Outcome(None, failed=True, spool=ready.spool)
+        response = relayed(answered, head=request.method == "HEAD")
+    except (NotSent, Broken) as failure:
+        _log.warning("%s: %s %s: %s", known.name, request.method, request.path, failure)
+        if _may_fall_back(known.name, kind, failure):
+            return Outcome(None, failed=True, spool=ready.spool)
+        return Outcome(_apology(known.name, failure), failed=True, answered=False)
+    return Outcome(response, failed=answered.status >= 500 and not answered.not_begun)
 
 
 def _ask(
     request: HttpRequest,
     known: Service,
     kind: Kind,
-    spool: Spool,
+    ready: Ready,
     *,
     target: str,
     context: Context,
@@ -161,14 +176,14 @@ def _ask(
     attempts = 1
     if not once and not placing.fallback(known.name, kind):
         attempts = known.resilience.attempts
-    client = headers(request)
+    spool = ready.spool
     while True:
         attempts -= 1
         asked = question(
             known.name,
             request.method or "GET",
             target,
-            client,
+            ready.headers,
             context=context,
             body=spool,
             size=spool.size,
@@ -192,6 +207,9 @@ def _protected(known: Service, asked: Asked, deadline: float, *, once: bool) -> 
     except BulkheadFull as full:
         known.breaker.undecided()
         raise NotSent(str(full)) from full
+    except Refused:
+        known.breaker.succeeded()
+        raise
     except (NotSent, Broken):
         known.breaker.failed()
         raise
@@ -250,6 +268,7 @@ def question(
         action=face(capability, method),
         once=digested is not None,
         body=digested,
+        target=target,
     )
     trace = context.trace.child() if context.trace else Trace.begin()
     ours = [(CONTEXT, token), (DEADLINE, f"{max(left, 0.001):.3f}"), ("traceparent", trace.header)]
@@ -268,7 +287,6 @@ def _apology(name: str, failure: NotSent | Broken) -> HttpResponseBase:
     if isinstance(failure, NotSent):
         return refusal(
             503, "Unavailable", f"{name} can't be reached: try again", retry_after=RETRY_AFTER
-        target=target,
         )
     status, what = (504, "has not answered in time") if failure.late else (502, "has broken off")
     return refusal(

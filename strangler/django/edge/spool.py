@@ -11,10 +11,12 @@ from django.core.handlers.wsgi import LimitedStream
 from django.http import HttpRequest
 from django.http.request import RawPostDataException
 
-IN_MEMORY = 1024 * 1024
+from strangler.ports import face
+
+IN_MEMORY = 256 * 1024
 """Bytes that are kept in memory; a larger body goes to a temporary file."""
-LIMIT = 64 * 1024 * 1024
-"""Bytes of the largest body that may go to a service."""
+LIMIT = face.LIMIT
+"""Bytes of the largest body that may go to a service: as many as a service takes."""
 _CHUNK = 64 * 1024
 
 
@@ -22,18 +24,18 @@ class TooLarge(ValueError):
     """The body is larger than ``LIMIT``."""
 
 
-class Spool:
-    """The whole body of one request.
 class Unreadable(ValueError):
     """The body does not come as its framing says: a malformed chunk, or a client that has gone."""
 
 
+class Spool:
+    """The whole body of one request.
 
     Raises:
         TooLarge: it is larger than ``LIMIT``.
+        Unreadable: it can't be read to its end.
         RawPostDataException: a middleware before this one has consumed it.
     """
-        Unreadable: it can't be read to its end.
 
     def __init__(self, request: HttpRequest) -> None:
         self._request = request
@@ -117,8 +119,6 @@ class Unreadable(ValueError):
             self._file.close()
 
 
-def _length(meta: dict[str, Any]) -> int:
-    try:
 def _read(stream: Any, size: int) -> bytes:
     try:
         return bytes(stream.read(size))
@@ -126,6 +126,8 @@ def _read(stream: Any, size: int) -> bytes:
         raise Unreadable("the body can't be read: it is malformed, or was broken off") from error
 
 
+def _length(meta: dict[str, Any]) -> int:
+    try:
         return max(0, int(meta.get("CONTENT_LENGTH") or 0))
     except ValueError:
         return 0

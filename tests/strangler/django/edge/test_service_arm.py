@@ -18,6 +18,7 @@ from gunicorn.http.errors import InvalidChunkSize
 from strangler.django.edge import cookies, proxy, service_arm, spool
 from strangler.ladder import Stage
 from strangler.ports.context import Context, User
+from strangler.ports.face import LIMIT
 from strangler.ports.headers import face
 from strangler.ports.trust.keys import Keyring
 from strangler.ports.trust.tokens import TokenRefused, Use, verify
@@ -39,8 +40,8 @@ def proved(shop: Edge, seen: Seen, *, once: bool = False) -> Context:
         action=face("weather", seen.method),
         once=once,
         body=seen.body if once else None,
-    )
         target=seen.target,
+    )
 
 
 def log_in(shop: Edge) -> dict[str, str]:
@@ -139,7 +140,6 @@ class TestWhatGoesThere:
         with pytest.raises(TokenRefused):
             proved(shop, shop.service.seen[1]._replace(body=b"pay 1000"), once=True)
 
-    def test_what_is_left_of_the_time(self, shop: Edge) -> None:
     @pytest.mark.parametrize("other", ["/weather/oslo", "/weather/rome?a=1", "/weather/rome?a=2&b"])
     def test_and_for_its_target_only(self, shop: Edge, other: str) -> None:
         shop.ask("POST", "/weather/rome?a=2", body=b"pay 1")
@@ -154,12 +154,13 @@ class TestWhatGoesThere:
         assert seen.target == "/weather/rome?a=2"
         assert proved(shop, seen, once=True).caller == "monolith"
 
+    def test_what_is_left_of_the_time(self, shop: Edge) -> None:
         shop.ask("GET", "/weather/rome")
         assert 0 < float(shop.service.seen[0].header("X-Strangler-Deadline") or 0) <= 5
 
 
 class TestBodies:
-    @pytest.mark.parametrize("size", [0, 1, spool.IN_MEMORY, 5 * spool.IN_MEMORY])
+    @pytest.mark.parametrize("size", [0, 1, spool.IN_MEMORY, spool.LIMIT])
     def test_a_body_of_any_size_reaches_either_arm(self, shop: Edge, size: int) -> None:
         body = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
         shop.ask("PUT", "/weather/rome", body=body)
@@ -175,12 +176,29 @@ class TestBodies:
         assert (said.status, said.json()["error"]) == (413, "TooLarge")
         assert shop.service.hits == 0
 
+    @pytest.mark.parametrize("target", ["/weather/rome", "/weather/search"])
+    def test_one_that_no_service_takes_does_not_go_to_it(self, shop: Edge, target: str) -> None:
+        assert spool.LIMIT == LIMIT
+        said = shop.ask("POST", target, body=b" " * (LIMIT + 1))
+        assert (said.status, said.json()["error"]) == (413, "TooLarge")
+        assert (shop.service.hits, shop.recorded) == (0, [])
+
     def test_a_chunked_one_is_read_to_its_end(self, shop: Edge) -> None:
         """As gunicorn hands it over: decoded, and with its own end."""
         chunked = {"wsgi.input": io.BytesIO(b"in pieces"), "wsgi.input_terminated": True}
         shop.ask("PUT", "/weather/rome", {"Transfer-Encoding": "chunked"}, **chunked)
         (seen,) = shop.service.seen
         assert (seen.body, seen.header("Content-Length")) == (b"in pieces", "9")
+
+    def test_one_that_breaks_its_framing_is_refused(self, shop: Edge) -> None:
+        class Malformed(io.BytesIO):
+            def read(self, size: int | None = -1, /) -> bytes:
+                raise InvalidChunkSize(b"-2")
+
+        chunked = {"wsgi.input": Malformed(), "wsgi.input_terminated": True}
+        said = shop.ask("PUT", "/weather/rome", {"Transfer-Encoding": "chunked"}, **chunked)
+        assert (said.status, said.json()["error"]) == (400, "InvalidRequest")
+        assert shop.service.hits == 0
 
     def test_a_form_arrives_whole_though_csrf_was_looked_for_in_it(self, shop: Edge) -> None:
         session = log_in(shop)
@@ -193,7 +211,7 @@ class TestBodies:
         many = (
             f'--b\r\nContent-Disposition: form-data; name="csrfmiddlewaretoken"\r\n\r\n{token}\r\n'
             '--b\r\nContent-Disposition: form-data; name="f"; filename="f"\r\n\r\n'
-            + "x" * 3_000_000
+            + "x" * 900_000
             + "\r\n--b--\r\n"
         ).encode()
         kind = {"Content-Type": "multipart/form-data; boundary=b"}
@@ -204,16 +222,6 @@ class TestBodies:
 
 class TestForgery:
     """Another site makes a browser send its session's cookie."""
-
-    def test_one_that_breaks_its_framing_is_refused(self, shop: Edge) -> None:
-        class Malformed(io.BytesIO):
-            def read(self, size: int | None = -1, /) -> bytes:
-                raise InvalidChunkSize(b"-2")
-
-        chunked = {"wsgi.input": Malformed(), "wsgi.input_terminated": True}
-        said = shop.ask("PUT", "/weather/rome", {"Transfer-Encoding": "chunked"}, **chunked)
-        assert (said.status, said.json()["error"]) == (400, "InvalidRequest")
-        assert shop.service.hits == 0
 
     @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
     @pytest.mark.parametrize("target", ["/weather/rome", "/weather/search"])
