@@ -142,8 +142,10 @@ class EdgeMiddleware:
             return Kind.QUERY if method in SAFE else Kind.COMMAND
         if method not in SAFE and method not in UNSAFE:
             # Neither arm has a use for it, and what some server on the way makes of it is its own.
-            status = 405 if method in _KNOWN else 501
-            refused = refusal(status, "MethodNotAllowed", f'Method "{method}" not allowed.')
+            status, error = 501, "NotImplemented"
+            if method in _KNOWN:
+                status, error = 405, "MethodNotAllowed"
+            refused = refusal(status, error, f'Method "{method}" not allowed.')
             refused.headers["Allow"] = ", ".join((*SAFE, *UNSAFE))
             raise _Refused(refused)
         return self._routes.kind(match, method, canonical(where.path))
