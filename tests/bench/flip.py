@@ -37,6 +37,8 @@ PAUSE = 0.15
 """Seconds between two flips, at least."""
 WATCHED = 0.05
 """Seconds after a flip whose requests are looked at: a later one may wait until the next flip."""
+ENOUGH = 10
+"""Flips that must count at least."""
 RELOADS = 2
 PATIENCE = 60.0
 MILLISECONDS = 5.0
@@ -131,7 +133,7 @@ def bench(folder: Path) -> Iterator[Row]:
                 if len(clients.answers) + len(clients.failures) >= REQUESTS:
                     break
             clients.wait(REQUESTS)
-        late = [_late(clients.answers, one) for one in flips]
+        late = lateness(clients.answers, flips)
         delays = [delay for one in flips for delay in _new(clients.answers, one)]
         new = statistics.quantiles(delays, n=100)
         reloads, lost = _reloads(port, pid)
@@ -141,7 +143,7 @@ def bench(folder: Path) -> Iterator[Row]:
             name="flip: last old answer of any worker", ours=ours, peer=peer,
             peer_name="a reload of gunicorn", unit="ms", ratio=ours / peer,
             spread=(min(late) / peer, ours / peer), goal=limit(MILLISECONDS, "ms"),
-            note=f"the slowest of {len(flips)} flips, the median {statistics.median(late):.2f}; "
+            note=f"the slowest of {len(late)} flips, the median {statistics.median(late):.2f}; "
             f"{WORKERS} workers' first new answers: p50 {new[49]:.1f}, p99 {new[98]:.1f}",
         )  # fmt: skip
         yield Row(
@@ -172,10 +174,29 @@ def _entry(stage: Stage) -> Entry:
     return Entry(stage, percent=0, held=False, killed=False, share=part, fallback=True)
 
 
-def _late(answers: Sequence[Answer], flip: Flip) -> float:
-    """Milliseconds until a worker last began on a request for the old arm; 0 if none did."""
-    old = [one.began - flip.at for one in _during(answers, flip) if one.arm != flip.arm]
-    return max(old, default=0.0) * 1e3
+def lateness(answers: Sequence[Answer], flips: Sequence[Flip]) -> list[float]:
+    """Of each flip, milliseconds until a worker last began on a request for the old arm.
+
+    0 if none did; but a flip counts only if every worker began on a request soon after it, since
+    of one that was not asked nobody knows what it would have answered.
+
+    Raises:
+        RuntimeError: too few flips count.
+    """
+    asked = [(one, during) for one in flips if _all(during := _during(answers, one))]
+    if len(asked) < ENOUGH:
+        raise RuntimeError(
+            f"of {len(flips)} flips, {len(asked)} were followed within {WATCHED * 1e3:g} ms by a "
+            f"request to each of {WORKERS} workers; at least {ENOUGH} must be: is the machine busy?"
+        )
+    return [
+        max((one.began - flip.at for one in during if one.arm != flip.arm), default=0.0) * 1e3
+        for flip, during in asked
+    ]
+
+
+def _all(answers: Sequence[Answer]) -> bool:
+    return len({one.worker for one in answers}) == WORKERS
 
 
 def _new(answers: Sequence[Answer], flip: Flip) -> list[float]:
