@@ -11,16 +11,25 @@ import contextlib
 import json
 import subprocess
 import sys
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from strangler.ladder import Stage
+from strangler.shadow.judge import Outcome
 from tests.bench.harness import ROOT, Goal, Pair, Row, Where, at_least, frozen, in_turn, row
 from tests.bench.shop import Server, Shop
 
 ROUNDS = 60
 SECONDS = 0.25
 """Of each measurement."""
+
+SETTLE = 3.0
+"""Seconds after which what was compared is written: it is, about once a second."""
+JUDGED = (Outcome.MATCH, Outcome.IGNORED, Outcome.NOISE, Outcome.DIFFERENCE)
+FAILED = (Outcome.CANDIDATE_ERROR, Outcome.TIMEOUT)
 
 Rate = Callable[[int], float]
 
@@ -47,10 +56,29 @@ def bench(folder: Path) -> Iterator[Row]:
         shop.service(monolith=ours.port),
         _load("/api/pricing/quote", body=shop.basket()) as rate,
     ):
-        yield _compare(
+        found = _compare(
             "25 % shadow", rate, ours=ours, peer=peer,
             peer_name="no sampling", goal=at_least(0.90),
         )  # fmt: skip
+        time.sleep(SETTLE)
+        note = told(shop.comparisons("sampled"), unsampled=shop.comparisons("unsampled"))
+        yield replace(found, note=note)
+
+
+def told(sampled: Counter[str], *, unsampled: Counter[str]) -> str:
+    """What the shadow did meanwhile, in words.
+
+    Raises:
+        RuntimeError: nothing was compared, or something where nothing should be: then the rates
+            do not tell what comparing costs.
+    """
+    if unsampled.total():
+        raise RuntimeError(f"with `sample = 0` the shadow compared all the same: {unsampled}")
+    judged = sum(sampled[outcome] for outcome in JUDGED)
+    if not judged:
+        raise RuntimeError(f"the shadow compared no answers, so its cost is unknown: {sampled}")
+    others = [f", {one} {sampled[one]:,}" for one in FAILED if sampled[one]]
+    return f"compared {judged:,}, dropped {sampled['dropped']:,}{''.join(others)}"
 
 
 def _compare(

@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -102,6 +103,12 @@ class Shop:
         with contextlib.closing(sqlite3.connect(self.folder / "monolith.sqlite3")) as database:
             query = "SELECT sku FROM catalog_product WHERE active AND currency = 'EUR'"
             return [sku for (sku,) in database.execute(query)]
+
+    def comparisons(self, name: str) -> Counter[str]:
+        """How many comparisons of the shadow ended how, as that gunicorn has written it so far."""
+        with contextlib.closing(sqlite3.connect(self.folder / f"{name}.sqlite3")) as database:
+            query = "SELECT outcome, sum(count) FROM strangler_shadowtally GROUP BY outcome"
+            return Counter(dict(database.execute(query)))
 
     @contextlib.contextmanager
     def gunicorn(

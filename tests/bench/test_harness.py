@@ -92,7 +92,7 @@ def test_the_report_is_written_and_a_missed_goal_fails_the_run(tmp_path: Path):
 
 def test_two_rows_of_one_name_are_no_report(tmp_path: Path):
     report = tmp_path / "report.json"
-    with pytest.raises(ValueError, match="one name.*: a thing$"):
+    with pytest.raises(ValueError, match=r"one name.*: a thing$"):
         told([measured((1, 2)), measured((2, 2))], Console(quiet=True), report)
     assert not report.exists()
 
