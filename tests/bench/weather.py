@@ -6,7 +6,6 @@ when that worker began; ``python -m tests.bench.weather PORT`` is the service be
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -27,16 +26,15 @@ callers  = []
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """Django's own application; ``X-Began`` is on the clock that all processes share."""
-    from tests.assets.sky.wsgi import application as django
+    """The project's own application; ``X-Began`` is on the clock that all processes share."""
+    from tests.assets.sky.wsgi import application as sky
 
     began = time.monotonic()
 
     def start(status: str, headers: list[tuple[str, str]], *rest: object) -> Any:
-        seen = [("X-Worker", str(os.getpid())), ("X-Began", repr(began))]
-        return start_response(status, [*headers, *seen], *rest)
+        return start_response(status, [*headers, ("X-Began", repr(began))], *rest)
 
-    return django(environ, start)
+    return sky(environ, start)
 
 
 def main() -> None:

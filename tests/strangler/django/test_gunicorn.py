@@ -58,15 +58,27 @@ class Gunicorn:
             lines.append(f"Content-Length: {len(body)}")
         with socket.create_connection(("127.0.0.1", self.port), 10) as peer:
             peer.sendall("\r\n".join([*lines, "", ""]).encode("latin-1") + body)
-            answer = b"".join(iter(lambda: peer.recv(65536), b""))
-        head, _, content = answer.partition(b"\r\n\r\n")
-        first, *fields = head.decode("latin-1").split("\r\n")
-        split = [tuple(field.split(": ", 1)) for field in fields]
-        return Reply(int(first.split()[1]), [(one[0], one[1]) for one in split], content)
+            return _reply(peer)
+
+    def ask_both(self, target: str) -> tuple[Reply, Reply]:
+        """The same of either worker: one of them waits for the end of the first request."""
+        with socket.create_connection(("127.0.0.1", self.port), 10) as peer:
+            peer.sendall(f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1\r\n".encode())
+            other = self.ask(target)
+            peer.sendall(b"Connection: close\r\n\r\n")
+            return other, _reply(peer)
 
     def rows(self, query: str) -> list[Any]:
         with contextlib.closing(sqlite3.connect(self.root / "sky.sqlite3", timeout=5)) as database:
             return database.execute(query).fetchall()
+
+
+def _reply(peer: socket.socket) -> Reply:
+    answer = b"".join(iter(lambda: peer.recv(65536), b""))
+    head, _, content = answer.partition(b"\r\n\r\n")
+    first, *fields = head.decode("latin-1").split("\r\n")
+    split = [tuple(field.split(": ", 1)) for field in fields]
+    return Reply(int(first.split()[1]), [(one[0], one[1]) for one in split], content)
 
 
 @contextlib.contextmanager
@@ -270,11 +282,15 @@ def test_a_chunked_body_arrives(server: Gunicorn) -> None:
 
 
 def test_a_flip_is_seen_by_every_worker_and_fails_nobody(server: Gunicorn) -> None:
+    workers = {answer.header("X-Worker") for answer in server.ask_both("/weather/rome")}
+    assert len(workers) == 2
     for number in range(20):
         server.stand(Stage.LIVE if number % 2 else Stage.MONOLITH)
         expected = "service" if number % 2 else "monolith"
-        answers = [server.ask("/weather/rome") for _ in range(6)]
-        assert {(answer.status, answer.arm) for answer in answers} == {(200, expected)}
+        for _ in range(3):
+            answers = server.ask_both("/weather/rome")
+            assert {(answer.status, answer.arm) for answer in answers} == {(200, expected)}
+            assert {answer.header("X-Worker") for answer in answers} == workers
 
 
 def test_the_shadow_writes_what_it_finds(server: Gunicorn) -> None:
