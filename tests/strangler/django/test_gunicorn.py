@@ -281,6 +281,28 @@ def test_a_chunked_body_arrives(server: Gunicorn) -> None:
     assert server.service.seen[0].body == b"abcde"
 
 
+@pytest.mark.parametrize("size", [b"-2", b"+2", b"0_2", b"x", b""])
+def test_a_malformed_chunk_is_the_client_s_mistake(server: Gunicorn, size: bytes) -> None:
+    server.stand(Stage.LIVE)
+    with socket.create_connection(("127.0.0.1", server.port), 10) as peer:
+        peer.sendall(
+            b"PUT /weather/rome HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n" + size + b"\r\nde\r\n0\r\n\r\n"
+        )
+        answer = b"".join(iter(lambda: peer.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert b'"error": "InvalidRequest"' in answer
+    assert server.service.hits == 0
+
+
+def test_a_forwarded_prefix_hides_nothing_from_the_edge(server: Gunicorn) -> None:
+    """Gunicorn believes this header from the loopback."""
+    server.stand(Stage.LIVE)
+    answer = server.ask("/x/weather/rome", "SCRIPT_NAME: /x", method="POST", body=b"{}")
+    assert (answer.status, answer.arm) == (200, "service")
+    assert [seen.target for seen in server.service.seen] == ["/weather/rome"]
+
+
 def test_a_flip_is_seen_by_every_worker_and_fails_nobody(server: Gunicorn) -> None:
     workers = {answer.header("X-Worker") for answer in server.ask_both("/weather/rome")}
     assert len(workers) == 2
