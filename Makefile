@@ -26,7 +26,7 @@ lint: .venv/dev # Style, types, import rules and frozen contracts
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/strangler contracts check
+	$(BIN)/strangler contracts check $(addprefix --against ,$(shell .ci/base))
 
 contracts: .venv/dev # Freeze what crosses a boundary, after a change that is meant
 	$(BIN)/strangler contracts freeze

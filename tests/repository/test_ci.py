@@ -48,6 +48,14 @@ def test_actions_are_pinned_by_version():
     assert all(re.fullmatch(r"[\w/-]+@v\d+\.\d+\.\d+", action) for action in used)
 
 
+def test_it_has_the_commits_that_contracts_are_compared_with():
+    (job,) = workflow()["jobs"].values()
+    (checkout,) = (step for step in job["steps"] if "checkout" in step.get("uses", ""))
+    assert checkout["with"]["fetch-depth"] == 0
+    (run,) = (step for step in job["steps"] if "run" in step)
+    assert run["env"] == {"BASE": "${{ github.event.before }}"}
+
+
 def test_the_workflow_may_only_read():
     assert workflow()["permissions"] == {"contents": "read"}
 
