@@ -5,7 +5,6 @@ Exit codes: 0 done, 1 refused or failed, 2 usage, 3 inconclusive.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -86,8 +85,3 @@ def run(arguments: Sequence[str], *, program: str = "strangler") -> int:
     except problems.kinds() as error:
         return problems.tell(error, as_json="--json" in arguments)
     return 0
-
-
-def main() -> None:
-    """The ``strangler`` script."""
-    sys.exit(run(sys.argv[1:]))
