@@ -125,7 +125,7 @@ def test_on_a_terminal_it_is_for_people():
         note()
         with use(CALL):
             try:
-                1 / 0  # noqa: B018
+                1 / 0  # noqa: B018 - for its error only
             except ZeroDivisionError:
                 logging.getLogger("a.library").exception("it broke")
         text = ""

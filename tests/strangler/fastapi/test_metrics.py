@@ -19,7 +19,7 @@ def counted(garden: Service) -> dict[Labels, float]:
         for family in text_string_to_metric_families(text)
         for sample in family.samples
         if sample.name == "strangler_requests_total"
-    }  # type: ignore[misc]
+    }  # type: ignore[misc]  # as many labels as Labels has
 
 
 PORT = "/_strangler/ports/{capability}/{method}"

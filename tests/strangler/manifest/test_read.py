@@ -201,4 +201,4 @@ def test_the_reference_system_s_own_manifest_is_right():
 def test_nothing_of_a_manifest_can_be_changed_afterwards():
     manifest = parse(WHOLE, path=FILE, environ={})
     with pytest.raises(TypeError):
-        manifest.capabilities["more"] = manifest.capabilities["catalog"]  # type: ignore[index]
+        manifest.capabilities["more"] = manifest.capabilities["catalog"]  # type: ignore[index]  # what is tested

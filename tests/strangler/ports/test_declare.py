@@ -207,7 +207,7 @@ def test_an_implementation_answers_for_its_port():
     assert methods(GoodService) is methods(Good)
     assert declared(GoodService) is Good
     with pytest.raises(TypeError):
-        methods(Good)["more"] = methods(Good)["ask"]  # type: ignore[index]
+        methods(Good)["more"] = methods(Good)["ask"]  # type: ignore[index]  # what is tested
 
 
 def test_what_an_implementation_leaves_out_says_so():
@@ -292,8 +292,8 @@ def test_everything_wrong_with_a_port_is_said_at_once():
             attribute: int
             CONSTANT = 3
 
-            @query(timeout=0, raises=[Undeclared, Vague, Vague, DeclaredError])  # type: ignore[list-item]
-            def first(self, bare, missing: Nowhere, nonsense: "(", *args: int, **more: int):  # type: ignore[no-untyped-def]  # noqa: ANN001,ANN202,F722,F821
+            @query(timeout=0, raises=[Undeclared, Vague, Vague, DeclaredError])  # type: ignore[list-item]  # a mistake to be found, as all below
+            def first(self, bare, missing: Nowhere, nonsense: "(", *args: int, **more: int):  # type: ignore[no-untyped-def]  # noqa: ANN001,ANN202,F722,F821 - ditto
                 pass
 
             @command()
@@ -301,8 +301,8 @@ def test_everything_wrong_with_a_port_is_said_at_once():
                 self,
                 only: int,
                 /,
-                mutable: list[int] = [],  # noqa: B006
-                mistyped: int = "x",  # type: ignore[assignment]
+                mutable: list[int] = [],  # noqa: B006 - ditto
+                mistyped: int = "x",  # type: ignore[assignment]  # ditto
                 infinite: float = float("nan"),
             ) -> None:
                 pass
@@ -312,7 +312,7 @@ def test_everything_wrong_with_a_port_is_said_at_once():
                 return 1
 
             @query()
-            def selfless() -> int:  # type: ignore[misc]
+            def selfless() -> int:  # type: ignore[misc]  # ditto
                 return 1
 
             def forgotten(self) -> int:
@@ -351,7 +351,7 @@ def test_a_method_has_self():
 
         class Bad(Port, capability="bad"):
             @query()
-            def selfless(this) -> int:  # type: ignore[empty-body]  # noqa: N805
+            def selfless(this) -> int:  # type: ignore[empty-body]  # noqa: N805 - the mistake to be found
                 pass
 
     assert "the first parameter of a method is self" in str(raised.value)

@@ -352,7 +352,7 @@ def fast_api(order_in: type = OrderIn, order_out: type = OrderOut) -> dict[str, 
     def total(request: fastapi.Request) -> None:
         """Add it up."""
 
-    app.get(orders, response_model=list[order_out])(listed)  # type: ignore[valid-type]
+    app.get(orders, response_model=list[order_out])(listed)  # type: ignore[valid-type]  # a type made at run time
     app.post(orders, status_code=201, response_model=order_out)(made)
     app.delete(orders, status_code=204)(none)
     app.post("/api/shop/total", openapi_extra=TOTAL.operation())(total)

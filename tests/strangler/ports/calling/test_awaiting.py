@@ -36,7 +36,7 @@ class TestAwaiting:
         shelf = Shelf()
         runtime.register(Shop, shelf)
         threads = []
-        shelf._note = lambda name: threads.append(threading.get_ident())  # type: ignore[method-assign]
+        shelf._note = lambda name: threads.append(threading.get_ident())  # type: ignore[method-assign]  # a spy
 
         async def awaited() -> Thing:
             return await call(shop.look, "spade")

@@ -68,7 +68,7 @@ def test_what_is_not_declared_is_unknown_where_a_wire_is_between(shelf: Shelf):
 @pytest.mark.topologies("http")
 def test_over_http_another_thread_answers(shelf: Shelf):
     threads = []
-    shelf._note = lambda name: threads.append(threading.current_thread())  # type: ignore[method-assign]
+    shelf._note = lambda name: threads.append(threading.current_thread())  # type: ignore[method-assign]  # a spy
     with use(Context(cohort=5)):
         shop.look("spade")
         assert current().cohort == 5
