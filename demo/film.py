@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,18 +14,23 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from demo import interruptions
 from demo.ledger import Ledger, reckon
 from demo.operator import INCONCLUSIVE, Operator, Said
 from demo.processes import Cast
 from demo.report import Report, conclude
 from demo.settings import THRESHOLDS, Settings
 from demo.shop import Shop
-from demo.traffic import Traffic
+from demo.traffic import Traffic, World
 from demo.view import Picture, photograph
 from strangler.ladder import Stage
 
 FRAMES = 4
 """How often a second the live view is drawn."""
+
+
+STAYING = 20.0
+"""Requests per second of the visitors who stay."""
 
 
 class Spoiled(RuntimeError):
@@ -80,21 +84,27 @@ class Director:
         self._shop.service.kill()
         time.sleep(1.5)
         self._shop.service.start(**self._shop.right_rules())
-        self.say(f"It is back. Failed requests so far: {len(self._picture.ledger.failures)}")
+        seen = self._picture.ledger
+        self.say(
+            f"It is back. The monolith answered {seen.rescued} requests in its place; "
+            f"failed so far: {len(seen.failures)}"
+        )
         self.command("renew", "--reason", "the service is back after a power cut")
         photograph(self._picture, self._photo)
         self.climb(Stage.CANARY, 50)
         self.climb(Stage.LIVE)
+        time.sleep(3)
 
-    def come_back(self) -> None:
+    def come_back(self, *, retire: bool) -> None:
         """Scene 3: one command down, up once more, and the end of the ladder."""
-        self.say("[cyan]Scene 3[/]  The way back is one command. Then up again, for good.")
+        self.say("[cyan]Scene 3[/]  The way back is one command. Then up again.")
         self.move("rollback", "--to", str(Stage.MONOLITH))
         time.sleep(0.5)
         self.climb(Stage.SHADOW)
         self.climb(Stage.CANARY, 50)
         self.climb(Stage.LIVE)
-        self.climb(Stage.RETIRED)
+        if retire:
+            self.climb(Stage.RETIRED)
 
     def climb(self, stage: Stage, percent: int | None = None) -> None:
         """Advance to this rung, waiting until its gate has seen enough."""
@@ -148,13 +158,11 @@ def film(settings: Settings) -> int:
         shop.prepare()
         shop.monolith.start()
         shop.service.start(**shop.wrong_rules())
-        traffic = Traffic(
-            shop.url, shop.world(), ledger,
-            rate=settings.rate, visitors=settings.visitors, seed=11,
-        )  # fmt: skip
+        world = shop.world()
+        traffic = Traffic(shop.url, world, ledger, rate=settings.rate, visitors=settings.visitors)
         picture = Picture(capability=settings.capability, ledger=ledger)
         director = Director(settings, shop, picture, console)
-        spoiled = _play(director, traffic, picture, console)
+        spoiled = _play(director, traffic, picture, console, retire=not settings.stay)
         report = Report.of(
             ledger,
             reckon(ledger, shop.orders()),
@@ -166,18 +174,20 @@ def film(settings: Settings) -> int:
         )
         conclude(report, console, folder=settings.folder)
         if settings.stay:
-            _stay(shop, console)
+            _stay(shop, world, console)
     return 0 if report.clean else 1
 
 
-def _play(director: Director, traffic: Traffic, picture: Picture, console: Console) -> str | None:
+def _play(
+    director: Director, traffic: Traffic, picture: Picture, console: Console, *, retire: bool
+) -> str | None:
     """All scenes under traffic; how the film was spoiled, if it was."""
     traffic.start()
     try:
         with _projected(picture, console):
             director.find_the_mistake()
             director.climb_with_a_crash()
-            director.come_back()
+            director.come_back(retire=retire)
             time.sleep(1.0)
     except Spoiled as error:
         return str(error)
@@ -202,13 +212,21 @@ def _projected(picture: Picture, console: Console) -> Iterator[None]:
         yield
 
 
-def _stay(shop: Shop, console: Console) -> None:
-    console.print(f"\nThe shop stays open at [bold]{shop.url}[/] until Ctrl-C. Try:")
-    names = ("DATABASE_URL", "STRANGLER_MANIFEST", "STRANGLER_TABLE", "STRANGLER_KEYS")
-    for name in names:
+def _stay(shop: Shop, world: World, console: Console) -> None:
+    """Keep everything running, with a few visitors, until somebody has played enough."""
+    console.print(f"\nThe shop stays open at [bold]{shop.url}/[/] until Ctrl-C, with visitors.")
+    console.print("pricing stands on live, where the way back is still open. In another terminal:")
+    for name in ("DATABASE_URL", "STRANGLER_MANIFEST", "STRANGLER_TABLE", "STRANGLER_KEYS"):
         console.print(f"  export {name}={shop.env[name]}", soft_wrap=True)
-    console.print(f"  {Path(sys.executable).with_name('strangler')} status --watch")
-    threading.Event().wait()
+    strangler = Path(sys.executable).with_name("strangler")
+    for command in ("status --watch", "rollback pricing", "advance pricing", "history pricing"):
+        console.print(f"  {strangler} {command}", soft_wrap=True)
+    visitors = Traffic(shop.url, world, Ledger(), rate=STAYING, visitors=60)
+    visitors.start()
+    try:
+        interruptions.wait()
+    finally:
+        visitors.stop()
 
 
 def _shown(settings: Settings) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
 from types import FrameType
@@ -19,6 +20,13 @@ def ignore() -> None:
     """From now on, they do nothing: what was started is being stopped."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+def wait() -> None:
+    """Until somebody asks for the end."""
+    with contextlib.suppress(KeyboardInterrupt):
+        while not _asked.wait(1):
+            pass
 
 
 def check() -> None:

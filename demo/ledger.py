@@ -14,10 +14,11 @@ WINDOW = 400
 
 @dataclass(slots=True)
 class ArmFigures:
-    """What one arm answered. Latencies are in seconds."""
+    """What one arm answered; ``rescued`` of it in place of the other. Latencies are in seconds."""
 
     requests: int = 0
     failed: int = 0
+    rescued: int = 0
     recent: deque[float] = field(default_factory=lambda: deque(maxlen=WINDOW))
 
     def percentile(self, share: float) -> float | None:
@@ -50,17 +51,30 @@ class Ledger:
         self.unanswered: set[str] = set()
 
     def answered(
-        self, capability: str, arm: str, seconds: float, *, failure: str | None = None
+        self,
+        capability: str,
+        arm: str,
+        seconds: float,
+        *,
+        rescued: bool = False,
+        failure: str | None = None,
     ) -> None:
         """One request has ended; ``failure`` says how, where it did not end well."""
         with self._lock:
             self.requests += 1
             figures = self.arms.setdefault((capability, arm), ArmFigures())
             figures.requests += 1
+            figures.rescued += rescued
             figures.recent.append(seconds)
             if failure is not None:
                 figures.failed += 1
                 self.failures.append(failure)
+
+    @property
+    def rescued(self) -> int:
+        """How many requests the monolith answered because the service had failed to."""
+        with self._lock:
+            return sum(figures.rescued for figures in self.arms.values())
 
     def wrong(self, what: str) -> None:
         """An answer came, and it was not the right one."""

@@ -24,6 +24,7 @@ class Report:
     seconds: float
     requests: int
     by_arm: dict[str, int]
+    rescued: int
     failed: list[str]
     wrong: list[str]
     orders: int
@@ -54,6 +55,7 @@ class Report:
             seconds=seconds,
             requests=ledger.requests,
             by_arm=by_arm,
+            rescued=ledger.rescued,
             failed=ledger.failures,
             wrong=[*ledger.mistakes, *reckoning.differing],
             orders=len(ledger.orders),
@@ -78,6 +80,7 @@ class Report:
             "seconds": round(self.seconds, 1),
             "requests": self.requests,
             "requests_by_arm": self.by_arm,
+            "rescued": self.rescued,
             "failed": len(self.failed),
             "wrong": len(self.wrong),
             "orders": self.orders,
@@ -101,13 +104,15 @@ def conclude(report: Report, console: Console, *, folder: Path) -> None:
     table.add_row("requests", f"{report.requests:,} in {report.seconds:.0f} s")
     for arm, count in sorted(report.by_arm.items()):
         table.add_row(f"  answered by {arm}", f"{count:,}")
+    table.add_row("  rescued by monolith", f"{report.rescued:,}")
     table.add_row("failed", _colour(report.failed))
     table.add_row("wrong", _colour(report.wrong))
     table.add_row("orders placed", f"{report.orders:,}")
     table.add_row("orders lost", _colour(report.lost))
     table.add_row("orders twice", _colour(report.twice))
+    table.add_section()
     for stage, seconds in report.rungs:
-        table.add_row(f"  on {stage}", f"{seconds:.1f} s")
+        table.add_row(f"time on {stage}", f"{seconds:.1f} s")
     console.print(table)
     for title, lines in (
         ("failed", report.failed),

@@ -70,7 +70,7 @@ class Traffic:
     """Many visitors at a steady rate, in a thread of their own, until they are told to stop."""
 
     def __init__(
-        self, base: str, world: World, ledger: Ledger, *, rate: float, visitors: int, seed: int
+        self, base: str, world: World, ledger: Ledger, *, rate: float, visitors: int, seed: int = 11
     ) -> None:
         self._base = base
         self._world = world
@@ -245,7 +245,8 @@ class Traffic:
             failure = f"{method} {path}: no JSON: {answer.text[:200]}"
             self._ledger.answered(capability, arm, seconds, failure=failure)
             return None
-        self._ledger.answered(capability, arm, seconds)
+        rescued = answer.headers.get("X-Strangler-Reason") == "fallback"
+        self._ledger.answered(capability, arm, seconds, rescued=rescued)
         return body
 
     def _expect(self, what: str, found: object, wanted: object) -> None:

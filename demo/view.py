@@ -66,7 +66,9 @@ class Picture:
                 text.append(" ── ", style="dim")
             label = f"{stage} {self.percent} %" if self._is_canary(stage) else str(stage)
             here = stage is self.stage
-            text.append(f" {label} ", style="bold reverse green" if here else "dim")
+            text.append(
+                f"[{label}]" if here else f" {label} ", style="bold green" if here else "dim"
+            )
         return text
 
     def _is_canary(self, stage: Stage) -> bool:
@@ -78,24 +80,25 @@ class Picture:
         service = round(width * share / 100)
         text = Text("  who answers  ")
         text.append("█" * (width - service), style=COLOURS[Arm.MONOLITH])
-        text.append("█" * service, style=COLOURS[Arm.SERVICE])
+        text.append("▒" * service, style=COLOURS[Arm.SERVICE])
         text.append(f"  {share:3} % service")
         return text
 
     def _figures(self, seconds: float) -> Table:
         table = Table(box=None, padding=(0, 2), show_edge=False)
         table.add_column(f"{self.capability}, by arm")
-        for heading in ("requests", "failed", "p50", "p95"):
+        for heading in ("requests", "failed", "rescued", "p50", "p95"):
             table.add_column(heading, justify="right")
         for arm in Arm:
             figures = self.ledger.arms.get((self.capability, arm))
             if figures is None:
-                table.add_row(Text(arm, style=COLOURS[arm]), "0", "0", "–", "–")
+                table.add_row(Text(arm, style=COLOURS[arm]), "0", "0", "0", "–", "–")
                 continue
             table.add_row(
                 Text(arm, style=COLOURS[arm]),
                 f"{figures.requests:,}",
                 str(figures.failed),
+                str(figures.rescued),
                 milliseconds(figures.percentile(0.50)),
                 milliseconds(figures.percentile(0.95)),
             )
@@ -104,6 +107,7 @@ class Picture:
             Text("the whole shop", style="bold"),
             f"{ledger.requests:,}",
             str(len(ledger.failures)),
+            str(ledger.rescued),
             f"{ledger.requests / max(seconds, 1):.0f}/s",
             f"{len(ledger.orders)} orders",
         )
