@@ -143,8 +143,9 @@ def bench(folder: Path) -> Iterator[Row]:
             name="flip: last old answer of any worker", ours=ours, peer=peer,
             peer_name="a reload of gunicorn", unit="ms", ratio=ours / peer,
             spread=(min(late) / peer, ours / peer), goal=limit(MILLISECONDS, "ms"),
-            note=f"the slowest of {len(late)} flips, the median {statistics.median(late):.2f}; "
-            f"{WORKERS} workers' first new answers: p50 {new[49]:.1f}, p99 {new[98]:.1f}",
+            note=f"the slowest of {len(late)} of {len(flips)} flips, "
+            f"the median {statistics.median(late):.2f}; {WORKERS} workers' first new "
+            f"answers: p50 {new[49]:.1f}, p99 {new[98]:.1f}",
         )  # fmt: skip
         yield Row(
             name="flip: failed requests", ours=failed, peer=lost,
