@@ -5,12 +5,15 @@ Exit codes: 0 done, 1 refused or failed, 2 usage, 3 inconclusive.
 
 from __future__ import annotations
 
+import io
+import sys
 from collections.abc import Sequence
 from typing import Annotated
 
 import typer
+from typer.exceptions import TyperException
 
-from strangler.cli import checking, contracts, keys, moving, problems, viewing
+from strangler.cli import checking, contracts, keys, moving, problems, usage, viewing
 from strangler.cli.session import Session
 
 app = typer.Typer(
@@ -78,10 +81,16 @@ app.add_typer(contracts.app, name="contracts")
 
 def run(arguments: Sequence[str], *, program: str = "strangler") -> int:
     """Run one command; returns its exit code."""
+    as_json = "--json" in arguments
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without arrows gets question marks
     try:
-        app(args=list(arguments), prog_name=program)
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else 1
+        code = app(args=list(arguments), prog_name=program, standalone_mode=False)
+    except typer.Abort:
+        return problems.FAILED
+    except TyperException as error:
+        return usage.tell(error, as_json=as_json)
     except problems.kinds() as error:
-        return problems.tell(error, as_json="--json" in arguments)
-    return 0
+        return problems.tell(error, as_json=as_json)
+    return code if isinstance(code, int) else 0

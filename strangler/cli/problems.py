@@ -19,6 +19,7 @@ from strangler.django.control_plane.errors import (
 )
 from strangler.ladder import Gate, IllegalMove
 from strangler.manifest import ManifestErrors
+from strangler.ports.freezing.freeze import NoSuchRevision
 from strangler.routing.publish import PublishFailed
 from strangler.routing.table import TableUnusable
 
@@ -26,7 +27,7 @@ FAILED = 1
 USAGE = 2
 INCONCLUSIVE = 3
 
-_USAGE = (ProjectNotFound, ReasonMissing, UnknownCapability, UnknownDifference)
+_USAGE = (NoSuchRevision, ProjectNotFound, ReasonMissing, UnknownCapability, UnknownDifference)
 
 
 def kinds() -> tuple[type[Exception], ...]:
@@ -36,6 +37,7 @@ def kinds() -> tuple[type[Exception], ...]:
         ControlError,
         IllegalMove,
         ManifestErrors,
+        NoSuchRevision,
         ProjectNotFound,
         PublishFailed,
         TableUnusable,

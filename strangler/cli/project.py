@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import tomllib
 from pathlib import Path
 from typing import Any
 
-from strangler.django.boot import boot
+from strangler.django.boot import NOT_WIRED, ImproperlyConfigured, boot
 
 ENVIRONMENT = "DJANGO_SETTINGS_MODULE"
 
 
 class ProjectNotFound(Exception):
-    """No settings module is known, or it can't be imported; the message says what to do."""
+    """No settings module is known, or it can't be imported or used; the message says what to do."""
 
 
 def load(settings: str | None = None) -> None:
@@ -24,7 +25,7 @@ def load(settings: str | None = None) -> None:
     is importable from then on, as it would be for ``manage.py``.
 
     Raises:
-        ProjectNotFound: there is none, or it can't be imported.
+        ProjectNotFound: there is none, or it can't be imported, or used.
     """
     root, configured = _nearest(Path.cwd())
     name = settings or os.environ.get(ENVIRONMENT) or configured
@@ -35,10 +36,20 @@ def load(settings: str | None = None) -> None:
         )
     if str(root) not in sys.path:
         sys.path.insert(0, str(root))
+    # What is wrong with the manifest is this command's own answer, and needs no log beside it.
+    logging.getLogger("strangler.ports").addFilter(_elsewhere)
     try:
         boot(name)
     except ImportError as error:
         raise ProjectNotFound(f"the settings {name!r} can't be imported: {error}") from error
+    except ImproperlyConfigured as error:
+        raise ProjectNotFound(f"the settings {name!r} can't be used: {error}") from error
+    finally:
+        logging.getLogger("strangler.ports").removeFilter(_elsewhere)
+
+
+def _elsewhere(record: logging.LogRecord) -> bool:
+    return record.msg != NOT_WIRED
 
 
 def _nearest(start: Path) -> tuple[Path, str | None]:

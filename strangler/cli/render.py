@@ -65,13 +65,18 @@ def _print(to: Console, what: RenderableType) -> None:
 
 def dump(data: Any) -> None:
     """Print JSON to standard output."""
-    sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=False, default=str) + "\n")
+    sys.stdout.write(_json(data, indent=2) + "\n")
 
 
 def dump_line(data: Any) -> None:
     """Print JSON on one line, at once."""
-    sys.stdout.write(json.dumps(data, ensure_ascii=False, default=str) + "\n")
+    sys.stdout.write(_json(data) + "\n")
     sys.stdout.flush()
+
+
+def _json(data: Any, indent: int | None = None) -> str:
+    wide = (sys.stdout.encoding or "").lower().startswith("utf")
+    return json.dumps(data, indent=indent, ensure_ascii=not wide, default=str)
 
 
 def table(*columns: str, right: Sequence[str] = ()) -> Table:

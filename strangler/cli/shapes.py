@@ -83,7 +83,7 @@ def overview(seen: Overview) -> Json:
     """Everything at one glance."""
     return {
         "revision": seen.revision,
-        "problem": seen.problem,
+        "problem": seen.wrong,
         "lag": seen.lag,
         "table": dataclasses.asdict(seen.table),
         "capabilities": [_row(row) for row in seen.rows],

@@ -37,7 +37,7 @@ def status(
             render.dump(shapes.overview(seen))
         else:
             render.say(render.overview(seen))
-        raise typer.Exit(1 if seen.problem else 0)
+        raise typer.Exit(1 if seen.wrong else 0)
     try:
         if as_json:
             while True:

@@ -6,6 +6,12 @@ import os
 
 import django
 from django.apps import apps
+from django.core.exceptions import ImproperlyConfigured
+
+__all__ = ["NOT_WIRED", "ImproperlyConfigured", "boot"]
+
+NOT_WIRED = "strangler is not wired: %s"
+"""What is logged where settings or manifest are no use."""
 
 
 def boot(settings: str | None) -> None:
@@ -13,7 +19,7 @@ def boot(settings: str | None) -> None:
 
     Raises:
         ImportError: there is no such module, or it can't be imported.
-        django.core.exceptions.ImproperlyConfigured: it is no use.
+        ImproperlyConfigured: it is no use.
     """
     if apps.ready:
         return

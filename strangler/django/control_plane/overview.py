@@ -64,6 +64,11 @@ class Overview:
     at: datetime = field(default_factory=timezone.now)
 
     @property
+    def wrong(self) -> str | None:
+        """What somebody has to see to, beside what capabilities wait for; None if nothing is."""
+        return self.problem or self.lag
+
+    @property
     def lag(self) -> str | None:
         """Why readers may not see what the database says; None if they do."""
         if self.table.problem and (self.revision or self.revision is None):

@@ -14,6 +14,7 @@ from django.db import connections
 
 import strangler
 from strangler.django import conf
+from strangler.django.boot import NOT_WIRED
 from strangler.django.observing import observations
 from strangler.django.ports import placing
 from strangler.django.ports.replays import DatabaseReplays
@@ -38,7 +39,7 @@ def wire() -> None:
     try:
         settings, manifest = conf.settings(), conf.manifest()
     except (conf.BadSettings, ManifestErrors) as error:
-        _log.error("strangler is not wired: %s", error)
+        _log.error(NOT_WIRED, error)
         return
     runtime.configure(
         party=settings.party,

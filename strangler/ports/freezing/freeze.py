@@ -189,7 +189,7 @@ def committed(folder: Path, revision: str | None = None) -> dict[str, Document]:
     if revision is None:
         texts = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.json")}
     else:
-        commit = _git(folder, "rev-parse", "--verify", "--end-of-options", revision).strip()
+        commit = _commit(folder, revision)
         names = _git(folder, "ls-tree", "--name-only", commit).splitlines()
         texts = {
             name: _git(folder, "show", f"{commit}:./{name}")
@@ -210,6 +210,15 @@ def render(document: Document) -> str:
     return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
+def _commit(folder: Path, revision: str) -> str:
+    try:
+        return _git(folder, "rev-parse", "--verify", "--end-of-options", revision).strip()
+    except NoSuchRevision as error:
+        raise NoSuchRevision(
+            f"git knows no revision {revision!r} in {folder}: {error}; fetch it, or name another"
+        ) from error
+
+
 def _git(folder: Path, *arguments: str) -> str:
     command = ["git", "-C", str(folder), *arguments]
     try:
@@ -217,7 +226,7 @@ def _git(folder: Path, *arguments: str) -> str:
     except OSError as error:
         raise NoSuchRevision(f"git can't be run: {error}") from error
     except subprocess.CalledProcessError as error:
-        raise NoSuchRevision(f"{' '.join(arguments)}: {error.stderr.strip()}") from error
+        raise NoSuchRevision(f"git {arguments[0]} said {error.stderr.strip()!r}") from error
     return done.stdout
 
 

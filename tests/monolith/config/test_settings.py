@@ -64,6 +64,18 @@ def test_production_wants_each(tmp_path: Path, missing: str):
     assert f"- {missing}: " in done.stderr
 
 
+@pytest.mark.parametrize(
+    "url", ["nonsense", "mysqlx://shop:secret@db/shop", "postgres://shop:secret@db:port/shop"]
+)
+def test_a_database_url_that_is_none(tmp_path: Path, url: str):
+    done = run("manage.py", "check", DATABASE_URL=url, VAR=str(tmp_path))
+
+    assert done.returncode == 1
+    last = done.stderr[done.stderr.rindex("ImproperlyConfigured") :]
+    assert "DATABASE_URL names no database: it is a URL such as postgres://" in last
+    assert "secret" not in last
+
+
 def test_production_is_what_deploying_wants(tmp_path: Path):
     environment = {**PRODUCTION, "IDENTITY_KEYS": str(tmp_path / "k.json"), "VAR": str(tmp_path)}
     assert run("manage.py", "rotate_keys", **environment).returncode == 0

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 from django.db import OperationalError
 
 from strangler.cli import project, run
+from strangler.django import contracts
 from strangler.django.control_plane import control, state
 from strangler.ladder import Stage
+from strangler.ports.freezing.freeze import NoSuchRevision
 from tests.strangler.cli.conftest import Terminal
 from tests.strangler.django.plane import Plane
 
@@ -277,3 +283,103 @@ def test_settings_that_can_t_be_imported(
     monkeypatch.setattr(project, "boot", boot)
     assert run(["--settings", "nowhere", "status"]) == 2
     assert "the settings 'nowhere' can't be imported" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["advance", "pricing", "--to", "sky"], "Invalid value for '--to': 'sky' is not one of"),
+        (["advance", "pricing", "--percent", "101"], "Invalid value for '--percent': it is at mo"),
+        (["advance", "pricing", "--percent", "0"], "Invalid value for '--percent': it is at leas"),
+        (["history", "--limit", "x"], "Invalid value for '--limit': it is a whole number."),
+        (["advance"], "Missing argument 'CAPABILITY'"),
+        (["nonsense"], "No such command 'nonsense'"),
+    ],
+)
+def test_wrong_usage_is_told_in_plain_words_and_in_json(
+    strangler: Terminal, arguments: list[str], message: str
+) -> None:
+    said = strangler(*arguments)
+    assert (said.code, said.out) == (2, "")
+    assert f"Error: {message}" in said.err
+    assert said.err.startswith("Usage: ")
+    said = strangler(*arguments, "--json")
+    assert (said.code, said.json["error"], said.err) == (2, "UsageError", "")
+    assert said.json["message"].startswith(message)
+
+
+def test_status_fails_where_the_table_is_not_what_the_database_says(
+    strangler: Terminal, kit: Plane
+) -> None:
+    strangler("advance", "pricing")
+    assert strangler("status", "--json").json["problem"] is None
+    assert strangler("kill", "pricing", "--local").code == 0
+    said = strangler("status", "--json")
+    assert said.code == strangler("status").code == 1
+    assert "the routing table is ahead" in said.json["problem"] == said.json["lag"]
+    (kit.root / "table" / "current").unlink()
+    said = strangler("status", "--json")
+    assert said.code == strangler("status").code == 1
+    assert "the routing table can't be asked" in said.json["problem"] == said.json["lag"]
+
+
+def test_a_revision_that_git_does_not_know(
+    strangler: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def check(_against: str | None) -> list[str]:
+        raise NoSuchRevision("git knows no revision 'nowhere'")
+
+    monkeypatch.setattr(contracts, "check", check)
+    said = strangler("contracts", "check", "--against", "nowhere")
+    assert (said.code, said.err) == (2, "git knows no revision 'nowhere'\n")
+    said = strangler("contracts", "check", "--against", "nowhere", "--json")
+    assert (said.code, said.json["error"]) == (2, "NoSuchRevision")
+
+
+def test_a_stream_without_arrows(kit: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.BytesIO()
+    stream = io.TextIOWrapper(written, encoding="ascii")
+    monkeypatch.setattr("sys.stdout", stream)
+    assert run(["status"]) == 0
+    assert run(["hold", "pricing", "--reason", "Zürich", "--json"]) == 0
+    assert run(["history", "--json"]) == 0
+    stream.flush()
+    said = written.getvalue().decode("ascii")
+    assert "pricing ? shadow" in said
+    assert "Z\\u00fcrich" in said, "JSON loses nothing"
+
+
+def test_settings_that_can_t_be_used(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def boot(name: str | None) -> None:
+        raise ImproperlyConfigured(f"{name} wants a database")
+
+    monkeypatch.setattr(project, "boot", boot)
+    assert run(["--settings", "shop", "advance", "x"]) == 2
+    assert capsys.readouterr().err == "the settings 'shop' can't be used: shop wants a database\n"
+
+
+def test_what_is_wrong_with_a_manifest_is_said_once(tmp_path: Path) -> None:
+    (tmp_path / "shop.py").write_text(
+        f"""
+INSTALLED_APPS = ["strangler.django"]
+DATABASES = {{"default": {{"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}}}
+USE_TZ = True
+STRANGLER = {{
+    "MANIFEST": {str(tmp_path / "m.toml")!r}, "TABLE": "table", "KEYS": "keys",
+}}
+"""
+    )
+    (tmp_path / "m.toml").write_text("colour = 1\n")
+    code = "from strangler.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "--settings", "shop", "advance", "x"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": f"{Path(__file__).parents[3]}:{tmp_path}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.count("colour") == 1, done.stderr
