@@ -6,9 +6,10 @@ from django.contrib import admin
 from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularAPIView
 
-from monolith.config import errors, health
+from monolith.config import errors, health, index
 
 urlpatterns = [
+    path("", index.index),
     path("healthz", health.alive),
     path("readyz", health.ready),
     path("", include("strangler.django.urls")),

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from celery import current_app
+from django.core.servers.basehttp import WSGIRequestHandler
 from django.db import connection
 from django.db.utils import OperationalError
 from django.test import Client, RequestFactory
 from django.utils import timezone
 
+from monolith.config.management.commands.runserver import Server
 from monolith.config.wiring import identify
 from monolith.identity import sessions, tokens
 from monolith.identity.models import RefreshToken, User
@@ -89,3 +92,20 @@ def test_the_admin_site_wants_staff(user: Callable[..., User]):
     client.force_login(user("ada"))
 
     assert client.get("/admin/").status_code == 302
+
+
+def test_the_index_names_paths_that_are_there(client: Client):
+    paths = client.get("/").json()
+
+    assert paths["products"] == "/api/catalog/products/"
+    for name, path in paths.items():
+        assert client.get(path).status_code != 404, name
+    assert client.post("/").status_code == 405
+
+
+def test_runserver_sends_at_once():
+    with Server(("127.0.0.1", 0), WSGIRequestHandler) as server:
+        with socket.create_connection(server.server_address):
+            accepted, _ = server.get_request()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
