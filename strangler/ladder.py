@@ -221,8 +221,7 @@ def advance(
         to = Stage.CANARY if percent is not None else _next(standing, arrows, larger)
     arrow = next((arrow for arrow in arrows if arrow.target is to), None)
     if arrow is None:
-        legal = " or ".join(dict.fromkeys(str(arrow.target) for arrow in arrows))
-        raise IllegalMove(f"from {standing.stage} the next rung is {legal}, not {to}")
+        raise IllegalMove(_no_way_up(standing, to, arrows))
     if to is not Stage.CANARY:
         if percent is not None:
             raise IllegalMove(f"{to} has no percent; leave --percent out")
@@ -235,6 +234,15 @@ def advance(
             f"{percent} % asked for; at most 100"
         )
     return Move(standing, replace(standing, stage=to, percent=percent), Direction.UP, arrow.gates)
+
+
+def _no_way_up(standing: Standing, to: Stage, arrows: list[Transition]) -> str:
+    if to is standing.stage:
+        return f"it is there already: on {standing}"
+    if to.height < standing.stage.height:
+        return f"{to} is below {standing.stage}: the way down is a rollback"
+    legal = " or ".join(dict.fromkeys(str(arrow.target) for arrow in arrows))
+    return f"from {standing.stage} the next rung is {legal}, not {to}"
 
 
 def _next(standing: Standing, arrows: list[Transition], larger: tuple[int, ...]) -> Stage:

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from strangler.cli import checking, contracts, keys, moving, problems, usage, viewing
+from strangler.cli import checking, contracts, keys, moving, problems, render, usage, viewing
 from strangler.cli.session import Session
 
 app = typer.Typer(
@@ -82,9 +82,8 @@ app.add_typer(contracts.app, name="contracts")
 def run(arguments: Sequence[str], *, program: str = "strangler") -> int:
     """Run one command; returns its exit code."""
     as_json = "--json" in arguments
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal without arrows gets question marks
+    if isinstance(sys.stdout, io.TextIOWrapper) and not render.wide():
+        sys.stdout.reconfigure(errors="replace")  # a terminal without arrows gets question marks
     try:
         code = app(args=list(arguments), prog_name=program, standalone_mode=False)
     except typer.Abort:

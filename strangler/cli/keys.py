@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from strangler.cli import render, session
+from strangler.cli.project import ProjectNotFound
 from strangler.cli.session import AsJson
 from strangler.ports.trust.keys import generate
 
@@ -31,17 +34,37 @@ def keys(
     strangler keys monolith pricing
     strangler keys pricing --folder /run/keys
     """
-    if folder is None:
+    wanted = list(dict.fromkeys(party))
+    try:
         session.begin(context)
+    except ProjectNotFound:
+        if folder is None:
+            raise
+    else:
         from strangler.django import conf
 
-        folder = conf.settings().keys
-    for one in party:
+        folder = folder or conf.settings().keys
+        _refuse_strangers(wanted, (conf.settings().party, *conf.manifest().capabilities))
+    made = []
+    for one in wanted:
         try:
-            generate(folder, one)
+            if generate(folder, one):
+                made.append(one)
         except ValueError as error:
             raise typer.BadParameter(str(error), param_hint="PARTY") from error
     if as_json:
-        render.dump({"folder": str(folder), "parties": party})
-    else:
-        render.say(f"keys of {', '.join(party)} are in {folder}")
+        render.dump({"folder": str(folder), "parties": wanted, "made": made})
+        return
+    there = [one for one in wanted if one not in made]
+    if made:
+        render.say(f"made the keys of {', '.join(made)} in {folder}")
+    if there:
+        render.say(f"the keys of {', '.join(there)} were there already, in {folder}")
+
+
+def _refuse_strangers(wanted: list[str], known: Sequence[str]) -> None:
+    for one in wanted:
+        if one not in known:
+            near = get_close_matches(one, known, n=1)
+            meant = f"do you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+            raise typer.BadParameter(f"nobody here is called {one!r}: {meant}", param_hint="PARTY")

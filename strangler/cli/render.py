@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 EXCERPT = 300
 """Characters shown of a question's body."""
+ROOMY = 60
+"""Columns from which what a move waits for stands beside it."""
+SPARE = ("since", "owner", "p95", "requests", "errors", "arm")
+"""The columns of ``status`` that a narrow terminal does without, in this order."""
 COLOURS = {
     Outcome.PASSED: "green",
     Outcome.FAILED: "bold red",
@@ -75,8 +79,12 @@ def dump_line(data: Any) -> None:
 
 
 def _json(data: Any, indent: int | None = None) -> str:
-    wide = (sys.stdout.encoding or "").lower().startswith("utf")
-    return json.dumps(data, indent=indent, ensure_ascii=not wide, default=str)
+    return json.dumps(data, indent=indent, ensure_ascii=not wide(), default=str)
+
+
+def wide() -> bool:
+    """Can standard output say every character?"""
+    return (sys.stdout.encoding or "").lower().startswith("utf")
 
 
 def table(*columns: str, right: Sequence[str] = ()) -> Table:
@@ -102,16 +110,17 @@ def overview(seen: Overview) -> RenderableType:
     parts: list[RenderableType] = [Text(_headline(seen), style="dim")]
     warnings = [said for said in (seen.problem, seen.lag) if said]
     parts += [Text(said, style="bold yellow", overflow="ignore") for said in warnings]
-    numbers = ("requests", "errors", "p95")
-    grid = table("capability", "stage", "owner", "since", "arm", *numbers, right=numbers)
-    for row in seen.rows:
-        _add(grid, row, seen.at)
-    parts += ["", grid]
-    waiting = [row for row in seen.rows if row.next is not None]
+    width = console().width
+    parts += ["", _standings(seen, width)]
+    waiting = [row for row in seen.rows if row.next is not None or row.standing.killed]
     if waiting:
-        ahead = table("next", "waits for")
+        ahead = table("next", "waits for") if width >= ROOMY else bare(1)
         for row in sorted(waiting, key=lambda row: row.needs_transfer):
-            _add_next(ahead, row)
+            name, missing = _next(row)
+            if width >= ROOMY:
+                ahead.add_row(name, missing)
+            else:
+                ahead.add_row(Text(f"{name}: ", style="bold").append_text(missing))
         parts += ["", ahead]
     return Group(*parts)
 
@@ -124,22 +133,41 @@ def _headline(seen: Overview) -> str:
     return f"revision {seen.revision}" + ("" if seen.lag else ", routing table in step")
 
 
-def _add(grid: Table, row: Row, now: datetime) -> None:
+def _standings(seen: Overview, width: int) -> Table:
+    """As many columns as fit."""
+    numbers = ("requests", "errors", "p95")
+    columns = ["capability", "stage", "owner", "since", "arm", *numbers]
+    rows = [_cells(row, seen.at) for row in seen.rows]
+    for spare in ("", *SPARE):
+        columns = [name for name in columns if name != spare]
+        grid = table(*columns, right=numbers)
+        for cells in rows:
+            grid.add_row(*(cells[name] for name in columns))
+        if grid.__rich_measure__(console(), console().options.update(width=1000)).maximum <= width:
+            break
+    return grid
+
+
+def _cells(row: Row, now: datetime) -> dict[str, RenderableType]:
     used = [(arm, report) for arm, report in row.arms.items() if report.requests]
-    grid.add_row(
-        row.capability,
-        Text(_standing(row.standing), style="bold red" if row.standing.killed else ""),
-        row.standing.owner.value,
-        duration((now - row.since).total_seconds()) if row.since else "-",
-        "\n".join(arm.value for arm, _ in used) or "-",
-        "\n".join(f"{report.requests:,}" for _, report in used),
-        Text("\n").join(_errors(report) for _, report in used),
-        "\n".join(latency(report.quantile(0.95)) for _, report in used),
-    )
+    style = "bold red" if row.standing.killed or row.killed_here else ""
+    return {
+        "capability": row.capability,
+        "stage": Text(_standing(row), style=style),
+        "owner": row.standing.owner.value,
+        "since": duration((now - row.since).total_seconds()) if row.since else "-",
+        "arm": "\n".join(arm.value for arm, _ in used) or "-",
+        "requests": "\n".join(f"{report.requests:,}" for _, report in used),
+        "errors": Text("\n").join(_errors(report) for _, report in used),
+        "p95": "\n".join(latency(report.quantile(0.95)) for _, report in used),
+    }
 
 
-def _standing(standing: Standing) -> str:
+def _standing(row: Row) -> str:
+    standing = row.standing
     overlays = [name for name in ("held", "killed") if getattr(standing, name)]
+    if row.killed_here:
+        overlays.append("killed here")
     percent = f" {standing.percent} %" if standing.percent else ""
     return f"{standing.stage}{percent}" + "".join(f"\n{name}" for name in overlays)
 
@@ -157,7 +185,11 @@ def latency(seconds: float | None) -> str:
     return f"{seconds * 1000:.1f} ms" if seconds < 0.01 else f"{seconds * 1000:.0f} ms"
 
 
-def _add_next(grid: Table, row: Row) -> None:
+def _next(row: Row) -> tuple[str, Text]:
+    """The next move, and what it waits for."""
+    if row.standing.killed:
+        remedy = f"strangler resume {row.capability}"
+        return f"{row.capability}, killed", Text(remedy, style="bold red")
     after = row.next.after if row.next else row.standing
     percent = f" {after.percent} %" if after.percent else ""
     missing = [
@@ -167,7 +199,17 @@ def _add_next(grid: Table, row: Row) -> None:
     if row.needs_transfer:
         missing = [Text("needs transfer", style="dim")]
     name = f"{row.capability} → {after.stage}{percent}"
-    grid.add_row(name, Text("\n").join(missing) or Text("nothing: advance", style="green"))
+    return name, Text("\n").join(missing) or Text("nothing: advance", style="green")
+
+
+_DONE = {
+    "hold": "held on {}",
+    "kill": "killed on {}",
+    "resume": "resumed on {}",
+    "renew": "evidence begun anew on {}",
+    "explain": "difference explained on {}",
+}
+"""What was done, where the rung is still the same."""
 
 
 def moved(done: Moved, action: str) -> RenderableType:
@@ -175,9 +217,13 @@ def moved(done: Moved, action: str) -> RenderableType:
     if not done.together:
         return Text(f"{done.capability}: {done.after} already; nothing to {action}")
     text = Text(f"{done.capability}: ")
-    change = f"{done.before} → {done.after}" if done.before != done.after else str(done.after)
-    text.append(change, style="bold")
-    text.append(f", {action}, revision {done.revision}")
+    if action in _DONE:
+        rung = Standing(done.after.stage, done.after.percent)
+        text.append(_DONE[action].format(rung), style="bold")
+    else:
+        text.append(f"{done.before} → {done.after}", style="bold")
+        text.append(f", {action}")
+    text.append(f", revision {done.revision}")
     others = [name for name in done.together if name != done.capability]
     if others:
         text.append(f", together with {', '.join(others)}")

@@ -4,8 +4,8 @@
 status   ``revision``, ``problem``, ``lag``, ``table`` {``path``, ``revision``, ``problem``},
          ``capabilities`` [{``capability``, ``stage``, ``percent``, ``held``, ``killed``, ``owner``,
          ``tables``, ``since``, ``since_revision``, ``revision``, ``share`` {``queries``,
-         ``commands``}, ``arms`` {``monolith``, ``service``: {``requests``, ``failures``,
-         ``fallbacks``, ``p50``, ``p95``, ``p99``}}, ``next`` {``stage``, ``percent``,
+         ``commands``}, ``killed_here``, ``arms`` {``monolith``, ``service``: {``requests``,
+         ``failures``, ``fallbacks``, ``p50``, ``p95``, ``p99``}}, ``next`` {``stage``, ``percent``,
          ``verdicts``} or null}]
 moves    ``capability``, ``action``, ``changed``, ``before``, ``after`` {``stage``, ``percent``,
          ``held``, ``killed``}, ``revision``, ``together``, ``forced``, ``verdicts``
@@ -19,7 +19,7 @@ diffs    ``capability``, ``compared``, ``outcomes``, ``routes`` [{``method``, ``
          ``examples``}]
 check    ``ok``, ``findings`` [{``level``, ``about``, ``capability``, ``message``, ``remedy``}]
 publish  ``revision``, ``path``
-keys     ``folder``, ``parties``
+keys     ``folder``, ``parties``, ``made``
 freeze   ``frozen``, ``new`` [a file that was not there], ``changes`` [{``where``, ``what``,
          ``direction``, ``compatible``, ``order``}]; ``contracts check`` has ``ok``, ``problems``
 verdict  ``gate``, ``outcome``, ``message``, ``value``, ``control``, ``threshold``, ``samples``
@@ -100,6 +100,7 @@ def _row(row: Row) -> Json:
         "since_revision": row.since_revision,
         "revision": row.revision,
         "share": dataclasses.asdict(row.share),
+        "killed_here": row.killed_here,
         "arms": {arm.value: _arm(report) for arm, report in row.arms.items()},
         "next": _next(row.next, row.verdicts) if row.next else None,
     }

@@ -29,7 +29,10 @@ class TableState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One capability. ``next`` is None at the end of the ladder, and while it is killed."""
+    """One capability. ``next`` is None at the end of the ladder, and while it is killed.
+
+    ``killed_here``: this machine's routing table has it killed, and the database does not know.
+    """
 
     capability: str
     standing: Standing
@@ -41,6 +44,7 @@ class Row:
     arms: Mapping[Arm, ArmReport]
     next: Move | None
     verdicts: tuple[Verdict, ...]
+    killed_here: bool = False
 
     @property
     def waits_for(self) -> tuple[Verdict, ...]:
@@ -99,8 +103,10 @@ def overview() -> Overview:
             states = state.read_all()
             moves = {name: _next(one) for name, one in states.items()}
             probed = _probed(moves)
+            killed = _killed_here(states)
             rows = tuple(
-                _row(one, moves[name], probed.get(name, ())) for name, one in states.items()
+                _row(one, moves[name], probed.get(name, ()), killed_here=name in killed)
+                for name, one in states.items()
             )
     except ControlPlaneAway as error:
         return Overview(revision=None, table=table, rows=_from_table(), problem=str(error))
@@ -129,7 +135,21 @@ def _probed(moves: Mapping[str, Move | None]) -> dict[str, tuple[Probe, ...]]:
     return probes.probe_all([(one, contracts.digest(one)) for one in asked])
 
 
-def _row(known: state.State, move: Move | None, probed: tuple[Probe, ...]) -> Row:
+def _killed_here(states: Mapping[str, state.State]) -> frozenset[str]:
+    try:
+        entries = placing.table().entries()
+    except TableUnusable:
+        return frozenset()
+    return frozenset(
+        name
+        for name, one in states.items()
+        if name in entries and entries[name].killed and not one.standing.killed
+    )
+
+
+def _row(
+    known: state.State, move: Move | None, probed: tuple[Probe, ...], *, killed_here: bool
+) -> Row:
     capability = state.capability(known.capability)
     return Row(
         capability=known.capability,
@@ -142,6 +162,7 @@ def _row(known: state.State, move: Move | None, probed: tuple[Probe, ...]) -> Ro
         arms=evidence.arms(known),
         next=move,
         verdicts=control.judge(capability, known, move, probed) if move else (),
+        killed_here=killed_here,
     )
 
 

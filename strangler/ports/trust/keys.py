@@ -84,7 +84,7 @@ class Keyring:
         if known is None or known.thumbprint() != own.thumbprint():
             raise KeysUnusable(
                 f"{folder / (party + _PUBLIC)} is not the public half of {party}{_PRIVATE}: "
-                "remove both and generate the pair again"
+                f"remove both, and make the pair again: strangler keys {party}"
             )
         keyring = cls(party, own, parties, folder=folder)
         keyring._marks = marks
@@ -135,8 +135,8 @@ class Keyring:
             self._parties, self._marks = parties, marks
 
 
-def generate(folder: Path | str, party: str) -> None:
-    """Make a pair of keys for this party; a pair that is there is left alone.
+def generate(folder: Path | str, party: str) -> bool:
+    """Make a pair of keys for this party; a pair that is there is left alone: then False.
 
     Raises:
         ValueError: the party's name can't be a file's name.
@@ -147,10 +147,11 @@ def generate(folder: Path | str, party: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     private, public = folder / f"{party}{_PRIVATE}", folder / f"{party}{_PUBLIC}"
     if private.exists() and public.exists():
-        return
+        return False
     key = OKPKey.generate_key("Ed25519")
     _write(private, key.as_dict(private=True), 0o600)
     _write(public, key.as_dict(private=False), 0o644)
+    return True
 
 
 def _public(folder: Path) -> dict[str, _Mark]:
@@ -186,7 +187,8 @@ def _write(path: Path, value: dict[str, Any], mode: int) -> None:
 
 
 def _read(path: Path, *, private: bool) -> OKPKey:
-    remedy = "make it with strangler.ports.trust.keys.generate, or copy it from where it was made"
+    party = path.name.partition(".")[0]
+    remedy = f"make it: strangler keys {party}. Or copy it from where it was made"
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
         key = OKPKey.import_key(value)

@@ -83,6 +83,7 @@ def test_every_command_has_json(strangler: Terminal, kit: Plane) -> None:
         "since_revision",
         "revision",
         "share",
+        "killed_here",
         "arms",
         "next",
     }
@@ -107,7 +108,9 @@ def test_every_command_has_json(strangler: Terminal, kit: Plane) -> None:
     explained = strangler("explain", "GET", "/api/pricing/x", "--cohort", "3", "--json").json
     assert (explained["arm"], explained["cohort"]) == ("monolith", 3)
     assert strangler("publish", "--json").json["revision"] == 7
-    assert strangler("keys", "pricing", "--json").json["parties"] == ["pricing"]
+    assert strangler("keys", "pricing", "--json").json["made"] == ["pricing"]
+    again = strangler("keys", "pricing", "--json").json
+    assert (again["parties"], again["made"]) == (["pricing"], [])
 
 
 def test_a_refused_move_is_json_too(strangler: Terminal) -> None:

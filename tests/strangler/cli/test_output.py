@@ -173,6 +173,66 @@ def test_moves_and_their_history(strangler: Terminal, kit: Plane) -> None:
     assert strangler("history", "catalog").out == "nothing has changed yet\n"
 
 
+@pytest.mark.parametrize(
+    ("columns", "heading"),
+    [
+        (60, "capability  stage       arm       requests  errors    p95"),
+        (40, "capability  stage       arm       errors"),
+        (30, "capability  stage"),
+    ],
+)
+def test_status_where_there_is_little_room(
+    strangler: Terminal, kit: Plane, monkeypatch: pytest.MonkeyPatch, columns: int, heading: str
+) -> None:
+    stands(Stage.SHADOW)
+    stands(Stage.CANARY)
+    kit.answered("monolith", 1204)
+    kit.answered("service", 12, failures=1)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    lines = strangler("status").out.splitlines()
+    assert heading in lines
+    assert max(map(len, lines[1:])) <= columns
+    assert any(line.startswith("pricing     canary 5 %") for line in lines)
+
+
+def test_what_is_killed_waits_to_be_resumed(strangler: Terminal) -> None:
+    stands(Stage.SHADOW)
+    assert strangler("kill", "pricing").out == "pricing: killed on shadow, revision 2\n"
+    lines = strangler("status").out.splitlines()
+    assert "pricing, killed        strangler resume pricing" in lines
+    assert strangler("resume", "pricing").out == "pricing: resumed on shadow, revision 3\n"
+    assert strangler("hold", "pricing").out == "pricing: held on shadow, revision 4\n"
+    said = strangler("renew", "pricing", "--reason", "x").out
+    assert said == "pricing: evidence begun anew on shadow, revision 5\n"
+
+
+def test_what_is_killed_on_this_machine_alone(strangler: Terminal) -> None:
+    stands(Stage.SHADOW)
+    assert strangler("kill", "pricing", "--local").code == 0
+    said = strangler("status")
+    (line,) = [line for line in said.out.splitlines() if "killed here" in line]
+    assert line.strip() == "killed here"
+    pricing = strangler("status", "--json").json["capabilities"][1]
+    assert (pricing["killed"], pricing["killed_here"]) == (False, True)
+
+
+def test_an_advance_that_is_none(strangler: Terminal) -> None:
+    stands(Stage.SHADOW)
+    said = strangler("advance", "pricing", "--to", "shadow").err
+    assert said == "it is there already: on shadow\n"
+    said = strangler("advance", "pricing", "--to", "monolith").err
+    assert said == "monolith is below shadow: the way down is a rollback\n"
+
+
+def test_keys_of_nobody(strangler: Terminal, kit: Plane) -> None:
+    said = strangler("keys", "monolith", "pricin")
+    assert said.code == 2
+    assert "nobody here is called 'pricin': do you mean pricing?" in said.err
+    assert not (kit.root / "keys").exists(), "all of it, or nothing"
+    said = strangler("keys", "sky")
+    assert "nobody here is called 'sky': there are monolith, catalog, pricing" in said.err
+
+
 def test_the_shadow_report(strangler: Terminal, kit: Plane) -> None:
     stands(Stage.SHADOW)
     assert strangler("diffs", "pricing").out == text(
@@ -196,7 +256,7 @@ def test_the_shadow_report(strangler: Terminal, kit: Plane) -> None:
     )
     assert strangler("diffs", "pricing", "--explain", signature[:4]).code == 2
     said = strangler("diffs", "pricing", "--explain", signature[:4], "--reason", "as it should be")
-    assert said.out.startswith("pricing: shadow, explain, revision 2\n")
+    assert said.out.startswith("pricing: difference explained on shadow, revision 2\n")
     assert "  explained: as it should be\n" in said.out
 
 
@@ -293,7 +353,14 @@ def test_check_lists_what_is_in_the_way(
 
     monkeypatch.setattr(contracts, "check", lambda _against=None: [])
     said = strangler("keys", "monolith", "pricing")
-    assert _flat(said.out) == "keys of monolith, pricing are in ROOT/keys"
+    assert _flat(said.out) == "made the keys of monolith, pricing in ROOT/keys"
+    said = strangler("keys", "catalog", "pricing", "--folder", str(kit.root / "other"))
+    assert _flat(said.out) == "made the keys of catalog, pricing in ROOT/other"
+    said = strangler("keys", "pricing", "monolith", "--folder", str(kit.root / "other"))
+    assert said.out.splitlines() == [
+        "made the keys of monolith in ROOT/other",
+        "the keys of pricing were there already, in ROOT/other",
+    ]
     assert strangler("check", "pricing").out == "all is well\n"
     said = strangler("check", "catalog")
     assert said.code == 1

@@ -110,7 +110,7 @@ def test_unusable_keys_are_refused_by_file_and_remedy(
     with pytest.raises(KeysUnusable) as refused:
         Keyring.load(tmp_path, "catalog")
     assert str(tmp_path / "catalog.") in str(refused.value)
-    assert "generate" in str(refused.value)
+    assert "strangler keys catalog" in str(refused.value)
 
 
 @pytest.fixture
