@@ -26,7 +26,7 @@ from tests.docs.reading import ROOT, Block, commands
 
 TREE = ("contracts", "monolith", "extracted", "router", "strangler", "docs")
 FILES = ("manage.py", "pyproject.toml", "Makefile")
-SHOP, SERVICE = "8000", "8102"
+SHOP, SERVICE, OWN = "8000", "8102", "8103"
 PATIENCE = 30.0
 INCONCLUSIVE = 3
 ACTIVATE = ". .venv/bin/activate"
@@ -99,7 +99,9 @@ class Reader:
     """Somebody with a few terminals, all in one folder, who does as the document says."""
 
     folder: Path
-    ports: dict[str, str] = field(default_factory=lambda: {SHOP: free_port(), SERVICE: free_port()})
+    ports: dict[str, str] = field(
+        default_factory=lambda: {usual: free_port() for usual in (SHOP, SERVICE, OWN)}
+    )
     stays: dict[str, list[str]] = field(default_factory=dict)
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     bin: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="docs")))
@@ -229,7 +231,11 @@ class Reader:
     def server(self, command: str) -> tuple[str, str] | None:
         """The port that a server listens on, and its command with that port; None for no server."""
         command = command.replace("make dev", "python manage.py runserver")
-        for server, usual in (("manage.py runserver", SHOP), ("-m extracted.pricing", SERVICE)):
+        for server, usual in (
+            ("manage.py runserver", SHOP),
+            ("-m extracted.pricing", SERVICE),
+            ("-m parcels", OWN),
+        ):
             if server in command:
                 port = self.ports[usual]
                 option = port if usual == SHOP else f"--port {port}"
