@@ -309,8 +309,10 @@ def chance(service: Counts, monolith: Counts) -> float:
 def _enough(
     count: int, wanted: int, seconds: float, what: str, gate: Gate = Gate.COMPARED
 ) -> Verdict:
-    message = f"{count} of {wanted} {what}"
+    of = "" if gate is Gate.COMPARED else "of the service: "
+    message = f"{of}{count} {what} (at least {wanted})"
     if count < wanted:
+        message = f"{of}{count} of {wanted} {what}"
         if count and seconds > 0:
             message += f": about {duration(ceil((wanted - count) * seconds / count))} more"
             message += " at today's rate"

@@ -119,11 +119,21 @@ class TestHealthy:
     def test_too_little_traffic_is_inconclusive_and_says_how_long(self) -> None:
         said = healthy(Counts(100), Counts(900))
         assert outcomes(said) == {PASSED, INCONCLUSIVE}
-        assert said[1].message == "100 of 500 requests: about 4 min more at today's rate"
+        assert (
+            said[1].message
+            == "of the service: 100 of 500 requests: about 4 min more at today's rate"
+        )
 
     def test_no_traffic_at_all(self) -> None:
         (said,) = healthy(Counts(), Counts())
-        assert (said.outcome, said.message) == (INCONCLUSIVE, "0 of 500 requests: no traffic yet")
+        assert (said.outcome, said.message) == (
+            INCONCLUSIVE,
+            "of the service: 0 of 500 requests: no traffic yet",
+        )
+
+    def test_enough_says_how_many_are_wanted(self) -> None:
+        said = healthy(Counts(547), Counts(900))
+        assert said[-1].message == "of the service: 547 requests (at least 500)"
 
     def test_worse_than_the_monolith_fails(self) -> None:
         said = healthy(Counts(1000, 30), Counts(9000, 45))

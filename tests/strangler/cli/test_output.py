@@ -67,8 +67,8 @@ def test_status_of_a_canary(strangler: Terminal, kit: Plane) -> None:
                     held                          service         12  8.33 %  16 ms
 
         next                   waits for
-        pricing → canary 25 %  healthy: 12 of 20 requests: about 7 min more at today's
-                               rate
+        pricing → canary 25 %  healthy: of the service: 12 of 20 requests: about 7 min
+                               more at today's rate
         catalog → replicating  needs transfer
         """
     )
