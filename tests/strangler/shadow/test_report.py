@@ -64,9 +64,7 @@ def test_a_query_parameter_named_like_a_redacted_field_is_redacted() -> None:
     assert shown(difference({"a": 1}, {"a": 2}), target="/x?page=2")["asked"] == "POST /x?page=2"
 
 
-@pytest.mark.parametrize(
-    "name", ["password", "accessToken", "api_key", "X-JWT", "Assertion"]
-)
+@pytest.mark.parametrize("name", ["password", "accessToken", "api_key", "X-JWT", "Assertion"])
 def test_credentials_never_get_out_though_nobody_named_them(name: str) -> None:
     asked = json.dumps({"deep": [{name: "s3cr3t"}], "n": 1}).encode()
     for one, other in (
