@@ -22,7 +22,7 @@ from strangler.django.edge import identity
 from strangler.django.edge.answers import refusal, relayed
 from strangler.django.edge.client_headers import Headers, outgoing
 from strangler.django.edge.proxy import Answered, Asked, Broken, NotSent, Refused, Upstream
-from strangler.django.edge.spool import Spool, TooLarge, Unreadable
+from strangler.django.edge.spool import LIMIT, Spool, TooLarge, Unreadable
 from strangler.django.ports import placing
 from strangler.ladder import Arm
 from strangler.manifest import Capability
@@ -104,7 +104,7 @@ def ready(request: HttpRequest) -> Ready:
     try:
         spool = Spool(request)
     except TooLarge as error:
-        raise Unfit(refusal(413, "TooLarge", str(error))) from error
+        raise Unfit(refusal(413, "TooLarge", f"A request has {LIMIT} bytes at most.")) from error
     except Unreadable as error:
         raise Unfit(refusal(400, "InvalidRequest", str(error))) from error
     except RawPostDataException as error:

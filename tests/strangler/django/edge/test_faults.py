@@ -34,7 +34,7 @@ SILENT: dict[str, Behave] = {
     "drips-body": bad.drip_body,
 }
 LATE = {"hangs", "drips", "drips-body"}
-SOON = "250ms"
+SOON = "600ms"
 
 
 def ask(shop: Edge, method: str, target: str) -> Any:
