@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from strangler.fastapi import errors, logs
 from strangler.fastapi.edge import EdgeMiddleware
-from strangler.fastapi.front import Front
+from strangler.fastapi.front import Front, Watched
 from strangler.fastapi.health import Check, Health
 from strangler.fastapi.metrics import Metrics
 from strangler.fastapi.pool import Pool
@@ -79,7 +80,7 @@ def service(
         watch.flush()
         pool.close()
 
-    app = FastAPI(
+    app = _Service(
         title=name,
         summary=(port.__doc__ or "").partition("\n")[0],
         lifespan=lifespan,
@@ -98,10 +99,22 @@ def service(
     callers = manifest.capabilities[name].callers
     endpoint = PortEndpoint(port, pool=pool, callers=callers, watch=watch)
     app.add_middleware(EdgeMiddleware, manifest=manifest, capability=name)
-    app.add_middleware(
-        Front, ports=endpoint, watch=watch, metrics=metrics, health=health
-    )  # the outermost
+    app.add_middleware(Watched, watch=watch)  # the outermost
+    app.front = Front(app.behind, ports=endpoint, metrics=metrics, health=health)
     return app
+
+
+class _Service(FastAPI):
+    """An app with a front before it: what FastAPI does for every request, no port call pays for."""
+
+    front: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.front(scope, receive, send)
+
+    async def behind(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """What FastAPI itself does with a request."""
+        await super().__call__(scope, receive, send)
 
 
 def _check_face(app: FastAPI, manifest: Manifest, name: str) -> None:

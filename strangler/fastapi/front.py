@@ -26,19 +26,18 @@ _log = logging.getLogger("strangler.fastapi")
 
 
 class Front:
-    """The outermost middleware.
+    """What answers first: FastAPI and its middleware stand behind it.
 
-    Answers port calls itself, and lets everything else through. Nothing that is raised behind it
-    ever reaches a client, or is lost. While the process drains, each answer is the last one on its
-    connection, so that none is closed under a client who is about to ask again.
+    Answers port calls itself, and lets everything else through. While the process drains, each
+    answer is the last one on its connection, so that none is closed under a client who is about to
+    ask again.
     """
 
     def __init__(
-        self, app: ASGIApp, *, ports: PortEndpoint, watch: Watch, metrics: Metrics, health: Health
+        self, app: ASGIApp, *, ports: PortEndpoint, metrics: Metrics, health: Health
     ) -> None:
         self._app = app
         self._ports = ports
-        self._watch = watch
         self._metrics = metrics
         self._health = health
 
@@ -49,10 +48,8 @@ class Front:
                 send = _last(send)
             self._metrics.in_flight += 1
             try:
-                if scope["path"].startswith(PATH):
-                    await self._ports(scope, receive, send)
-                else:
-                    await self._watched(scope, receive, send)
+                answers = self._ports if scope["path"].startswith(PATH) else self._app
+                await answers(scope, receive, send)
             finally:
                 self._metrics.in_flight -= 1
         elif scope["type"] == "websocket":
@@ -61,7 +58,19 @@ class Front:
         else:
             await self._app(scope, receive, send)
 
-    async def _watched(self, scope: Scope, receive: Receive, send: Send) -> None:
+
+class Watched:
+    """The outermost middleware. Nothing that is raised behind it reaches a client, or is lost."""
+
+    def __init__(self, app: ASGIApp, *, watch: Watch) -> None:
+        self._app = app
+        self._watch = watch
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, and take note of it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
         status = 0
         began = time.perf_counter()
 
