@@ -2,6 +2,7 @@
 # need on a machine that has nothing but Python 3.11 or later and make.
 
 BIN := .venv/bin
+SERVICES := catalog inventory pricing
 LOCK := $(BIN)/uv pip compile --quiet pyproject.toml --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-annotate
 
@@ -35,10 +36,11 @@ bench: .venv/dev # Measure us beside our peers; var/bench/report.json
 	$(BIN)/python -m tests.bench
 
 lock: .venv/dev # Pin and hash what each environment installs, after a change to pyproject.toml
-	$(LOCK) -o requirements/dev.txt --extra monolith --extra pricing --group dev
-	$(LOCK) -o requirements/demo.txt --extra monolith --extra pricing --group demo -c requirements/dev.txt
+	$(LOCK) -o requirements/dev.txt --extra monolith $(SERVICES:%=--extra %) --group dev
+	$(LOCK) -o requirements/demo.txt --extra monolith $(SERVICES:%=--extra %) --group demo -c requirements/dev.txt
 	$(LOCK) -o requirements/monolith.txt --extra monolith -c requirements/dev.txt
-	$(LOCK) -o requirements/pricing.txt --extra pricing -c requirements/dev.txt
+	$(foreach service,$(SERVICES),$(LOCK) -o requirements/$(service).txt --extra $(service) \
+		-c requirements/dev.txt &&) true
 
 secrets: .venv/demo # Make the keys and passwords that compose.yaml mounts, in var/secrets
 	requirements/secrets.sh

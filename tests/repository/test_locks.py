@@ -6,11 +6,12 @@ import pytest
 
 from tests.repository import locks
 
+SERVICES = ("catalog", "inventory", "pricing")
 MADE_OF = {
-    "demo": {"extras": ("monolith", "pricing"), "groups": ("demo",)},
-    "dev": {"extras": ("monolith", "pricing"), "groups": ("dev",)},
+    "demo": {"extras": ("monolith", *SERVICES), "groups": ("demo",)},
+    "dev": {"extras": ("monolith", *SERVICES), "groups": ("dev",)},
     "monolith": {"extras": ("monolith",)},
-    "pricing": {"extras": ("pricing",)},
+    **{service: {"extras": (service,)} for service in SERVICES},
 }
 
 

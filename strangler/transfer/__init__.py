@@ -1,0 +1,1 @@
+"""Rows change owner, both ways, and nothing is lost."""

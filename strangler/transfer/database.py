@@ -1,0 +1,450 @@
+"""What a database is to the mover: a capability's tables, their journal, fence and owner.
+
+The two kinds, ``postgres`` and ``sqlite``, are siblings behind this seam; everything that decides
+(``apply``, ``backfill``, ``verify``, ``switch``, ``repair``) is written once, against it.
+
+These tables of the kit stand beside the capability's, in either database:
+
+- ``strangler_owner``: one owner row per capability, which whoever changes anything locks first;
+- ``strangler_journal``: the dirty keys that the capture triggers write;
+- ``strangler_parked``: the keys that could not be applied, and why;
+- ``strangler_heartbeat``: the canary row, which is captured and applied like any other.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from strangler.ladder import Arm
+from strangler.transfer.mapping import Key, Row
+
+HEARTBEAT = "strangler_heartbeat"
+"""The canary row's table: ``capability`` (its key), ``beat`` (int) and ``at`` (aware datetime)."""
+
+
+class TransferError(Exception):
+    """What went wrong between two databases.
+
+    ::
+
+        TransferError
+        ├── DatabaseAway        it can't be reached, or broke off: nobody knows what was committed
+        ├── Superseded          another mover has taken over, or the epoch is another by now
+        ├── LockTimeout         somebody holds a lock for longer than we may wait
+        ├── Unwritable          the database refuses a row
+        │   ├── UniqueTaken     a unique value is another row's
+        │   └── ReferenceMissing  a foreign key leads nowhere, or its target is still referred to
+        └── Unfit               the schema can't be transferred as it is
+    """
+
+
+class DatabaseAway(TransferError):
+    """It can't be reached, or broke off."""
+
+
+class Superseded(TransferError):
+    """The owner row has another token or epoch than ours: whatever we meant to do is too late."""
+
+
+class LockTimeout(TransferError):
+    """Somebody holds a lock for longer than we may wait; the message says who."""
+
+
+class Unwritable(TransferError):
+    """The database refuses a row. ``table`` is empty where it does not say which."""
+
+    def __init__(self, said: str, table: str = "") -> None:
+        super().__init__(said)
+        self.table = table
+
+
+class UniqueTaken(Unwritable):
+    """A unique value is another row's."""
+
+
+class ReferenceMissing(Unwritable):
+    """A foreign key leads nowhere, or a row that goes is still referred to."""
+
+
+class Unfit(TransferError):
+    """The schema can't be transferred as it is; ``problems`` says everything that is wrong."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = tuple(problems)
+
+
+class ColumnKind(StrEnum):
+    """What Python makes of a column's values."""
+
+    INTEGER = "integer"
+    TEXT = "text"
+    BOOLEAN = "boolean"
+    DECIMAL = "decimal"
+    FLOAT = "float"
+    BYTES = "bytes"
+    UUID = "uuid"
+    MOMENT = "moment"
+    """A datetime with a time zone, in UTC."""
+    NAIVE = "naive"
+    """A datetime without one."""
+    DATE = "date"
+    TIME = "time"
+    DURATION = "duration"
+    JSON = "json"
+    ARRAY = "array"
+    OTHER = "other"
+    """Carried as text, as the database writes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column. ``type`` is the database's own word for it."""
+
+    name: str
+    kind: ColumnKind
+    type: str
+    nullable: bool
+    defaulted: bool
+    """The database fills it in, if an INSERT leaves it out."""
+    generated: bool = False
+    """The database computes it, and nobody may write it."""
+    sequence: str | None = None
+    """What numbers it: a sequence's name on PostgreSQL, the table's own on SQLite."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignKey:
+    """A reference between two tables of one database."""
+
+    columns: tuple[str, ...]
+    table: str
+    """That it refers to."""
+    references: tuple[str, ...]
+    deferrable: bool
+    """Can be checked at the end of a transaction. Always, on SQLite."""
+    acts: bool
+    """Deletes or changes rows by itself (CASCADE, SET NULL, SET DEFAULT)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table as the database describes it."""
+
+    name: str
+    key: tuple[str, ...]
+    """The primary key's columns; empty where there is none."""
+    columns: Mapping[str, Column]
+    foreign_keys: tuple[ForeignKey, ...] = ()
+    uniques: tuple[tuple[str, ...], ...] = ()
+    """The columns of every unique constraint or unique index besides the primary key."""
+
+    @property
+    def writable(self) -> tuple[str, ...]:
+        """The columns that an INSERT may name."""
+        return tuple(name for name, column in self.columns.items() if not column.generated)
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The owner row. ``frozen`` while a switch has closed this side and has not yet ended."""
+
+    owner: Arm
+    epoch: int
+    token: int
+    frozen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One dirty key. ``writer`` names who wrote, as far as is known; ``door`` says by the door."""
+
+    id: int
+    table: str
+    key: Key
+    at: datetime
+    writer: str = ""
+    door: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """A key that could not be applied."""
+
+    table: str
+    key: Key
+    reason: str
+    at: datetime
+
+
+@dataclass(slots=True)
+class Change:
+    """What one batch does to one table of the target."""
+
+    columns: tuple[str, ...]
+    """The key's columns are among them."""
+    rows: list[tuple[object, ...]] = field(default_factory=list)
+    """To insert, or to update where the key is there: values in the order of ``columns``."""
+    gone: list[Key] = field(default_factory=list)
+    """To delete, if they are there."""
+    born: Mapping[str, object] = field(default_factory=dict)
+    """More columns, for rows that are inserted and not for those that are updated."""
+
+
+class Step(ABC):
+    """One transaction which has locked the owner row, and found our token and epoch in it."""
+
+    owner: Owner
+
+    @abstractmethod
+    def record(self, *, owner: Arm, epoch: int, frozen: bool) -> None:
+        """Write the owner row."""
+
+    @abstractmethod
+    def fence(self, *, up: bool, patience: float) -> None:
+        """Refuse writes to the capability's tables from now on, or let them through again.
+
+        The mover's own pass. Waits for whoever is writing.
+
+        Raises:
+            LockTimeout: they have not finished within ``patience`` seconds.
+        """
+
+    @abstractmethod
+    def capture(self, *, on: bool, patience: float) -> None:
+        """Write dirty keys to the journal from now on, or no longer.
+
+        Raises:
+            LockTimeout: as for ``fence``.
+        """
+
+    @abstractmethod
+    def enqueue(self, table: str, keys: Sequence[Key]) -> None:
+        """Call these keys dirty."""
+
+    @abstractmethod
+    def enqueue_chunk(self, table: str, after: Key | None, limit: int) -> Key | None:
+        """Call the next ``limit`` keys after ``after`` dirty, in the key's order; bytes decide.
+
+        Returns the last of them, or None where there are no more.
+        """
+
+    @abstractmethod
+    def empty_journal(self) -> None:
+        """Forget every dirty and every parked key of the capability."""
+
+    @abstractmethod
+    def number_from(self, table: str, column: str, last: int) -> None:
+        """Let what numbers this column give no number up to ``last`` any more; never goes back."""
+
+    @abstractmethod
+    def park(self, parked: Sequence[Parked]) -> None:
+        """Take these keys out of the journal, and remember why."""
+
+    @abstractmethod
+    def unpark(self, table: str | None = None) -> int:
+        """Call parked keys dirty again, and say how many that were."""
+
+
+class Claim(ABC):
+    """Dirty keys that nobody else works on. Leaving without an exception forgets them for good."""
+
+    entries: Sequence[Entry]
+
+
+class Writer(ABC):
+    """A transaction on the target which has locked the owner row for sharing, and then the keys."""
+
+    @abstractmethod
+    def write(self, table: str, change: Change) -> None:
+        """Insert, update and delete: unique values may move between the rows of one change.
+
+        Raises:
+            UniqueTaken: a unique value is held by a row that is not among these.
+            Unwritable: a row is refused for what it is.
+        """
+
+    @abstractmethod
+    def referring(self, table: str, keys: Collection[Key]) -> dict[str, set[Key]]:
+        """The keys of rows, by table, which refer to these rows; also their own children's."""
+
+    @abstractmethod
+    def taken(self, table: str, change: Change) -> set[Key]:
+        """The keys of other rows that hold a unique value of the rows of this change."""
+
+
+class Session(ABC):
+    """One connection to one side's database. Not shared between threads."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give it up; an open transaction is undone, a held door opens."""
+
+    # The schema
+
+    @abstractmethod
+    def inspect(self, table: str) -> Table:
+        """A table as it is now.
+
+        Raises:
+            Unfit: there is none of this name, or of the kind that can be transferred.
+        """
+
+    @abstractmethod
+    def install(self, *, owner: Arm, epoch: int) -> None:
+        """Make the kit's tables, and triggers on the capability's, or what is missing of them.
+
+        New triggers neither capture nor fence until a step says so; those that are there keep doing
+        what they do. A new owner row says what is given here.
+
+        Raises:
+            Unfit: it is not allowed to, or a table can't have them; the message says what to grant.
+        """
+
+    @abstractmethod
+    def missing(self) -> list[str]:
+        """What should be there according to the owner row, and is not: triggers, mostly."""
+
+    @abstractmethod
+    def remove(self) -> None:
+        """Take the capability's triggers, journal entries and owner row away; its rows stay."""
+
+    # The owner row
+
+    @abstractmethod
+    def owner(self) -> Owner | None:
+        """The owner row as it is committed now; None where nothing is installed."""
+
+    @abstractmethod
+    def seize(self, token: int) -> Owner:
+        """Let ``token`` be the only one that counts here; waits for whoever has the row locked.
+
+        Raises:
+            Superseded: a later one has been here.
+        """
+
+    @abstractmethod
+    def step(self, *, token: int, epoch: int) -> AbstractContextManager[Step]:
+        """A transaction on this side.
+
+        Raises:
+            Superseded: token or epoch are others by now; nothing is done.
+        """
+
+    # The journal
+
+    @abstractmethod
+    def pending(self) -> int:
+        """How many dirty keys there are, claimed by somebody or not."""
+
+    @abstractmethod
+    def oldest(self) -> float | None:
+        """The age of the oldest dirty key, in seconds, by this database's clock."""
+
+    @abstractmethod
+    def claim(self, limit: int) -> AbstractContextManager[Claim]:
+        """Some dirty keys, oldest first, that nobody else has claimed."""
+
+    @abstractmethod
+    def dirty(self, table: str, keys: Collection[Key]) -> set[Key]:
+        """Which of these keys are dirty or parked."""
+
+    @abstractmethod
+    def parked(self, limit: int = 100) -> list[Parked]:
+        """What could not be applied, oldest first."""
+
+    @abstractmethod
+    def count_parked(self) -> int:
+        """How many keys that are."""
+
+    @abstractmethod
+    def beat(self, number: int) -> None:
+        """Touch the canary row, so that it is captured."""
+
+    @abstractmethod
+    def heard(self) -> tuple[int, float] | None:
+        """The canary row as it is here: its number, and its age in seconds."""
+
+    # Rows
+
+    @abstractmethod
+    def read(self, table: Table, columns: Sequence[str], keys: Collection[Key]) -> dict[Key, Row]:
+        """These rows as they are committed now; what is not there is left out."""
+
+    @abstractmethod
+    def chunk(
+        self, table: Table, columns: Sequence[str], after: Key | None, limit: int,
+        until: Key | None = None,
+    ) -> list[tuple[Key, Row]]:  # fmt: skip
+        """The next rows in the key's order (text as bytes), up to and with ``until``."""
+
+    @abstractmethod
+    def count(self, table: Table) -> int:
+        """How many rows there are; on PostgreSQL, about."""
+
+    @abstractmethod
+    def last_number(self, table: str, column: str) -> int:
+        """The last number that was given for this column, 0 for none."""
+
+    @abstractmethod
+    def applying(
+        self, *, token: int, epoch: int, keys: Iterable[tuple[str, Key]]
+    ) -> AbstractContextManager[Writer]:
+        """A transaction on the target, in which these keys (by their map's source) are ours alone.
+
+        Locks the owner row for sharing, checks token and epoch, then the keys, in order. Commits at
+        the end.
+
+        Raises:
+            Superseded: another mover has taken over.
+            ReferenceMissing: at the end, a foreign key leads nowhere.
+        """
+
+    # The door
+
+    @abstractmethod
+    def close_door(self, *, patience: float) -> None:
+        """Keep commands out, and wait for those that are inside.
+
+        Raises:
+            LockTimeout: one has not left within ``patience`` seconds; the door is open again.
+        """
+
+    @abstractmethod
+    def open_door(self) -> None:
+        """Let commands in again."""
+
+    @abstractmethod
+    def evict(self) -> None:
+        """Open a door that a mover before us has closed and can't open any more."""
+
+    # Before a switch
+
+    @abstractmethod
+    def hinders(self) -> list[str]:
+        """What would make a fence wait, in words: vacuums, idle transactions that hold a table."""
+
+    @abstractmethod
+    def quieten(self, *, on: bool) -> None:
+        """Keep autovacuum off the capability's tables, or let it in again."""
+
+
+class Database(ABC):
+    """Where one side of a capability is; gives sessions. Shared between threads."""
+
+    capability: str
+    arm: Arm
+    tables: tuple[str, ...]
+
+    @abstractmethod
+    def session(self) -> Session:
+        """A connection of its own.
+
+        Raises:
+            DatabaseAway: it can't be reached.
+        """
