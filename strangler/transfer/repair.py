@@ -1,0 +1,54 @@
+"""Putting right what a mover has left half done: back before the decision, forward after it."""
+
+from __future__ import annotations
+
+from strangler.ladder import Arm
+from strangler.transfer import actions
+from strangler.transfer.control import Control
+from strangler.transfer.database import Session, TransferError
+from strangler.transfer.protocol import Action, remaining
+
+
+class NotInstalled(TransferError):
+    """A side has no owner row: nothing was ever begun there, or somebody has taken it away."""
+
+
+def repair(
+    control: Control, *, monolith: Session, service: Session, token: int
+) -> tuple[Action, ...]:
+    """Make both sides agree with what was decided; says what that took, nothing if they did.
+
+    Both are seized first: whatever the mover before us still has on its way comes too late. If one
+    is out of reach, nothing has been done, and it may be tried again.
+
+    Raises:
+        DatabaseAway, LockTimeout: one of them is out of reach.
+        ControlAway: so is the control database.
+        NotInstalled: there is nothing to repair here.
+        Superseded: another mover is already at it.
+        Torn: no crash leaves what is found here.
+    """
+    sides = {Arm.MONOLITH: monolith, Arm.SERVICE: service}
+    for arm, session in sides.items():
+        if session.owner() is None:
+            raise NotInstalled(f"the {arm}'s database has no owner row")
+    rows = {arm: session.seize(token) for arm, session in sides.items()}
+    now = control.decision()
+    found = remaining(now, rows[Arm.MONOLITH], rows[Arm.SERVICE])
+    new, old = sides[now.owner], sides[_other(now.owner)]
+    for action in found:
+        if action is Action.THAW:
+            actions.thaw(new, token, now)
+        elif action is Action.OPEN:
+            actions.open_new(new, token, now)
+        elif action is Action.HAND_OVER:
+            actions.hand_over(old, token, now)
+    # Also where nothing was left to do: the table may lag behind, and a stopped mover hold a door.
+    control.publish()
+    for session in sides.values():
+        session.evict()
+    return found
+
+
+def _other(arm: Arm) -> Arm:
+    return Arm.SERVICE if arm is Arm.MONOLITH else Arm.MONOLITH

@@ -1,0 +1,254 @@
+"""Performing a switch: the steps of ``protocol``, within a budget, both ways the same code.
+
+Before the decision everything is undone if it takes too long; after it there is no way but forward,
+for us or for whoever repairs what we leave.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+
+from strangler.transfer import actions
+from strangler.transfer.apply import Flow
+from strangler.transfer.control import Control, NotOurs
+from strangler.transfer.database import LockTimeout, Step, TransferError
+from strangler.transfer.pairing import Entity
+from strangler.transfer.protocol import STEPS, UNDO, Action, Decision, Phase
+from strangler.transfer.verify import Verification
+
+BUDGET = 5.0
+"""Seconds that a freeze may last; below every port's deadline."""
+SETTLED = 2000
+"""Dirty keys at most, when a freeze begins."""
+_PAUSE = 0.05
+
+
+class SwitchRefused(TransferError):
+    """It was not begun, or undone before the decision: the old owner goes on. Says why."""
+
+
+@dataclass(slots=True)
+class Timings:
+    """How long a switch took, in seconds, from the closing of the door to its opening."""
+
+    steps: dict[Action, float] = field(default_factory=dict)
+    drained: int = 0
+    """Dirty keys that were carried while nobody could write."""
+
+    @property
+    def freeze(self) -> float:
+        """For how long commands had to wait, at most."""
+        return sum(self.steps.values())
+
+
+Report = Callable[[Action], None]
+
+
+class Switch:
+    """One switch: from the owner that the flow comes from to the other side."""
+
+    def __init__(
+        self, flow: Flow, control: Control, *, budget: float = BUDGET, report: Report | None = None
+    ) -> None:
+        self._flow = flow
+        self._control = control
+        self._budget = budget
+        self._report = report or (lambda _: None)
+        self._touched: set[Entity] = set()
+        self._until = 0.0
+        self.timings = Timings()
+        self._actions: dict[Action, Callable[[], None]] = {
+            Action.CLOSE_DOOR: self._close_door,
+            Action.FREEZE: self._freeze,
+            Action.DRAIN: self._drain,
+            Action.VERIFY: self._verify,
+            Action.NUMBER: self._number,
+            Action.DECIDE: self._decide,
+            Action.OPEN: self._open,
+            Action.HAND_OVER: self._hand_over,
+            Action.PUBLISH: self._publish,
+            Action.OPEN_DOOR: self._open_door,
+            Action.THAW: self._thaw,
+        }
+
+    def settle(self, *, patience: float = 30.0) -> None:
+        """What can be done before anybody has to wait: carry what is dirty, clear the way.
+
+        Raises:
+            SwitchRefused: keys are parked, or it can't be cleared; says what stands in it.
+        """
+        old = self._flow.source
+        until = time.monotonic() + patience
+        while (dirty := old.pending()) > SETTLED or self._flow.batch().entries:
+            self._control.renew()
+            if time.monotonic() > until:
+                raise SwitchRefused(
+                    f"{dirty} keys are dirty, and writers are faster than we are: at most "
+                    f"{SETTLED} may be when a freeze begins"
+                )
+        self._refuse_parked()
+        if missing := [*old.missing(), *self._flow.target.missing()]:
+            raise SwitchRefused(f"something is not in place: {'; '.join(missing)}")
+        old.quieten(on=True)
+        while hinders := old.hinders():
+            self._control.renew()
+            if time.monotonic() > until:
+                raise SwitchRefused(f"writers could not be held up for: {'; '.join(hinders)}")
+            self._flow.batch()
+            time.sleep(_PAUSE)
+
+    def perform(self) -> Timings:
+        """Let the rows change owner.
+
+        Raises:
+            SwitchRefused: it was undone, and the old owner goes on.
+            TransferError, ControlAway: it broke off; whoever repairs it goes back or forward.
+        """
+        phase = Phase.FLOWING
+        self._until = time.monotonic() + self._budget
+        try:
+            for step in STEPS:
+                self._report(step.action)
+                with self._timed(step.action):
+                    self._actions[step.action]()
+                phase = step.target
+        except Exception as error:
+            if phase not in UNDO:
+                raise
+            self._undo(phase)
+            if isinstance(error, LockTimeout | SwitchRefused | NotOurs):
+                raise SwitchRefused(f"undone at '{step.action}': {error}") from error
+            raise
+        finally:
+            self._flow.source.quieten(on=False)
+        return self.timings
+
+    def rehearse(self) -> Timings:
+        """Everything up to the decision, with the fence taken back at once: what it would take.
+
+        Commands wait, and writers, for as long as the locks take to get.
+
+        Raises:
+            SwitchRefused: a lock was not to be had within the budget.
+        """
+        self._until = time.monotonic() + self._budget
+        old = self._flow.source
+        try:
+            with self._timed(Action.DRAIN):
+                while self._flow.batch().entries:
+                    pass
+            with self._timed(Action.CLOSE_DOOR):
+                old.close_door(patience=self._left())
+            try:
+                with self._timed(Action.FREEZE), self._undone() as step:
+                    step.fence(up=True, patience=self._left())
+            finally:
+                old.open_door()
+        except LockTimeout as error:
+            raise SwitchRefused(f"a lock was not to be had: {error}") from error
+        return self.timings
+
+    @contextmanager
+    def _undone(self) -> Iterator[Step]:
+        try:
+            with self._old_step() as step:
+                yield step
+                raise _TakenBack  # noqa: TRY301 - undoes the transaction
+        except _TakenBack:
+            return
+
+    @contextmanager
+    def _timed(self, action: Action) -> Iterator[None]:
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            taken = self.timings.steps.get(action, 0.0)
+            self.timings.steps[action] = taken + time.monotonic() - began
+
+    def _left(self) -> float:
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise SwitchRefused(f"it took longer than {self._budget:g} s")
+        return left
+
+    def _undo(self, phase: Phase) -> None:
+        for action in UNDO[phase]:
+            self._actions[action]()
+
+    def _close_door(self) -> None:
+        self._flow.source.close_door(patience=self._left())
+
+    def _freeze(self) -> None:
+        with self._old_step() as step:
+            step.record(owner=self._flow.owner, epoch=self._flow.epoch, frozen=True)
+            step.fence(up=True, patience=self._left())
+
+    def _drain(self) -> None:
+        # A count of zero over the whole journal: what somebody has claimed is not carried yet.
+        while self._flow.source.pending():
+            self._left()
+            applied = self._flow.batch()
+            self._touched |= applied.entities
+            self.timings.drained += len(applied.entries)
+        self._refuse_parked()
+
+    def _verify(self) -> None:
+        flow = self._flow
+        monolith, service = flow.sessions
+        check = Verification(flow.pairing, monolith=monolith, service=service, owner=flow.owner)
+        if wrong := check.check(self._touched, patience=0.0):
+            first = wrong[0]
+            raise SwitchRefused(
+                f"{len(wrong)} rows differ that were just carried: {first.kind} {first.table} "
+                f"{first.key}"
+            )
+
+    def _number(self) -> None:
+        flow = self._flow
+        with flow.target.step(token=flow.token, epoch=flow.epoch) as step:
+            for pair in flow.pairing.carried():
+                for table, column, other, theirs in pair.numbered(flow.other):
+                    last = flow.source.last_number(other, theirs)
+                    step.number_from(table, column, last)
+
+    def _decide(self) -> None:
+        self._left()
+        self._control.decide(self._next)
+
+    def _open(self) -> None:
+        actions.open_new(self._flow.target, self._flow.token, self._next)
+
+    def _hand_over(self) -> None:
+        actions.hand_over(self._flow.source, self._flow.token, self._next)
+
+    def _publish(self) -> None:
+        self._control.publish()
+
+    def _open_door(self) -> None:
+        self._flow.source.open_door()
+
+    def _thaw(self) -> None:
+        now = Decision(self._flow.owner, self._flow.epoch)
+        actions.thaw(self._flow.source, self._flow.token, now)
+
+    @property
+    def _next(self) -> Decision:
+        return Decision(self._flow.other, self._flow.epoch + 1)
+
+    def _old_step(self) -> AbstractContextManager[Step]:
+        return self._flow.source.step(token=self._flow.token, epoch=self._flow.epoch)
+
+    def _refuse_parked(self) -> None:
+        if count := self._flow.source.count_parked():
+            first = self._flow.source.parked(1)[0]
+            raise SwitchRefused(
+                f"{count} rows are parked, the first is {first.table} {first.key}: {first.reason}"
+            )
+
+
+class _TakenBack(Exception):
+    """Ends a transaction that was only to be tried."""

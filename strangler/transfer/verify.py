@@ -1,0 +1,188 @@
+"""Comparing both sides, row by row, in chunks of the key's order.
+
+Rows of the monolith are mapped up and held against the service's, whichever side owns them: that
+sees what a mapping loses, too. A difference counts if it outlives its key's drain: what is dirty is
+only on its way.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from strangler.ladder import Arm
+from strangler.transfer.database import Session, Table
+from strangler.transfer.mapping import Key, Unmappable
+from strangler.transfer.pairing import Entity, Pair, Pairing
+
+CHUNK = 5000
+"""Rows that are compared at once."""
+PATIENCE = 30.0
+"""Seconds for which a difference may be on its way."""
+_PAUSE = 0.1
+
+
+class Kind(StrEnum):
+    """What is wrong with a row."""
+
+    MISSING = "missing"
+    """The service has no such row."""
+    EXTRA = "extra"
+    """The monolith has no such row."""
+    CHANGED = "changed"
+    UNMAPPABLE = "unmappable"
+    """The monolith has it, and no mapping accepts it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One row that is not the same on both sides. ``table`` and ``key`` are the service's."""
+
+    table: str
+    key: Key
+    kind: Kind
+    columns: tuple[str, ...] = ()
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class Verified:
+    """How far a verification has come: rows of the monolith compared, of about so many."""
+
+    rows: int
+    total: int
+
+
+class Verification:
+    """Compares everything once. Resumable: ``place`` says where it is."""
+
+    def __init__(
+        self, pairing: Pairing, *, monolith: Session, service: Session, owner: Arm
+    ) -> None:
+        """Two sessions of its own; it locks nothing, and changes nothing."""
+        self._pairing = pairing
+        self._monolith = monolith
+        self._service = service
+        self._journal = monolith if owner is Arm.MONOLITH else service
+        self._owner = owner
+        self._suspects: dict[Entity, None] = {}
+        self.rows = 0
+        self.total = sum(monolith.count(pair.source) for pair in pairing.carried())
+
+    def chunks(self) -> Iterator[Verified]:
+        """Compare chunk by chunk; what differs is kept for ``findings``.
+
+        Raises:
+            DatabaseAway: one of the databases has gone.
+        """
+        for pair in self._pairing.carried():
+            yield from self._monolith_rows(pair)
+            for table in pair.tables(Arm.SERVICE):
+                yield from self._strangers(pair, table)
+
+    def _monolith_rows(self, pair: Pair) -> Iterator[Verified]:
+        after: Key | None = None
+        columns = tuple(pair.source.columns)
+        while rows := self._monolith.chunk(pair.source, columns, after, CHUNK):
+            after = rows[-1][0]
+            found = _compare(pair, dict(rows), self._read(pair, [key for key, _ in rows]))
+            self._suspects.update(dict.fromkeys((pair.map.source, key) for key in found))
+            self.rows += len(rows)
+            yield Verified(self.rows, max(self.total, self.rows))
+
+    def _strangers(self, pair: Pair, table: Table) -> Iterator[Verified]:
+        """Rows of the service that the monolith lacks."""
+        after: Key | None = None
+        while rows := self._service.chunk(table, table.key, after, CHUNK):
+            after = rows[-1][0]
+            keys = [pair.entity(table.name, key)[1] for key, _ in rows]
+            there = self._monolith.read(pair.source, pair.source.key, keys)
+            strangers = ((pair.map.source, key) for key in keys if key not in there)
+            self._suspects.update(dict.fromkeys(strangers))
+            yield Verified(self.rows, max(self.total, self.rows))
+
+    def findings(self, *, patience: float = PATIENCE) -> list[Finding]:
+        """What differs and is not on its way; asks again while it may be."""
+        return self.check(list(self._suspects), patience=patience)
+
+    def check(self, entities: Collection[Entity], *, patience: float = PATIENCE) -> list[Finding]:
+        """Compare these, until those that differ are not dirty any more."""
+        until = time.monotonic() + patience
+        while True:
+            dirty = self._dirty(entities)
+            wrong = [one for entity in entities for one in self._findings(entity)]
+            on_its_way = dirty | self._dirty(entities)
+            if not on_its_way or not wrong or time.monotonic() > until:
+                return wrong
+            time.sleep(_PAUSE)
+
+    def _findings(self, entity: Entity) -> list[Finding]:
+        pair, key = self._pairing.of(entity[0]), entity[1]
+        rows = self._monolith.read(pair.source, tuple(pair.source.columns), [key])
+        there = self._read(pair, [key])
+        if key in rows:
+            return _compare(pair, rows, there).get(key, [])
+        return [Finding(name, pair.keys[name].up(key), Kind.EXTRA) for name in there.get(key, {})]
+
+    def _dirty(self, entities: Collection[Entity]) -> set[Entity]:
+        found: set[Entity] = set()
+        by_source: dict[str, list[Key]] = {}
+        for source, key in entities:
+            by_source.setdefault(source, []).append(key)
+        for source, keys in by_source.items():
+            pair = self._pairing.of(source)
+            for table in pair.tables(self._owner):
+                turned = pair.keys.get(table.name)
+                own = (
+                    keys if turned is None or self._owner is Arm.MONOLITH else map(turned.up, keys)
+                )
+                for key in self._journal.dirty(table.name, own):
+                    found.add(
+                        (source, key)
+                        if self._owner is Arm.MONOLITH
+                        else pair.entity(table.name, key)
+                    )
+        return found
+
+    def _read(self, pair: Pair, keys: Sequence[Key]) -> dict[Key, dict[str, Mapping[str, Any]]]:
+        found: dict[Key, dict[str, Mapping[str, Any]]] = {}
+        for target in pair.map.targets:
+            table, turned = pair.targets[target.table], pair.keys[target.table]
+            wanted = [turned.up(key) for key in keys]
+            for key, row in self._service.read(table, tuple(target.columns), wanted).items():
+                found.setdefault(turned.down(key), {})[target.table] = row
+        return found
+
+
+def _compare(
+    pair: Pair,
+    rows: Mapping[Key, Mapping[str, Any]],
+    there: Mapping[Key, Mapping[str, Mapping[str, Any]]],
+) -> dict[Key, list[Finding]]:
+    """What is wrong with the service's rows, by the monolith's key."""
+    wrong: dict[Key, list[Finding]] = {}
+    first = pair.map.targets[0].table
+    nothing: Mapping[str, Mapping[str, Any]] = {}
+    for key, row in rows.items():
+        try:
+            wanted = pair.map.up(row)
+        except Unmappable as error:
+            finding = Finding(first, pair.keys[first].up(key), Kind.UNMAPPABLE, reason=str(error))
+            wrong[key] = [finding]
+            continue
+        have = there.get(key, nothing)
+        if have == wanted:
+            continue
+        found = []
+        for name, values in wanted.items():
+            theirs = have.get(name)
+            if theirs is None:
+                found.append(Finding(name, pair.keys[name].up(key), Kind.MISSING))
+            elif columns := tuple(c for c, value in values.items() if theirs[c] != value):
+                found.append(Finding(name, pair.keys[name].up(key), Kind.CHANGED, columns))
+        if found:
+            wrong[key] = found
+    return wrong
