@@ -135,16 +135,12 @@ class Verification:
         for source, keys in by_source.items():
             pair = self._pairing.of(source)
             for table in pair.tables(self._owner):
-                turned = pair.keys.get(table.name)
-                own = (
-                    keys if turned is None or self._owner is Arm.MONOLITH else map(turned.up, keys)
-                )
-                for key in self._journal.dirty(table.name, own):
-                    found.add(
-                        (source, key)
-                        if self._owner is Arm.MONOLITH
-                        else pair.entity(table.name, key)
-                    )
+                if self._owner is Arm.MONOLITH:
+                    found |= {(source, key) for key in self._journal.dirty(table.name, keys)}
+                else:
+                    own = [pair.keys[table.name].up(key) for key in keys]
+                    dirty = self._journal.dirty(table.name, own)
+                    found |= {pair.entity(table.name, key) for key in dirty}
         return found
 
     def _read(self, pair: Pair, keys: Sequence[Key]) -> dict[Key, dict[str, Mapping[str, Any]]]:
