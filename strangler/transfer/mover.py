@@ -1,0 +1,214 @@
+"""The mover: carries the rows of one capability for as long as it holds the lease.
+
+Whatever breaks, it lets go of everything and begins anew: with the lease, then with ``repair``.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from contextlib import closing
+
+from strangler.ladder import Arm
+from strangler.transfer.apply import Applied, Flow
+from strangler.transfer.backfill import Backfill
+from strangler.transfer.control import Control, ControlAway, NotOurs, Report
+from strangler.transfer.database import HEARTBEAT, Database, Session, TransferError
+from strangler.transfer.mapping import TableMap
+from strangler.transfer.pairing import pair
+from strangler.transfer.protocol import Torn
+from strangler.transfer.repair import NotInstalled, repair
+
+IDLE = 0.02
+"""Seconds between two looks into an empty journal."""
+EVERY = 1.0
+"""Seconds between two canary rows, and two reports."""
+RETRY = 5.0
+"""Seconds after which parked keys are tried again."""
+WAIT = 0.3
+"""Seconds between two attempts to get the lease."""
+TROUBLED = 1.0
+"""Seconds to wait after something broke."""
+BEATS = 100
+"""Canary rows by which the lag is told."""
+
+_log = logging.getLogger("strangler.mover")
+
+
+class Mover:
+    """Carries one capability's rows. One per capability is active, by lease; the others wait."""
+
+    def __init__(
+        self,
+        name: str,
+        maps: Iterable[TableMap],
+        *,
+        monolith: Database,
+        service: Database,
+        control: Control,
+        installed: Callable[[], bool],
+    ) -> None:
+        """``installed`` says whether the capability stands where rows flow."""
+        self._name = name
+        self._maps = tuple(maps)
+        self._monolith = monolith
+        self._service = service
+        self._control = control
+        self._installed = installed
+
+    def run(self, stop: threading.Event) -> None:
+        """Carry until told to stop; never gives up."""
+        said = ""
+        while not stop.is_set():
+            try:
+                if self._installed() and self._control.acquire():
+                    said = ""
+                    try:
+                        self._hold(stop)
+                    finally:
+                        self._control.release()
+                stop.wait(WAIT)
+            except NotOurs:
+                _log.info("%s: another mover has taken over", self._name)
+            except (TransferError, ControlAway, Torn) as error:
+                # Said once for as long as it stays the same.
+                if said != (said := str(error)):
+                    _log.error("%s: %s", self._name, error)
+                stop.wait(TROUBLED)
+            except Exception:
+                _log.exception("%s: the mover begins anew", self._name)
+                stop.wait(TROUBLED)
+
+    def _hold(self, stop: threading.Event) -> None:
+        with (
+            closing(self._monolith.session()) as monolith,
+            closing(self._service.session()) as service,
+        ):
+            try:
+                done = repair(
+                    self._control, monolith=monolith, service=service, token=self._control.token
+                )
+            except NotInstalled as error:
+                _log.warning("%s: %s", self._name, error)
+                return
+            if done:
+                _log.warning("%s: repaired: %s", self._name, ", ".join(done))
+            now = self._control.decision()
+            pairing = pair(self._maps, monolith, service)
+            source, target = monolith, service
+            if now.owner is Arm.SERVICE:
+                source, target = service, monolith
+            flow = Flow(pairing, source, target, now.owner, self._control.token, now.epoch)
+            _Carrying(flow, self._control).carry(stop)
+
+
+class _Carrying:
+    """While the lease is held: apply, backfill, beat, report."""
+
+    def __init__(self, flow: Flow, control: Control) -> None:
+        self._flow = flow
+        self._control = control
+        self._backfill = None if control.backfilled() else Backfill(flow)
+        self._carried = 0
+        self._recent: deque[tuple[float, int]] = deque(maxlen=10)
+        self._writers: Counter[tuple[str, bool]] = Counter()
+        self._pulse = _Pulse(flow.source)
+        self._again = time.monotonic() + RETRY
+
+    def carry(self, stop: threading.Event) -> None:
+        due = 0.0
+        while not stop.is_set():
+            applied = self._flow.batch()
+            self._note(applied)
+            busy = bool(applied.entries)
+            if self._backfill is not None:
+                busy = self._fill(self._backfill) or busy
+            now = time.monotonic()
+            if now >= due:
+                due = now + EVERY
+                self._pulse.beat()
+                self._control.report(self._report())
+                self._writers.clear()
+                if self._control.wanted():
+                    return
+                self._retry(now)
+            if not busy:
+                stop.wait(IDLE)
+
+    def _fill(self, backfill: Backfill) -> bool:
+        if backfill.more():
+            return True
+        self._backfill = None
+        self._control.finish_backfill()
+        return False
+
+    def _note(self, applied: Applied) -> None:
+        now = time.monotonic()
+        self._carried += len(applied.entries)
+        for entry in applied.entries:
+            if entry.table == HEARTBEAT:
+                self._pulse.arrived(now)
+            else:
+                self._writers[entry.writer, entry.door] += 1
+        for parked in applied.parked:
+            _log.error("parked: %s %s: %s", parked.table, parked.key, parked.reason)
+
+    def _retry(self, now: float) -> None:
+        """What could not be applied may fit by now: its parent is there, or the mapping mended."""
+        if now >= self._again:
+            self._again = now + RETRY
+            flow = self._flow
+            if flow.source.count_parked():
+                with flow.source.step(token=flow.token, epoch=flow.epoch) as step:
+                    step.unpark()
+
+    def _report(self) -> Report:
+        source, now = self._flow.source, time.monotonic()
+        self._recent.append((now, self._carried))
+        first = self._recent[0]
+        seconds = now - first[0]
+        return Report(
+            pending=source.pending(),
+            oldest=source.oldest() or 0.0,
+            lag=self._pulse.lag(now),
+            beats=self._pulse.count,
+            rate=(self._carried - first[1]) / seconds if seconds else 0.0,
+            carried=self._carried,
+            parked=source.count_parked(),
+            missing=tuple(source.missing() + self._flow.target.missing()),
+            backfill=self._backfill.progress if self._backfill is not None else None,
+            writers=dict(self._writers),
+        )
+
+
+class _Pulse:
+    """The canary row: touched every second; how long each beat takes to arrive is the lag."""
+
+    def __init__(self, source: Session) -> None:
+        self._source = source
+        heard = source.heard()
+        self._number = heard[0] if heard else 0
+        self._beaten: float | None = None
+        self._lags: deque[float] = deque(maxlen=BEATS)
+
+    @property
+    def count(self) -> int:
+        return len(self._lags)
+
+    def beat(self) -> None:
+        if self._beaten is None:  # else the last one is still on its way, and grows old
+            self._number += 1
+            self._source.beat(self._number)
+            self._beaten = time.monotonic()
+
+    def arrived(self, now: float) -> None:
+        if self._beaten is not None:
+            self._lags.append(now - self._beaten)
+            self._beaten = None
+
+    def lag(self, now: float) -> float | None:
+        lags = sorted([*self._lags, *([now - self._beaten] if self._beaten is not None else [])])
+        return lags[min(len(lags) - 1, int(len(lags) * 0.99))] if lags else None
