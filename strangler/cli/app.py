@@ -13,7 +13,17 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from strangler.cli import checking, contracts, keys, moving, problems, render, usage, viewing
+from strangler.cli import (
+    boundaries,
+    checking,
+    contracts,
+    keys,
+    moving,
+    problems,
+    render,
+    usage,
+    viewing,
+)
 from strangler.cli.session import Session
 
 app = typer.Typer(
@@ -72,6 +82,7 @@ for command in (
     viewing.diffs,
     viewing.explain,
     checking.check,
+    boundaries.boundaries,
     moving.publish,
     keys.keys,
 ):

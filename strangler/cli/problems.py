@@ -9,6 +9,7 @@ from rich.text import Text
 
 from strangler.cli import render, shapes
 from strangler.cli.project import ProjectNotFound
+from strangler.django.boundaries.errors import NotCut, UnknownRelation
 from strangler.django.conf import BadSettings
 from strangler.django.control_plane.errors import (
     ControlError,
@@ -27,7 +28,14 @@ FAILED = 1
 USAGE = 2
 INCONCLUSIVE = 3
 
-_USAGE = (NoSuchRevision, ProjectNotFound, ReasonMissing, UnknownCapability, UnknownDifference)
+_USAGE = (
+    NoSuchRevision,
+    ProjectNotFound,
+    ReasonMissing,
+    UnknownCapability,
+    UnknownDifference,
+    UnknownRelation,
+)
 
 
 def kinds() -> tuple[type[Exception], ...]:
@@ -38,9 +46,11 @@ def kinds() -> tuple[type[Exception], ...]:
         IllegalMove,
         ManifestErrors,
         NoSuchRevision,
+        NotCut,
         ProjectNotFound,
         PublishFailed,
         TableUnusable,
+        UnknownRelation,
     )
 
 

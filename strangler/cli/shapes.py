@@ -18,6 +18,10 @@ diffs    ``capability``, ``compared``, ``outcomes``, ``routes`` [{``method``, ``
          ``monolith_status``, ``service_status``, ``path``, ``kind``, ``count``, ``explained``,
          ``examples``}]
 check    ``ok``, ``findings`` [{``level``, ``about``, ``capability``, ``message``, ``remedy``}]
+borders  ``boundaries`` has ``crossings`` [{``capability``, ``model``, ``field``, ``target``,
+         ``kind``, ``direction``, ``blocks``, ``cuttable``, ``packaged``, ``remedy``}]; with
+         ``--cut`` it has ``cut`` (one of these), ``migration``, ``edits`` [{``path``, ``line``,
+         ``before``, ``after``}], ``notes``, ``uses`` [{``path``, ``line``, ``text``}]
 publish  ``revision``, ``path``
 keys     ``folder``, ``parties``, ``made``
 freeze   ``frozen``, ``new`` [a file that was not there], ``changes`` [{``where``, ``what``,
@@ -40,6 +44,9 @@ from strangler.gates import Verdict
 from strangler.ladder import Move, Standing
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from strangler.django.boundaries import Crossing, Cut
     from strangler.django.control_plane.evidence import ArmReport
     from strangler.django.control_plane.explaining import Explanation
     from strangler.django.control_plane.ledger import Moved
@@ -156,3 +163,23 @@ def explanation(one: Explanation) -> Json:
         "stage": one.entry.stage.value if one.entry else None,
         "percent": one.entry.percent if one.entry else None,
     }
+
+
+def boundaries(crossings: Sequence[Crossing]) -> Json:
+    """What crosses boundaries."""
+    return {"crossings": [_crossing(one) for one in crossings]}
+
+
+def cut(done: Cut) -> Json:
+    """The migration that cuts a relation, and what is left to a person."""
+    return {
+        "cut": _crossing(done.crossing),
+        "migration": str(done.migration),
+        "edits": [dataclasses.asdict(one) for one in done.edits],
+        "notes": list(done.notes),
+        "uses": [dataclasses.asdict(one) for one in done.uses],
+    }
+
+
+def _crossing(one: Crossing) -> Json:
+    return {**dataclasses.asdict(one), "blocks": one.blocks}
