@@ -1,0 +1,1 @@
+"""What the shop sells, as a service with a database of its own."""

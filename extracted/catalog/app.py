@@ -1,0 +1,34 @@
+"""The catalog service, put together."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from contracts.catalog import Catalog
+from extracted.catalog import api
+from extracted.catalog.database import Database
+from extracted.catalog.migrating import check
+from extracted.catalog.service import CatalogService
+from extracted.catalog.settings import CatalogSettings
+from strangler.fastapi.app import service
+from strangler.fastapi.settings import ServiceSettings, environment
+
+
+def create() -> FastAPI:
+    """The app, as the environment wants it.
+
+    Raises:
+        NoDatabase: ``CATALOG_DATABASE_URL`` names none.
+        BadEnvironment, ManifestErrors, NotInManifest, KeysUnusable: what every service needs is
+            not there.
+    """
+    settings = environment(ServiceSettings)
+    database = Database(environment(CatalogSettings).database_url, connections=settings.threads)
+    catalog = CatalogService(database)
+    return service(
+        Catalog,
+        catalog,
+        routers=[api.router(catalog)],
+        checks={"database": check(database)},
+        settings=settings,
+    )
