@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -35,6 +35,7 @@ def service(
     *,
     routers: Sequence[APIRouter] = (),
     checks: Mapping[str, Check] | None = None,
+    during: Sequence[AbstractContextManager[object]] = (),
     settings: ServiceSettings | None = None,
 ) -> FastAPI:
     """The app of one capability's service.
@@ -49,6 +50,8 @@ def service(
         checks: what this process itself has to have before it takes traffic, such as its database;
             each raises what is missing. Whether others answer is no such thing, and why not is
             written in ``strangler.fastapi.health``.
+        during: what there is as long as the service is up, such as a timer: entered in this order
+            before the first request, and left, the last one first, after the end of the last.
         settings: by default, what the environment says.
 
     Raises:
@@ -75,10 +78,13 @@ def service(
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        yield
-        health.draining = True
-        watch.flush()
-        pool.close()
+        with ExitStack() as stack:
+            for one in during:
+                stack.enter_context(one)
+            yield
+            health.draining = True
+            watch.flush()
+            pool.close()
 
     app = _Service(
         title=name,

@@ -1,0 +1,15 @@
+"""``python -m extracted.inventory --port 8103``: serve; ``… migrate``: update the schema."""
+
+from __future__ import annotations
+
+import sys
+
+from extracted.inventory.app import create
+from extracted.inventory.database import NoDatabase
+from extracted.inventory.migrating import main as migrate
+from strangler.fastapi.server import main
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["migrate"]:
+        sys.exit(migrate())
+    sys.exit(main(create, program="extracted.inventory", port=8103, refusals=(NoDatabase,)))

@@ -1,0 +1,38 @@
+"""The inventory service, put together."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from contracts.inventory import Inventory
+from extracted.inventory import api, shown
+from extracted.inventory.database import Database
+from extracted.inventory.expiry import Timer
+from extracted.inventory.migrating import check
+from extracted.inventory.service import InventoryService
+from extracted.inventory.settings import InventorySettings
+from strangler.fastapi.app import service
+from strangler.fastapi.settings import ServiceSettings, environment
+
+
+def create() -> FastAPI:
+    """The app, as the environment wants it.
+
+    Raises:
+        NoDatabase: the database's URL is none.
+        BadEnvironment, ManifestErrors, NotInManifest, KeysUnusable: what every service needs is
+            not there.
+    """
+    common, own = environment(ServiceSettings), environment(InventorySettings)
+    database = Database(own.database_url, connections=common.threads + 2)  # timer and readiness
+    inventory = InventoryService(database)
+    app = service(
+        Inventory,
+        inventory,
+        routers=[api.router(inventory, database)],
+        checks={"database": check(database)},
+        during=[database, Timer(database, every=own.expiry)],
+        settings=common,
+    )
+    shown.exact(app.openapi())
+    return app
