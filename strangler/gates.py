@@ -27,7 +27,7 @@ MAX_UNANSWERED = 0.01
 SHOWN_DIFFERENCES = 5
 _EXACT = 500
 
-UNFORCEABLE = frozenset({Gate.TRANSFERABLE, Gate.REPLICATED})
+UNFORCEABLE = frozenset({Gate.TRANSFERABLE, Gate.REPLICATED, Gate.IN_STEP})
 """Gates that ``--force`` does not open: what they miss is no evidence, but the thing itself."""
 GATHERED = frozenset({Gate.COMPARED, Gate.HEALTHY, Gate.SOAKED})
 """Gates whose evidence is gathered on a rung, and can be begun anew once a fault is repaired."""
@@ -107,27 +107,6 @@ class Difference:
     statuses: tuple[int, int]
     count: int
     example: str
-
-
-def transferable() -> tuple[Verdict, ...]:
-    """Can the rows be carried? Not by this version of the kit."""
-    return (_not_installed(Gate.TRANSFERABLE),)
-
-
-def replicated() -> tuple[Verdict, ...]:
-    """Are the service's rows the monolith's? Nothing carries them in this version of the kit."""
-    return (_not_installed(Gate.REPLICATED),)
-
-
-def _not_installed(gate: Gate) -> Verdict:
-    return Verdict(
-        gate=gate,
-        outcome=Outcome.FAILED,
-        message="transfer is not installed: a capability with tables can't leave the monolith yet",
-        value=0,
-        threshold=1,
-        samples=0,
-    )
 
 
 def reachable(probes: Sequence[Probe]) -> tuple[Verdict, ...]:

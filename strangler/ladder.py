@@ -43,6 +43,10 @@ class Gate(StrEnum):
     """The capability's rows can be carried: transfer is installed and the tables fit."""
     REPLICATED = "replicated"
     """The service's rows are the monolith's."""
+    IN_STEP = "in step"
+    """Rows still flow, without delay or loss; of a capability without tables it asks nothing."""
+    THROUGH_DOOR = "through the door"
+    """Nobody writes the capability's rows but by its door; asks nothing where there are none."""
     REACHABLE = "reachable"
     """The service is ready, and speaks this contract."""
     COMPARED = "compared"
@@ -83,10 +87,10 @@ TRANSITIONS: tuple[Transition, ...] = (
     _up(Stage.MONOLITH, Stage.REPLICATING, Gate.TRANSFERABLE, tables=True),
     _up(Stage.REPLICATING, Stage.SHADOW, Gate.REPLICATED, Gate.REACHABLE, tables=True),
     _up(Stage.MONOLITH, Stage.SHADOW, Gate.REACHABLE, tables=False),
-    _up(Stage.SHADOW, Stage.CANARY, Gate.REACHABLE, Gate.COMPARED),
-    _up(Stage.CANARY, Stage.CANARY, Gate.HEALTHY),
-    _up(Stage.CANARY, Stage.LIVE, Gate.HEALTHY),
-    _up(Stage.LIVE, Stage.RETIRED, Gate.SOAKED),
+    _up(Stage.SHADOW, Stage.CANARY, Gate.REACHABLE, Gate.IN_STEP, Gate.COMPARED),
+    _up(Stage.CANARY, Stage.CANARY, Gate.IN_STEP, Gate.HEALTHY),
+    _up(Stage.CANARY, Stage.LIVE, Gate.IN_STEP, Gate.THROUGH_DOOR, Gate.HEALTHY),
+    _up(Stage.LIVE, Stage.RETIRED, Gate.IN_STEP, Gate.SOAKED),
     _down(Stage.REPLICATING, Stage.MONOLITH, tables=True),
     _down(Stage.SHADOW, Stage.MONOLITH),
     _down(Stage.SHADOW, Stage.REPLICATING, tables=True),

@@ -228,3 +228,54 @@ class Delivery(models.Model):
 
     def __str__(self) -> str:
         return f"{self.issuer} {self.token}"
+
+
+class Transfer(models.Model):
+    """How one capability's rows flow: who may carry them, and what that mover last saw."""
+
+    capability: models.CharField[str, str] = models.CharField(max_length=100, primary_key=True)
+    epoch: models.PositiveBigIntegerField[int, int] = models.PositiveBigIntegerField(default=1)
+    """Grows at every change of owner, in the transaction that changes the stage."""
+    token: models.PositiveBigIntegerField[int, int] = models.PositiveBigIntegerField(default=0)
+    """Grows with every holder of the lease."""
+    holder: models.CharField[str, str] = models.CharField(max_length=200, blank=True)
+    until: models.DateTimeField[datetime | None, datetime | None] = models.DateTimeField(null=True)
+    wanted_by: models.CharField[str, str] = models.CharField(max_length=200, blank=True)
+    wanted_until: models.DateTimeField[datetime | None, datetime | None] = models.DateTimeField(
+        null=True
+    )
+    backfilled: models.BooleanField[bool, bool] = models.BooleanField(default=False)
+    reported: models.DateTimeField[datetime | None, datetime | None] = models.DateTimeField(
+        null=True
+    )
+    report: models.JSONField[Any, Any] = models.JSONField(default=dict)
+    verified: models.JSONField[Any, Any] = models.JSONField(default=dict)
+    """The last whole verification: epoch, at, rows, seconds, findings."""
+    switches: models.JSONField[Any, Any] = models.JSONField(default=list)
+    """The last few changes of owner: epoch, at, and seconds by step."""
+
+    def __str__(self) -> str:
+        return f"{self.capability}: epoch {self.epoch}"
+
+
+class Writer(models.Model):
+    """Who has written a capability's rows on its present rung, as its journal tells."""
+
+    capability: models.CharField[str, str] = models.CharField(max_length=100)
+    since_revision: models.PositiveBigIntegerField[int, int] = models.PositiveBigIntegerField()
+    name: models.CharField[str, str] = models.CharField(max_length=200)
+    door: models.BooleanField[bool, bool] = models.BooleanField()
+    """By the door, as it should be."""
+    keys: models.PositiveBigIntegerField[int, int] = models.PositiveBigIntegerField(default=0)
+    last: models.DateTimeField[datetime, datetime] = models.DateTimeField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("capability", "since_revision", "name", "door"),
+                name="strangler_writer_once",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.capability}: {self.name}"

@@ -314,6 +314,16 @@ class Session(ABC):
     def remove(self) -> None:
         """Take the capability's triggers, journal entries and owner row away; its rows stay."""
 
+    @abstractmethod
+    def set_aside(self) -> list[str]:
+        """Rename the capability's tables, which stay fenced, to ``retired_<name>``; says to what.
+
+        Those that are set aside already stay so.
+
+        Raises:
+            LockTimeout: somebody is reading or writing them for too long.
+        """
+
     # The owner row
 
     @abstractmethod

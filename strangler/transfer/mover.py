@@ -78,7 +78,7 @@ class Mover:
                 if said != (said := str(error)):
                     _log.error("%s: %s", self._name, error)
                 stop.wait(TROUBLED)
-            except Exception:
+            except Exception:  # noqa: BLE001 - a mover that is gone carries nothing
                 _log.exception("%s: the mover begins anew", self._name)
                 stop.wait(TROUBLED)
 

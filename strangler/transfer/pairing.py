@@ -89,7 +89,18 @@ class Pairing:
 
 
 def pair(maps: Iterable[TableMap], monolith: Session, service: Session) -> Pairing:
-    """Hold the maps against both databases.
+    """Hold the maps against both databases, on which the kit's tables are installed.
+
+    Raises:
+        Unfit: with everything that does not fit.
+        DatabaseAway: one of them can't be asked.
+    """
+    pairs = fit(maps, monolith, service)
+    return Pairing([*pairs, _pair(PULSE, monolith, service)])
+
+
+def fit(maps: Iterable[TableMap], monolith: Session, service: Session) -> list[Pair]:
+    """The pairs of the capability's own tables, parents first.
 
     Raises:
         Unfit: with everything that does not fit.
@@ -111,9 +122,7 @@ def pair(maps: Iterable[TableMap], monolith: Session, service: Session) -> Pairi
         problems += _strays(pairs)
     if problems:
         raise Unfit(problems)
-    pairs = _parents_first(pairs)
-    pulse = _pair(PULSE, monolith, service)
-    return Pairing([*pairs, pulse])
+    return _parents_first(pairs)
 
 
 def _pair(one: TableMap, monolith: Session, service: Session) -> Pair:

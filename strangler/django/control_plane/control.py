@@ -9,16 +9,17 @@ it leaves a table that lags behind, which ``publish`` or the next move puts righ
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from strangler import ladder
 from strangler.django import conf, contracts
 from strangler.django.control_plane import evidence, ledger, probes, state
 from strangler.django.control_plane.errors import MoveRefused, ReasonMissing, UnknownDifference
-from strangler.django.control_plane.ledger import Moved
+from strangler.django.control_plane.ledger import Flip, Moved
 from strangler.django.control_plane.state import State
 from strangler.django.models import Change, ShadowDifference
+from strangler.django.transfer import moving
 from strangler.gates import UNFORCEABLE, Outcome, Probe, Verdict
 from strangler.ladder import Gate, IllegalMove, Move, Stage, Standing
 from strangler.manifest import Capability
@@ -45,6 +46,8 @@ def advance(
         IllegalMove: the ladder has no such move.
         ReasonMissing: a forced move says why.
         MoveRefused: a gate is not proved; it has every verdict.
+        RowsStay: the rows could not change owner, or not begin to flow; nothing has changed.
+        RowsTorn: that broke off half done, and has to be repaired.
         RevisionConflict: somebody else was faster.
         TableAhead: the routing table knows more than the database.
         ControlPlaneAway: the database can't be used; nothing was changed unless it says so.
@@ -78,8 +81,8 @@ def rollback(
     """Move a capability, and those that flip together with it, down: no gate is asked.
 
     Raises:
-        UnknownCapability, IllegalMove, RevisionConflict, TableAhead, ControlPlaneAway,
-            PublishFailed, TableLags: as for ``advance``.
+        UnknownCapability, IllegalMove, RowsStay, RowsTorn, RevisionConflict, TableAhead,
+            ControlPlaneAway, PublishFailed, TableLags: as for ``advance``.
     """
 
     def plan(_: Capability, known: State) -> Move:
@@ -228,25 +231,41 @@ def _move(
     seen = _seen()
     moves = _moves(members, seen, plan)
     probed = {one.name: _probe(one, moves[one.name]) for one in members}
-    with ledger.opened(at) as book:
-        book.unchanged(seen, [one.name for one in members])
+
+    def judged(states: Mapping[str, State]) -> dict[str, tuple[Verdict, ...]]:
         said = {
-            one.name: judge(one, book.states[one.name], moves[one.name], probed[one.name])
+            one.name: judge(one, states[one.name], moves[one.name], probed[one.name])
             for one in members
         }
         _require(name, moves[name], [one for each in said.values() for one in each], force=force)
-        for one in members:
-            book.write(
-                book.states[one.name],
-                moves[one.name].after,
-                action,
-                anew=True,
-                actor=actor,
-                reason=reason,
-                forced=force and _outcome(said[one.name]) is not Outcome.PASSED,
-                verdicts=said[one.name],
-            )
-    return book.moved(name)
+        return said
+
+    def record(flip: Flip | None = None, within: Callable[[], None] | None = None) -> Moved:
+        with ledger.opened(at, flip=flip) as book:
+            book.unchanged(seen, [one.name for one in members])
+            said = judged(book.states)
+            for one in members:
+                book.write(
+                    book.states[one.name],
+                    moves[one.name].after,
+                    action,
+                    anew=True,
+                    actor=actor,
+                    reason=reason,
+                    forced=force and _outcome(said[one.name]) is not Outcome.PASSED,
+                    verdicts=said[one.name],
+                )
+            if within is not None:
+                within()
+        return book.moved(name)
+
+    carried = [one for one in members if seen[one.name].tables]
+    if not carried:
+        return record()
+    # Nobody is made to wait for a move that would be refused anyway.
+    with ledger.reaching():
+        judged(seen)
+    return moving.perform(carried, moves[carried[0].name], record)
 
 
 def _overlay(

@@ -7,6 +7,8 @@
     ├── UnknownDifference   the shadow report has none of this signature, or several
     ├── ReasonMissing       it has to be said why
     ├── MoveRefused         a gate is not proved
+    ├── RowsStay            the rows could not change owner; nothing has changed
+    ├── RowsTorn            a switch broke off half done, and has to be repaired
     ├── RevisionConflict    somebody else was faster
     ├── TableAhead          the routing table has a revision that the database does not know
     ├── ControlPlaneAway    the database can't be used
@@ -36,6 +38,14 @@ class UnknownDifference(ControlError, LookupError):
 
 class ReasonMissing(ControlError):
     """This is recorded with a reason, and none was given."""
+
+
+class RowsStay(ControlError):
+    """The rows could not change owner; the capability stands where it stood."""
+
+
+class RowsTorn(ControlError):
+    """A switch broke off half done: a mover puts it right, or ``strangler transfer repair``."""
 
 
 class MoveRefused(ControlError):

@@ -15,6 +15,7 @@ from strangler.django import conf
 from strangler.django.control_plane.state import State
 from strangler.django.models import Observation, ShadowDifference, ShadowTally
 from strangler.django.observing import latency
+from strangler.django.transfer import judging
 from strangler.gates import Counts, Difference, Probe, RouteTally, Verdict
 from strangler.ladder import Arm, Gate
 from strangler.manifest import Capability
@@ -139,10 +140,10 @@ def judge(
     since = state.since
     seconds = (timezone.now() - since).total_seconds() if since else 0.0
     match gate:
-        case Gate.TRANSFERABLE:
-            return gates.transferable()
-        case Gate.REPLICATED:
-            return gates.replicated()
+        case Gate.TRANSFERABLE | Gate.REPLICATED | Gate.IN_STEP | Gate.THROUGH_DOOR:
+            if not state.tables:
+                return ()
+            return judging.judge(gate, capability, judging.Since(state.since_revision, seconds))
         case Gate.REACHABLE:
             return gates.reachable(probes)
         case Gate.COMPARED:

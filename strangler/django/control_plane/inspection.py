@@ -11,10 +11,11 @@ from django.db import connections
 from django.db.migrations.executor import MigrationExecutor
 
 from strangler import gates
-from strangler.django import checks, conf, contracts, tables
+from strangler.django import boundaries, checks, conf, contracts, tables
 from strangler.django.control_plane import history, ledger, overview, probes, state
 from strangler.django.control_plane.errors import ControlPlaneAway
 from strangler.django.models import CapabilityState
+from strangler.django.transfer import judging
 from strangler.gates import Outcome, Probe
 from strangler.ladder import Stage
 from strangler.manifest import Capability, ManifestErrors
@@ -167,8 +168,8 @@ def _staying(capabilities: list[Capability]) -> Iterator[Finding]:
         yield Finding(
             level=Level.WARNING,
             about="tables",
-            message=f"{names}: no move yet, since there are tables, and transfer is not installed",
-            remedy="",
+            message=f"{names}: no move yet, since nothing says how their tables' rows map",
+            remedy="Name their `transfer` in the manifest: docs/how-to/move-tables.md.",
         )
 
 
@@ -197,9 +198,12 @@ def _capability(
     for verdict in gates.reachable(probed):
         if verdict.outcome is not Outcome.PASSED:
             yield finding("service", verdict.message, "Start it, or correct its URL.")
-    for verdict in gates.transferable() if tables.has_tables(capability) else ():
-        names = ", ".join(model._meta.db_table for model in tables.tables(capability))  # noqa: SLF001  # Django's documented name for it
-        yield finding("tables", f"{verdict.message}: {names}", "It stays on the monolith for now.")
+    leaving = stage in {None, Stage.MONOLITH} and tables.has_tables(capability)
+    for problem in judging.misfits(capability) if leaving else ():
+        yield finding("tables", problem, "See docs/how-to/move-tables.md.")
+    for crossing in boundaries.crossings(capability):
+        if crossing.blocks:
+            yield finding("boundary", f"{crossing} crosses its boundary", crossing.remedy)
     if stage is not Stage.RETIRED:
         yield from _unserved(capability, level)
     settings = conf.settings()

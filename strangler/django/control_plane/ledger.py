@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC
@@ -148,12 +148,19 @@ class Ledger:
         )
 
 
+Flip = Callable[[Prepared], object]
+"""What is done with a revision of the table once its change is committed."""
+
+
 @contextmanager
-def opened(at: int | None, *, urgent: bool = False, republish: bool = False) -> Iterator[Ledger]:
+def opened(
+    at: int | None, *, urgent: bool = False, republish: bool = False, flip: Flip | None = None
+) -> Iterator[Ledger]:
     """Lock the control plane for one change; commit it and flip the table at the end.
 
     ``at`` is the revision that the caller has seen; ``urgent`` accepts a table that is ahead, and
-    ``republish`` writes the table even if nothing has changed.
+    ``republish`` writes the table even if nothing has changed. ``flip`` may put the flip off: by
+    default it is made at once.
 
     Raises:
         RevisionConflict: it is another revision by now.
@@ -182,12 +189,21 @@ def opened(at: int | None, *, urgent: bool = False, republish: bool = False) -> 
             ) from error
         raise
     if prepared is not None:
-        try:
-            point(prepared)
-        except PublishFailed as error:
-            raise TableLags(book.revision, error) from error
-        finally:
-            observations.learn()
+        (flip or flipped)(prepared)
+
+
+def flipped(prepared: Prepared) -> None:
+    """Point the routing table at a revision whose change is committed.
+
+    Raises:
+        TableLags: it can't be.
+    """
+    try:
+        point(prepared)
+    except PublishFailed as error:
+        raise TableLags(prepared.revision, error) from error
+    finally:
+        observations.learn()
 
 
 def _lock(using: str, at: int | None, *, urgent: bool) -> Ledger:
