@@ -1,0 +1,48 @@
+"""How an application's own connection says in the journal who writes."""
+
+from __future__ import annotations
+
+import sqlite3
+
+_MAKE = (
+    "CREATE TEMP TABLE strangler_writer AS SELECT '' AS name, 0 AS door",
+    """CREATE TEMP TRIGGER strangler_stamp AFTER INSERT ON main.strangler_journal BEGIN
+        UPDATE strangler_journal SET writer = (SELECT name FROM strangler_writer),
+            door = (SELECT door FROM strangler_writer) WHERE id = NEW.id;
+    END""",
+)
+# An UPDATE at the beginning would open a transaction, where Python's sqlite3 is left to do so.
+_STAMP = (
+    "WITH said (name, door) AS (SELECT ?, ?) "
+    "UPDATE strangler_writer SET (name, door) = (SELECT name, door FROM said)"
+)
+
+
+def stamp(connection: sqlite3.Connection, *, writer: str, door: bool) -> None:
+    """Let the journal name ``writer`` for what this connection writes from now on.
+
+    Of this connection only. To be called outside a transaction: what one undoes, it undoes too.
+    Does nothing where no journal is.
+
+    Args:
+        connection: an application's.
+        writer: who; "" for nobody any more.
+        door: whether it came through the door.
+    """
+    made = connection.execute(
+        "SELECT count(*) FROM temp.sqlite_master "
+        "WHERE name IN ('strangler_writer', 'strangler_stamp')"
+    ).fetchone()[0]
+    if made < len(_MAKE):
+        if not writer or not _journal_is_there(connection):
+            return
+        for kind, name in (("TRIGGER", "strangler_stamp"), ("TABLE", "strangler_writer")):
+            connection.execute(f"DROP {kind} IF EXISTS temp.{name}")
+        for statement in _MAKE:
+            connection.execute(statement)
+    connection.execute(_STAMP, (writer, int(door)))
+
+
+def _journal_is_there(connection: sqlite3.Connection) -> bool:
+    found = connection.execute("SELECT 1 FROM main.sqlite_master WHERE name = 'strangler_journal'")
+    return found.fetchone() is not None
