@@ -159,7 +159,8 @@ def _probed(capabilities: list[Capability]) -> list[tuple[Capability, tuple[Prob
 
 
 def _stays(capability: Capability, stage: Stage | None) -> bool:
-    return stage in {None, Stage.MONOLITH} and tables.has_tables(capability)
+    leaving = capability.transfer is not None or not tables.has_tables(capability)
+    return stage in {None, Stage.MONOLITH} and not leaving
 
 
 def _staying(capabilities: list[Capability]) -> Iterator[Finding]:
