@@ -66,14 +66,17 @@ class Monolith(Server):
 
 
 class Arms:
-    """Three ways to ask pricing the same question."""
+    """Three ways to ask one capability the same question."""
 
-    def __init__(self, folder: Path, monolith: Monolith, service: Service) -> None:
+    def __init__(
+        self, folder: Path, monolith: Monolith, service: Service, capability: str = "pricing"
+    ) -> None:
         self._folder = folder
+        self._capability = capability
         self.monolith = monolith
         self.service = service
         self.keys = folder / "keys"
-        self._edge = Party(self.keys, "monolith", to="pricing", url=service.url)
+        self._edge = Party(self.keys, "monolith", to=capability, url=service.url)
         self._routes = RouteMap(load(MANIFEST))
         self._stage: Stage | None = None
         self._revision = 0
@@ -89,7 +92,7 @@ class Arms:
         """Ask the ``monolith``, the ``service`` as the edge would, or it through the ``edge``."""
         headers = headers or {}
         if way == "service":
-            match = Match("pricing", "/api/pricing/")
+            match = Match(self._capability, f"/api/{self._capability}/")
             kind = self._routes.kind(match, method, canonical(path.partition("?")[0]))
             command = kind is Kind.COMMAND
             return self._edge.ask(method, path, body, headers=headers, command=command)
@@ -103,35 +106,59 @@ class Arms:
         return answer
 
     def stand(self, stage: Stage) -> None:
-        """Move pricing to this rung, as the table has it."""
+        """Move the capability to this rung, as the table has it."""
         if stage is not self._stage:
             entries = dict.fromkeys(load(MANIFEST).capabilities, STANDS[Stage.MONOLITH])
             self._revision += 1
             self._stage = stage
-            publish(self._folder / "table", self._revision, {**entries, "pricing": STANDS[stage]})
+            entries[self._capability] = STANDS[stage]
+            publish(self._folder / "table", self._revision, entries)
 
 
 @contextmanager
 def running(folder: Path) -> Iterator[Arms]:
-    """Both arms, under the rules of the corpus, and keys for everybody."""
-    for party in ("monolith", "pricing", "ordering"):
-        generate(folder / "keys", party)
+    """Both arms of pricing, under the rules of the corpus, and keys for everybody."""
+    with both(folder, "pricing", PRICING_RULES=str(RULES)) as arms:
+        yield arms
+
+
+@contextmanager
+def both(
+    folder: Path,
+    capability: str,
+    *,
+    settings: str = "tests.parity.settings",
+    database: str | None = None,
+    **env: str,
+) -> Iterator[Arms]:
+    """Both arms of a capability, and keys for everybody.
+
+    Args:
+        folder: where they keep their files.
+        capability: whose service it is.
+        settings: the module of the monolith's settings.
+        database: the URL of the monolith's; by default a file of SQLite.
+        env: for both of them, beside what each needs anyway.
+    """
+    for party in ("monolith", "ordering", "pricing", capability):
+        if not (folder / "keys" / f"{party}.private.json").exists():
+            generate(folder / "keys", party)
     ports = free_port(), free_port()
     shared = {
-        "PRICING_RULES": str(RULES),
         "PYTHONPATH": str(ROOT),
         "STRANGLER_KEYS": str(folder / "keys"),
         "STRANGLER_MANIFEST": str(MANIFEST),
         "STRANGLER_MONOLITH_URL": f"http://127.0.0.1:{ports[0]}",
+        **env,
     }
     shop = {
-        "DATABASE_URL": f"sqlite:///{folder / 'shop.sqlite3'}",
+        "DATABASE_URL": database or f"sqlite:///{folder / 'shop.sqlite3'}",
         "DEBUG": "true",
-        "DJANGO_SETTINGS_MODULE": "tests.parity.settings",
+        "DJANGO_SETTINGS_MODULE": settings,
         "STRANGLER_TABLE": str(folder / "table"),
         "VAR": str(folder),
     }
-    with Service("extracted.pricing", {**shared, "STRANGLER_TABLE": ""}) as service:
-        place = {"STRANGLER_PRICING_URL": service.url}
+    with Service(f"extracted.{capability}", {**shared, "STRANGLER_TABLE": ""}) as service:
+        place = {f"STRANGLER_{capability.upper()}_URL": service.url}
         with Monolith({**shared, **shop, **place}, ports[0]) as monolith:
-            yield Arms(folder, monolith, service)
+            yield Arms(folder, monolith, service, capability)
