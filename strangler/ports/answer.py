@@ -20,7 +20,9 @@ from strangler.ports.declare import Method
 from strangler.ports.errors import (
     CallRefused,
     DeclaredError,
+    DoorShut,
     NotExecuted,
+    NotOwner,
     PortError,
     TimedOut,
     TooLate,
@@ -41,6 +43,8 @@ class Answer(NamedTuple):
 class Refusal(Exception):
     """Nothing of the call has been executed, nor will be."""
 
+    headers: Mapping[str, str] = {}
+
     def __init__(self, status: int, error: str, message: str, **detail: str) -> None:
         super().__init__(message)
         self.status = status
@@ -49,7 +53,21 @@ class Refusal(Exception):
 
     def answer(self) -> Answer:
         """What the caller is told."""
-        return Answer(self.status, _REFUSED, _problem(self.error, str(self), self.detail))
+        headers = {**_REFUSED, **self.headers} if self.headers else _REFUSED
+        return Answer(self.status, headers, _problem(self.error, str(self), self.detail))
+
+
+def turned_away(error: NotOwner | DoorShut) -> Refusal:
+    """What a caller is told who has not come in by the door."""
+    if isinstance(error, DoorShut):
+        refusal = Refusal(503, DoorShut.__name__, str(error))
+        refusal.headers = {"Retry-After": "1"}
+        return refusal
+    refusal = Refusal(421, NotOwner.__name__, str(error))
+    refusal.headers = {names.EPOCH: str(error.epoch)}
+    if error.owner is not None:
+        refusal.headers[names.OWNER] = error.owner.value
+    return refusal
 
 
 def run(
@@ -73,6 +91,8 @@ def passed_on(error: PortError) -> Answer:
     """What the other arm has said or failed to say about this call stays true for our caller."""
     name, message = type(error).__name__, str(error)
     if isinstance(error, NotExecuted):
+        if isinstance(error, NotOwner | DoorShut):
+            return turned_away(error).answer()
         status = {TooLate: 408, CallRefused: 403}.get(type(error), 503)
         return Refusal(status, name, message).answer()
     return Answer(504 if isinstance(error, TimedOut) else 502, _JSON, _problem(name, message, {}))

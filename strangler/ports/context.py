@@ -10,6 +10,7 @@ import random
 import re
 import threading
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from types import MappingProxyType, TracebackType
@@ -120,6 +121,7 @@ def _lazily(user: User | Later | Callable[[], User | None] | None) -> User | Lat
 
 
 NOTHING_FORCED: Mapping[str, Arm] = MappingProxyType({})
+NO_PINS: AbstractSet[str] = frozenset()
 
 
 class Context:
@@ -134,9 +136,16 @@ class Context:
         shadow: it is a comparison: it may change nothing and send nothing out.
         forced: the arms which a tester forces, by capability; they count for queries only.
         trace: the span of the call that is being served.
+        doors: the doors that are held for it, each ``capability@arm``: nested calls pass them.
+        epoch: since when the callee's capability has its owner, as the caller knows; 0 for unknown.
+        pins: the capabilities whose queries go to the owner, for whom this is done has commanded
+            them. One that can be added to remembers what is commanded within.
     """
 
-    __slots__ = ("_user", "caller", "cohort", "deadline", "forced", "hops", "shadow", "trace")
+    __slots__ = (
+        "_user", "caller", "cohort", "deadline", "doors", "epoch", "forced", "hops", "pins",
+        "shadow", "trace",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -149,6 +158,9 @@ class Context:
         shadow: bool = False,
         forced: Mapping[str, Arm] = NOTHING_FORCED,
         trace: Trace | None = None,
+        doors: tuple[str, ...] = (),
+        epoch: int = 0,
+        pins: AbstractSet[str] = NO_PINS,
     ) -> None:
         self.caller = caller
         self._user = _lazily(user)
@@ -158,6 +170,9 @@ class Context:
         self.shadow = shadow
         self.forced = forced
         self.trace = trace
+        self.doors = doors
+        self.epoch = epoch
+        self.pins = pins
 
     @property
     def user(self) -> User | None:
@@ -175,6 +190,9 @@ class Context:
         copy.shadow = self.shadow
         copy.forced = self.forced
         copy.trace = self.trace
+        copy.doors = self.doors
+        copy.epoch = self.epoch
+        copy.pins = self.pins
         if "user" in changes:
             changes["_user"] = _lazily(changes.pop("user"))
         for name, value in changes.items():
@@ -220,6 +238,13 @@ class use:  # noqa: N801 - a context manager, read as a verb
             self._token = None
 
 
+def commanded(capability: str) -> None:
+    """Whoever this is done for has commanded the capability, and is to see what came of it."""
+    pins = current().pins
+    if isinstance(pins, set):
+        pins.add(capability)
+
+
 def job() -> use:
     """One run of a job: it draws one cohort, and all its calls use that."""
-    return use(current().replace(cohort=draw()))
+    return use(current().replace(cohort=draw(), pins=set()))

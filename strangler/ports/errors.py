@@ -10,6 +10,8 @@
     │   ├── BulkheadFull           too many calls of this capability are under way
     │   ├── Busy                   the callee sheds load: 429, or 503 before it began
     │   ├── TooLate                the deadline had passed before anything was sent
+    │   ├── DoorShut               the capability changes owner, and took longer than we could wait
+    │   ├── NotOwner               the callee does not own the rows: the call is placed again
     │   └── CallRefused            the callee will not take this call: trying again will not help
     └── OutcomeUnknown           perhaps executed, in part or in full
         ├── TimedOut               the deadline passed while waiting for the answer
@@ -17,8 +19,8 @@
         └── BadAnswer              something answered that does not speak this contract
 
 The tree is the retry policy: ``NotExecuted`` may be tried again for every method (``CallRefused``
-excepted), ``OutcomeUnknown`` only for queries and for commands declared idempotent, and a
-``DeclaredError`` never.
+excepted; ``NotOwner`` by whoever places the call), ``OutcomeUnknown`` only for queries and for
+commands declared idempotent, and a ``DeclaredError`` never.
 """
 
 from __future__ import annotations
@@ -26,6 +28,8 @@ from __future__ import annotations
 import dataclasses
 from enum import Enum
 from typing import Any, ClassVar, dataclass_transform
+
+from strangler.ladder import Arm
 
 
 class PortError(Exception):
@@ -92,6 +96,22 @@ class Busy(NotExecuted):
 
 class TooLate(NotExecuted):
     """The deadline had passed before anything was sent."""
+
+
+class DoorShut(NotExecuted):
+    """The capability changes owner, and its door has not opened in time."""
+
+
+class NotOwner(NotExecuted):
+    """The callee is not the owner, or since another epoch than the caller thinks: place it anew.
+
+    ``owner`` and ``epoch`` are what the callee knows; None and 0 if that is nothing.
+    """
+
+    def __init__(self, message: str, *, owner: Arm | None = None, epoch: int = 0) -> None:
+        super().__init__(message)
+        self.owner = owner
+        self.epoch = epoch
 
 
 class CallRefused(NotExecuted):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 CONTEXT: Final = "X-Strangler-Context"
-"""The signed token: caller, user, cohort, hops, shadow mark, forced arms."""
+"""The signed token: caller, user, cohort, hops, shadow mark, forced arms, doors, epoch, pins."""
 DEADLINE: Final = "X-Strangler-Deadline"
 """Seconds that are left for the answer, as a decimal number: it shrinks at each hop."""
 DIGEST: Final = "X-Strangler-Digest"
@@ -25,8 +25,16 @@ EXECUTED: Final = "X-Strangler-Executed"
 """On answers: ``no`` where nothing has been executed, so that asking again is safe."""
 ERROR: Final = "X-Strangler-Error"
 """On answers of ports: ``declared`` for an error of the contract."""
+OWNER: Final = "X-Strangler-Owner"
+"""On a 421: the arm that owns the rows, as far as is known."""
+EPOCH: Final = "X-Strangler-Epoch"
+"""On a 421: since which epoch."""
+COMMANDED: Final = "X-Strangler-Commanded"
+"""On answers of a kit party: the capabilities that have been commanded on the way."""
 
-INTERNAL: Final = (CONTEXT, DEADLINE, DIGEST, FORCE, ARM, REASON, EXECUTED, ERROR)
+INTERNAL: Final = (
+    CONTEXT, DEADLINE, DIGEST, FORCE, ARM, REASON, EXECUTED, ERROR, OWNER, EPOCH, COMMANDED,
+)  # fmt: skip
 """The closed list: from outside, none of these reaches an application."""
 
 

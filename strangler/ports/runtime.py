@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
@@ -74,6 +75,10 @@ class Wiring:
         guard: looks for an open database transaction before every call; None looks for nothing.
         replays: remembers which commands have been delivered.
         interpose: stands around every call; None stands nowhere.
+        door: hold the door of a capability on this side until the block ends, having come in by a
+            deadline (on the clock of ``time.monotonic``); gives the epoch since which this side
+            owns the rows, 0 where there is no door. Raises ``NotOwner`` or ``DoorShut``.
+        epoch: since when a capability has its owner, as the routing table says; 0 for unknown.
     """
 
     party: str = MONOLITH
@@ -90,6 +95,8 @@ class Wiring:
     guard: Callable[[Method], None] | None = None
     replays: ReplayGuard | None = None
     interpose: Callable[[Method, Callable[[], Any]], Any] | None = None
+    door: Callable[[str, float], AbstractContextManager[int]] | None = None
+    epoch: Callable[[str], int] | None = None
 
 
 wiring = Wiring()

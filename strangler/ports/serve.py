@@ -18,6 +18,7 @@ and it is answered with
 401 403      the token proves nothing; this caller, or a shadow call, may not do this
 404 413      there is no such port or method here; the body is too large
 408 503      too late to begin; unable to begin, or the other arm could not
+421          not the owner of the rows: ``X-Strangler-Owner`` and ``-Epoch`` say what is known here
 508          the call has passed through too many parties
 500 502 504  something went wrong on the way: nobody knows what has been executed
 ===========  =======================================================================================
@@ -33,19 +34,23 @@ import logging
 import re
 import time
 from collections.abc import Callable, Collection, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Set as AbstractSet
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import Any, Final
 
+from strangler.ladder import Arm
 from strangler.ports import headers as names
 from strangler.ports import runtime
-from strangler.ports.answer import Answer, Refusal, failed, passed_on, run
+from strangler.ports.answer import Answer, Refusal, failed, passed_on, run, turned_away
+from strangler.ports.calling.door import Rounds, Turned, entered
+from strangler.ports.calling.placed import Placed, Watched
 from strangler.ports.calling.remote import NotReachable
-from strangler.ports.calling.route import Placed, Watched
+from strangler.ports.calling.remote import due as waited
 from strangler.ports.calling.wire import PATH
 from strangler.ports.codec import BadArguments, codec
 from strangler.ports.context import Context, Trace, current, use
 from strangler.ports.declare import Kind, Method, Port, methods
-from strangler.ports.errors import DeclaredError, PortError
+from strangler.ports.errors import DeclaredError, DoorShut, NotOwner, PortError
 from strangler.ports.freezing.freeze import digest
 from strangler.ports.trust.tokens import TokenRefused, Use, verify
 
@@ -177,9 +182,11 @@ class _Call:
         if context.shadow and method.kind is Kind.COMMAND:
             raise Refusal(403, "ShadowRefused", f"{method} is a command; a shadow changes nothing")
         self.compare_digests(method, context)
+        pins = context.pins
         context = context.replace(
             deadline=self.deadline(method),
             trace=Trace.continued(self.headers.get("traceparent"), self.headers.get("tracestate")),
+            pins=set(context.pins),
         )
         self.context = context
         try:
@@ -188,9 +195,12 @@ class _Call:
             raise Refusal(400, "BadArguments", str(error), path=error.path) from None
         with around(context) if around is not None else nullcontext():
             if ladder and runtime.wiring.place is not None:
-                return self.placed(method, context, arguments)
-            with use(context):
-                return self.here(method, arguments)
+                answer = self.placed(method, context, arguments)
+            else:
+                with use(context):
+                    answer = self.here(method, arguments)
+        commanded = {method.capability} if method.kind is Kind.COMMAND else set()
+        return _telling(answer, (context.pins | commanded) - pins)
 
     def proved(self) -> Context:
         """The context that the token proves."""
@@ -242,14 +252,50 @@ class _Call:
         """
         if self.implementation is None:
             raise Refusal(404, "UnknownMethod", f"nothing here answers {self.action}")
-        self.began = True
-        return run(method, getattr(self.implementation, method.name), arguments, runtime.wiring.arm)
+        way = getattr(self.implementation, method.name)
+        if method.kind is Kind.QUERY or runtime.wiring.door is None:
+            self.began = True
+            return run(method, way, arguments, runtime.wiring.arm)
+        context = current()
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(entered(method.capability, waited(method, context)))
+            except (NotOwner, DoorShut) as error:
+                raise turned_away(error) from error
+            self.began = True
+            return run(method, way, arguments, runtime.wiring.arm)
 
     def placed(self, method: Method, context: Context, arguments: Mapping[str, Any]) -> Answer:
         """The answer of the arm that the ladder names, or of this one if that fails and it may."""
         placed = Placed(method, runtime.wiring)
-        arm, context = placed.decide(context)
-        if placed.at_home(arm):
+        rounds = Rounds(method.capability, waited(method, context))
+        while True:
+            arm, known = placed.decide(context, rounds.told)
+            try:
+                return self.turn(placed, arm, known, arguments, rounds.deadline)
+            except Turned as turned:
+                self.began = False
+                try:
+                    rounds.again(turned.error)
+                except DoorShut as shut:
+                    raise turned_away(shut) from shut
+
+    def turn(
+        self,
+        placed: Placed,
+        arm: Arm,
+        context: Context,
+        arguments: Mapping[str, Any],
+        deadline: float,
+    ) -> Answer:
+        """The answer of one arm.
+
+        Raises:
+            Turned: it does not own the rows.
+        """
+        method = placed.method
+        home = placed.at_home(arm)
+        if home:
             way = getattr(self.implementation, method.name)
         else:
             try:
@@ -262,16 +308,31 @@ class _Call:
                 return way(**arguments)
             raise _FellBack
 
-        self.began = True
-        with use(context):
+        with ExitStack() as stack:
+            stack.enter_context(use(context))
+            if home and method.kind is Kind.COMMAND:
+                try:
+                    stack.enter_context(placed.inside(deadline))
+                except DoorShut as shut:
+                    raise turned_away(shut) from shut
+            self.began = True
             try:
                 return run(method, watched, arguments, arm)
             except _FellBack:
                 return self.here(method, arguments)
             except PortError as error:
-                if placed.at_home(arm) or isinstance(error, DeclaredError):
+                if home or isinstance(error, DeclaredError):
                     raise
+                if isinstance(error, NotOwner | DoorShut):
+                    raise Turned(error) from error
                 return passed_on(error)
+
+
+def _telling(answer: Answer, commanded: AbstractSet[str]) -> Answer:
+    """Let the caller know what has been commanded on the way."""
+    if not commanded or names.EXECUTED in answer.headers:
+        return answer
+    return answer._replace(headers={**answer.headers, names.COMMANDED: ",".join(sorted(commanded))})
 
 
 class _FellBack(Exception):

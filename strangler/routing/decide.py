@@ -29,6 +29,8 @@ class Reason(StrEnum):
     """The cohort is in the service's share of the routing table."""
     OUTSIDE = "outside"
     """The cohort is not in the service's share of the routing table."""
+    PINNED = "pinned"
+    """Whoever asks has commanded the capability, and what came of it has not yet moved over."""
     OWNER = "owner"
     """The routing table can't be asked: the owner answers."""
 
@@ -40,6 +42,8 @@ class Call(NamedTuple):
     kind: Kind
     cohort: int
     forced: Arm | None = None
+    pinned: bool = False
+    """A query of somebody who is to see what the owner knows."""
 
 
 class Lookup(Protocol):
@@ -64,18 +68,23 @@ class Decision:
 _FORCED = {arm: Decision(arm, Reason.FORCED) for arm in Arm}
 _INSIDE = Decision(Arm.SERVICE, Reason.INSIDE)
 _OUTSIDE = Decision(Arm.MONOLITH, Reason.OUTSIDE)
+_PINNED = Decision(Arm.MONOLITH, Reason.PINNED)
 
 
 def decide(call: Call, table: Lookup) -> Decision:
     """Which arm answers this call.
 
     A forced arm counts for queries only: a command goes to the owner, whatever a tester wants (the
-    edges refuse such a request before it comes here).
+    edges refuse such a request before it comes here). A pinned query goes where commands go.
 
     Raises:
         TableUnusable: the table can't be asked; the call goes to the owner.
     """
-    capability, kind, cohort, forced = call
+    capability, kind, cohort, forced, pinned = call
     if forced is not None and kind is Kind.QUERY:
         return _FORCED[forced]
-    return _INSIDE if table.holds(capability, kind, cohort) else _OUTSIDE
+    if not table.holds(capability, kind, cohort):
+        return _OUTSIDE
+    if pinned and kind is Kind.QUERY and not table.holds(capability, Kind.COMMAND, cohort):
+        return _PINNED
+    return _INSIDE

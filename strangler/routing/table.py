@@ -49,7 +49,8 @@ class TableUnusable(Exception):
 class Entry:
     """Where one capability stands, as readers need it.
 
-    ``fallback`` says whether the monolith may answer a query that the service failed to answer.
+    ``fallback`` says whether the monolith may answer a query that the service failed to answer,
+    ``epoch`` since when the capability has its owner (0 while it has never had another).
     """
 
     stage: Stage
@@ -58,6 +59,7 @@ class Entry:
     killed: bool
     share: Share
     fallback: bool
+    epoch: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """What ``revision`` holds for a capability."""
@@ -69,6 +71,7 @@ class Entry:
             "queries": self.share.queries,
             "commands": self.share.commands,
             "fallback": self.fallback,
+            "epoch": self.epoch,
         }
 
     @classmethod
@@ -85,6 +88,7 @@ class Entry:
             killed=bool(data["killed"]),
             share=Share(queries=int(data["queries"]), commands=int(data["commands"])),
             fallback=bool(data["fallback"]),
+            epoch=int(data.get("epoch", 0)),
         )
 
 

@@ -17,12 +17,14 @@ from typing import Any, ParamSpec, TypeAlias, TypeVar, cast
 from strangler.ladder import Arm
 from strangler.ports import runtime
 from strangler.ports.calling import wire
+from strangler.ports.calling.door import Turned
+from strangler.ports.calling.placed import Placed, Watched, turning
 from strangler.ports.calling.remote import due, peer
 from strangler.ports.calling.retry import again, retried_async
-from strangler.ports.calling.route import Route, Watched, refuse_in_shadow
+from strangler.ports.calling.route import Route, refuse_in_shadow
 from strangler.ports.codec import codec
-from strangler.ports.context import current, use
-from strangler.ports.declare import Method
+from strangler.ports.context import commanded, current, use
+from strangler.ports.declare import Kind, Method
 from strangler.ports.errors import NotExecuted, OutcomeUnknown, PortError
 
 P = ParamSpec("P")
@@ -59,17 +61,29 @@ async def _answer(route: Route, args: _Args, kwargs: _Kwargs) -> Any:
             wiring.guard(method)
         refuse_in_shadow(method)
         try:
-            if placed is None:
-                return await _remote(method, far, args, kwargs)
-            with Watched(placed, far, context):
-                return await _remote(method, far, args, kwargs)
-            if placed.at_home(Arm.MONOLITH):
-                return await asyncio.to_thread(placed.arm(Arm.MONOLITH), *args, **kwargs)
-            return await _remote(method, Arm.MONOLITH, args, kwargs)
+            return await _there(method, placed, far, args, kwargs)
+        except Turned:
+            # From here on it goes its rounds as a plain call does.
+            return await asyncio.to_thread(route.run, *args, **kwargs)
         except (NotExecuted, OutcomeUnknown):
             if method.fallback is None:
                 raise
             return method.fallback(*args, **kwargs)
+        finally:
+            if method.kind is Kind.COMMAND:
+                commanded(method.capability)
+
+
+async def _there(
+    method: Method, placed: Placed | None, far: Arm, args: _Args, kwargs: _Kwargs
+) -> Any:
+    if placed is None:
+        return await _remote(method, far, args, kwargs)
+    with turning(), Watched(placed, far, current()):
+        return await _remote(method, far, args, kwargs)
+    if placed.at_home(Arm.MONOLITH):
+        return await asyncio.to_thread(placed.arm(Arm.MONOLITH), *args, **kwargs)
+    return await _remote(method, Arm.MONOLITH, args, kwargs)
 
 
 async def _remote(method: Method, arm: Arm, args: _Args, kwargs: _Kwargs) -> Any:

@@ -25,6 +25,7 @@ from strangler.ports.errors import (
     CallRefused,
     CircuitOpen,
     DeclaredError,
+    NotOwner,
     OutcomeUnknown,
     PortError,
     Unreachable,
@@ -83,7 +84,7 @@ class Peer:
         traceback: TracebackType | None,
     ) -> None:
         self.bulkhead.__exit__(kind, error, traceback)
-        if error is None or isinstance(error, DeclaredError | CallRefused):
+        if error is None or isinstance(error, DeclaredError | CallRefused | NotOwner):
             self.breaker.succeeded()
         elif isinstance(error, OutcomeUnknown | Unreachable):
             self.breaker.failed()

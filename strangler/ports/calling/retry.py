@@ -14,6 +14,7 @@ from strangler.ports.errors import (
     CallRefused,
     CircuitOpen,
     NotExecuted,
+    NotOwner,
     OutcomeUnknown,
     PortError,
     TooLate,
@@ -33,11 +34,12 @@ def again(method: Method, error: Exception) -> bool:
     """Is trying again safe, and of any use?
 
     What has not been executed may be tried again, unless it would only be refused again: by the
-    callee, by an open breaker, by a deadline that has passed. What perhaps has, only if executing
+    callee, by an open breaker, by a deadline that has passed, by a side that does not own the rows
+    (the other one may). What perhaps has, only if executing
     it twice is the same as once.
     """
     if isinstance(error, NotExecuted):
-        return not isinstance(error, CallRefused | CircuitOpen | TooLate)
+        return not isinstance(error, CallRefused | CircuitOpen | NotOwner | TooLate)
     return method.idempotent and isinstance(error, OutcomeUnknown)
 
 

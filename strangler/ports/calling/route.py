@@ -7,32 +7,22 @@ but what may differ from one to the next: the decision of the ladder.
 from __future__ import annotations
 
 import os
-import time
 import typing
 from collections.abc import Callable
-from types import TracebackType
 from typing import Any
 
 from strangler.ladder import Arm
 from strangler.manifest.model import Placement
 from strangler.ports import runtime
+from strangler.ports.calling.door import through
+from strangler.ports.calling.placed import Placed
 from strangler.ports.calling.remote import Remote
-from strangler.ports.context import Context, current, use
+from strangler.ports.context import commanded, current
 from strangler.ports.declare import Kind, Method, Port
-from strangler.ports.errors import (
-    CallRefused,
-    DeclaredError,
-    NotExecuted,
-    OutcomeUnknown,
-    PortError,
-    TooLate,
-)
-from strangler.ports.runtime import Outcome, Wiring
+from strangler.ports.errors import CallRefused, NotExecuted, OutcomeUnknown
 from strangler.ports.transports import Transport
 from strangler.ports.transports.local import Local
 from strangler.ports.transports.loopback import Loopback
-from strangler.routing.cohorts import draw
-from strangler.routing.decide import Call, Decision
 
 PLACEMENTS: tuple[Placement, ...] = typing.get_args(Placement)
 
@@ -103,12 +93,16 @@ class Route:
             self.far = Arm.MONOLITH
             run = Remote(method.capability, self.far).connect(method)
         else:
-            run = _here(method, Loopback if where == "loopback" else Local)
+            elsewhere = None
+            if where == "auto" and wiring.arm is Arm.SERVICE and wiring.urls is not None:
+                elsewhere = Remote(method.capability, Arm.MONOLITH).connect(method)
+            here = _here(method, Loopback if where == "loopback" else Local)
+            run = through(method, here, elsewhere)
         # In loopback, which is for finding faults, a fallback would hide them.
         if method.fallback is not None and where != "loopback":
             run = _or_fallback(method.fallback, run)
         if method.kind is Kind.COMMAND:
-            run = _refused_in_shadow(method, run)
+            run = _noted(method, _refused_in_shadow(method, run))
         if wiring.guard is not None:
             run = _guarded(method, wiring.guard, run)
         if wiring.interpose is not None:
@@ -126,118 +120,6 @@ def _here(method: Method, transport: Callable[[Port], Transport]) -> Callable[..
             f"STRANGLER_{method.capability.upper()}=remote"
         )
     return transport(implementation).connect(method)
-
-
-class Placed:
-    """Calls that the ladder places, each one anew."""
-
-    __slots__ = ("_arms", "method", "wiring")
-
-    def __init__(self, method: Method, wiring: Wiring) -> None:
-        self.method = method
-        self.wiring = wiring
-        self._arms: dict[Arm, Callable[..., Any]] = {}
-
-    def at_home(self, arm: Arm) -> bool:
-        """Is this process that arm of the capability?"""
-        home = arm is self.wiring.arm
-        return home and runtime.implementation(self.method.capability) is not None
-
-    def arm(self, arm: Arm) -> Callable[..., Any]:
-        """The way to an arm: in this process where the arm is at home, else over HTTP.
-
-        Raises:
-            NotReachable: nothing says where that arm is.
-        """
-        way = self._arms.get(arm)
-        if way is None:
-            if self.at_home(arm):
-                way = _here(self.method, Local)
-            else:
-                way = Remote(self.method.capability, arm).connect(self.method)
-            self._arms[arm] = way
-        return way
-
-    def decide(self, context: Context) -> tuple[Arm, Context]:
-        """Which arm answers, and the context with the cohort that decided it."""
-        name = self.method.capability
-        cohort = context.cohort
-        if cohort is None:
-            cohort = draw()
-            context = context.replace(cohort=cohort)
-        forced = context.forced.get(name) if context.forced else None
-        place = typing.cast("Callable[[Call], Decision]", self.wiring.place)
-        return place(Call(name, self.method.kind, cohort, forced)).arm, context
-
-    def call(self, *args: Any, **kwargs: Any) -> Any:
-        """One call; raises what the arm that was asked last raises."""
-        before = current()
-        arm, context = self.decide(before)
-        way = self._arms.get(arm) or self.arm(arm)
-        with Watched(self, arm, context):
-            if context is before:
-                return way(*args, **kwargs)
-            with use(context):
-                return way(*args, **kwargs)
-        with use(context):
-            return self.arm(Arm.MONOLITH)(*args, **kwargs)
-
-    def may_fall_back(self, error: PortError, context: Context) -> bool:
-        """May the monolith answer what the service has not?
-
-        A query, whatever happened to it; a command only if nothing can have been executed, and
-        either arm may take it. Nobody waits any more once the caller's own deadline has passed.
-        """
-        fallback = self.wiring.fallback
-        kind = self.method.kind
-        if fallback is None or not fallback(self.method.capability, kind):
-            return False
-        if kind is Kind.COMMAND:
-            return isinstance(error, NotExecuted) and not isinstance(error, CallRefused | TooLate)
-        return context.deadline is None or time.monotonic() < context.deadline
-
-
-class Watched:
-    """Stands around a call that the ladder has placed, and tells the observer how it ended.
-
-    Swallows the error if the monolith may answer instead: what follows the block is the fallback.
-    """
-
-    __slots__ = ("_arm", "_began", "_context", "_placed")
-
-    def __init__(self, placed: Placed, arm: Arm, context: Context) -> None:
-        self._placed = placed
-        self._arm = arm
-        self._context = context
-
-    def __enter__(self) -> None:
-        self._began = time.perf_counter()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> bool:
-        outcome = Outcome.OK
-        if error is not None:
-            outcome = Outcome.FAILED
-            if isinstance(error, DeclaredError):
-                outcome = Outcome.DECLARED
-            elif (
-                self._arm is Arm.SERVICE
-                and isinstance(error, PortError)
-                # What is raised here may be about some other call, which the implementation made.
-                and not self._placed.at_home(self._arm)
-                and self._placed.may_fall_back(error, self._context)
-            ):
-                outcome = Outcome.FALLBACK
-        observe = self._placed.wiring.observe
-        if observe is not None and not self._context.shadow:
-            method = self._placed.method
-            seconds = time.perf_counter() - self._began
-            observe(method.capability, self._arm, method.kind, outcome, seconds)
-        return outcome is Outcome.FALLBACK
 
 
 def _or_fallback(fallback: Callable[..., Any], run: Callable[..., Any]) -> Callable[..., Any]:
@@ -266,6 +148,17 @@ def _refused_in_shadow(method: Method, run: Callable[..., Any]) -> Callable[...,
         return run(*args, **kwargs)
 
     return unless_shadow
+
+
+def _noted(method: Method, run: Callable[..., Any]) -> Callable[..., Any]:
+    def noted(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return run(*args, **kwargs)
+        finally:
+            # Perhaps it has not been executed; a pin too many costs little.
+            commanded(method.capability)
+
+    return noted
 
 
 def _guarded(

@@ -11,15 +11,18 @@ from typing import NamedTuple
 
 import msgspec
 
+from strangler.ladder import Arm
 from strangler.ports import headers as names
 from strangler.ports import runtime
 from strangler.ports.codec import Codec
-from strangler.ports.context import Context, Trace
+from strangler.ports.context import Context, Trace, commanded
 from strangler.ports.declare import Kind, Method
 from strangler.ports.errors import (
     BadAnswer,
     Busy,
     CallRefused,
+    DoorShut,
+    NotOwner,
     OutcomeUnknown,
     PortError,
     TooLate,
@@ -108,10 +111,14 @@ def result(codec: Codec, answer: Answer) -> object:
 
     Raises:
         DeclaredError: the callee answered with an error of its contract.
-        Busy, TooLate, CallRefused: it says that it has executed nothing.
+        NotOwner: it does not own the rows.
+        Busy, DoorShut, TooLate, CallRefused: it says that it has executed nothing.
         OutcomeUnknown: it failed, or something else answered.
     """
     status, headers, body = answer
+    if (said := headers.get(_COMMANDED)) is not None:
+        for name in said.split(","):
+            commanded(name.strip())
     if status == 200 and _is_json(headers):
         return codec.decode_result(body)
     raise _error(codec, answer)
@@ -129,15 +136,39 @@ def _error(codec: Codec, answer: Answer) -> PortError:
         problem = _problem.decode(body)
     except (msgspec.MsgspecError, ValueError):
         return BadAnswer(f"{method}: {status} with a body that is no JSON problem")
+    return _refused(method, status, headers, problem)
+
+
+def _refused(
+    method: Method, status: int, headers: Mapping[str, str], problem: _Problem
+) -> PortError:
     message = f"{method}: {status} {problem.error}: {problem.message}"
     if headers.get(_EXECUTED) != "no":
         return OutcomeUnknown(message) if status >= 400 else BadAnswer(message)
-    return _REFUSALS.get(status, CallRefused)(message)
+    if status == 421:
+        return NotOwner(message, owner=_owner(headers), epoch=_epoch(headers))
+    refusals = _SHUT if problem.error == DoorShut.__name__ else _REFUSALS
+    return refusals.get(status, CallRefused)(message)
 
 
-_REFUSALS = {408: TooLate, 429: Busy, 503: Busy}
+def _owner(headers: Mapping[str, str]) -> Arm | None:
+    said = headers.get(_OWNER, "")
+    return Arm(said) if said in _ARMS else None
+
+
+def _epoch(headers: Mapping[str, str]) -> int:
+    said = headers.get(_EPOCH, "")
+    return int(said) if said.isascii() and said.isdigit() else 0
+
+
+_SHUT: Mapping[int, type[PortError]] = {503: DoorShut}
+_REFUSALS: Mapping[int, type[PortError]] = {408: TooLate, 429: Busy, 503: Busy}
 _ERROR = names.ERROR.lower()
 _EXECUTED = names.EXECUTED.lower()
+_OWNER = names.OWNER.lower()
+_EPOCH = names.EPOCH.lower()
+_COMMANDED = names.COMMANDED.lower()
+_ARMS = {arm.value for arm in Arm}
 
 
 def _is_json(headers: Mapping[str, str]) -> bool:

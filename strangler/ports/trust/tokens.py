@@ -28,7 +28,7 @@ from msgspec import Meta
 from strangler.ladder import COHORTS, Arm
 from strangler.ports import forks
 from strangler.ports.bounded import Bounded
-from strangler.ports.context import NOTHING_FORCED, Context, User
+from strangler.ports.context import NO_PINS, NOTHING_FORCED, Context, User
 from strangler.ports.trust.keys import Keyring
 
 ALGORITHM = "Ed25519"
@@ -99,6 +99,9 @@ class Claims(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     frc: dict[str, Arm] = {}
     jti: Annotated[str, Meta(min_length=16, max_length=64)] | None = None
     dig: str | None = None
+    drs: tuple[str, ...] = ()
+    epo: Annotated[int, Meta(ge=0)] = 0
+    pin: tuple[str, ...] = ()
 
 
 class _Header(msgspec.Struct, forbid_unknown_fields=True):
@@ -182,9 +185,10 @@ def mint(
     user = context.user
     digest = _digest(body, target) if body is not None else None
     forced = tuple(context.forced.items()) if context.forced else ()
+    pins = tuple(sorted(context.pins)) if context.pins else ()
     content: _Content = (
         keyring, audience, use, action, user, context.cohort, context.hops, context.shadow,
-        forced, digest,
+        forced, digest, context.doors, context.epoch, pins,
     )  # fmt: skip
     if not once:
         found = _minted.get(content, now)
@@ -205,6 +209,9 @@ def mint(
         frc=dict(forced),
         jti=secrets.token_urlsafe(16) if once else None,
         dig=digest,
+        drs=context.doors,
+        epo=context.epoch,
+        pin=pins,
     )
     header = {"alg": ALGORITHM, "kid": keyring.party, "typ": _TYPE}
     token = jws.serialize_compact(header, _encode(claims), keyring.own, algorithms=[ALGORITHM])
@@ -225,7 +232,7 @@ def verify(
     replays: ReplayGuard | None = None,
     now: float | None = None,
 ) -> Context:
-    """The context that a token proves: caller, user, cohort, hops, shadow mark, forced arms.
+    """The context that a token proves: all of it but the deadline and the trace.
 
     Args:
         keyring: whose party is called, and who is known.
@@ -339,6 +346,9 @@ def _context(claims: Claims) -> Context:
         hops=claims.hop,
         shadow=claims.shd,
         forced=claims.frc or NOTHING_FORCED,
+        doors=claims.drs,
+        epoch=claims.epo,
+        pins=frozenset(claims.pin) if claims.pin else NO_PINS,
     )
 
 

@@ -16,7 +16,9 @@ from strangler.ports.errors import (
     CallRefused,
     CircuitOpen,
     ConnectionLost,
+    DoorShut,
     NotExecuted,
+    NotOwner,
     OutcomeUnknown,
     PortError,
     TimedOut,
@@ -29,8 +31,8 @@ QUERY = methods(Shop)["look"]
 ONCE = methods(Shop)["sell"]
 IDEMPOTENT = methods(Shop)["put"]
 
-SAFE = {Unreachable, BulkheadFull, Busy}
-USELESS = {CircuitOpen, TooLate, CallRefused}
+SAFE = {Unreachable, BulkheadFull, Busy, DoorShut}
+USELESS = {CircuitOpen, TooLate, CallRefused, NotOwner}
 UNKNOWN = {TimedOut, ConnectionLost, BadAnswer, OutcomeUnknown}
 
 
