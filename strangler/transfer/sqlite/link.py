@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -106,7 +106,7 @@ class Link:
             if self._connection.in_transaction:
                 self.run("COMMIT")
         except BaseException:
-            if self._connection.in_transaction:
+            with suppress(sqlite3.Error):  # it may be closed, or undone already
                 self._connection.rollback()
             raise
 
@@ -117,10 +117,9 @@ class Link:
         try:
             yield
         except BaseException:
-            # Some errors end the whole transaction.
-            if self._connection.in_transaction:
-                self.run("ROLLBACK TO strangler")
-                self.run("RELEASE strangler")
+            with suppress(sqlite3.Error):  # some errors end the whole transaction
+                self._connection.execute("ROLLBACK TO strangler")
+                self._connection.execute("RELEASE strangler")
             raise
         self.run("RELEASE strangler")
 
@@ -132,6 +131,8 @@ class Link:
             raise _refused(error) from error
         except (OverflowError, UnicodeError, sqlite3.InterfaceError) as error:
             raise Unwritable(str(error)) from error
+        except sqlite3.ProgrammingError as error:  # it has been closed
+            raise DatabaseAway(f"{self.path}: {error}") from error
         except sqlite3.Error as error:
             raise self._failed(error) from error
 
@@ -146,7 +147,7 @@ class Link:
             return Unfit([f"{said}; let the mover's user write this file and its folder"])
         if name == "SQLITE_ERROR":  # no such table, no such column: the schema is another
             return Unfit([said])
-        if name in {"SQLITE_MISMATCH", "SQLITE_TOOBIG"} or not name:
+        if name in {"SQLITE_MISMATCH", "SQLITE_TOOBIG"}:
             return Unwritable(str(error))
         return DatabaseAway(said)
 
