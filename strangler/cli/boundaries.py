@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Group, RenderableType
+from rich.console import RenderableType
 from rich.text import Text
 
 from strangler.cli import render, session, shapes
@@ -86,29 +86,28 @@ def _listed(crossings: Sequence[Crossing]) -> RenderableType:
     return grid
 
 
-def _cut(done: Cut) -> RenderableType:
-    parts: list[RenderableType] = [
-        Text(f"written: {done.migration}", style="bold"),
-        Text("\nBefore it is run, change the model:", style="bold"),
-    ]
+def _cut(done: Cut) -> Text:
+    """One text, so that no line of code in it is broken."""
+    said = Text("written: ", style="bold").append(f"{done.migration}\n", style="not bold")
+    _heading(said, "Before it is run, change the model:")
     for edit in done.edits:
-        place = f"  {edit.path}:{edit.line}"
-        if edit.before is None:
-            parts.append(Text(f"{place}, in Meta, what is named so already\n    + {edit.after}"))
-        else:
-            before = "\n".join(f"    - {line.strip()}" for line in edit.before.splitlines())
-            parts.append(Text(f"{place}\n{before}\n    + {edit.after}"))
-    parts.append(Text("\nDjango did this, and does it no more:", style="bold"))
-    parts += [Text(f"  {note}") for note in done.notes]
+        where = ", in Meta, what has this name or these fields now" if edit.before is None else ""
+        said.append(f"  {edit.path}:{edit.line}{where}\n", style="dim")
+        for line in (edit.before or "").splitlines():
+            said.append(f"    - {line.strip()}\n", style="red")
+        said.append(f"    + {edit.after}\n", style="green")
+    _heading(said, "Django did this, and does it no more:")
+    for note in done.notes:
+        said.append(f"  {note}\n")
     if done.uses:
-        parts.append(Text("\nThese lines may use the relation:", style="bold"))
-        parts += [Text(f"  {use.path}:{use.line}: {use.text}") for use in done.uses]
+        _heading(said, "These lines may use the relation (templates and SQL were not searched):")
+        for use in done.uses:
+            said.append(f"  {use.path}:{use.line}: {use.text}\n")
     app = done.crossing.model.partition(".")[0]
-    parts.append(
-        Text(
-            f"\nThen: manage.py makemigrations --check, and manage.py migrate {app}. "
-            f"Templates and SQL were not looked through.",
-            style="dim",
-        )
-    )
-    return Group(*parts)
+    _heading(said, "Then:")
+    said.append(f"  manage.py makemigrations --check --dry-run\n  manage.py migrate {app}")
+    return said
+
+
+def _heading(said: Text, words: str) -> None:
+    said.append(f"\n{words}\n", style="bold")

@@ -18,10 +18,10 @@ diffs    ``capability``, ``compared``, ``outcomes``, ``routes`` [{``method``, ``
          ``monolith_status``, ``service_status``, ``path``, ``kind``, ``count``, ``explained``,
          ``examples``}]
 check    ``ok``, ``findings`` [{``level``, ``about``, ``capability``, ``message``, ``remedy``}]
-borders  ``boundaries`` has ``crossings`` [{``capability``, ``model``, ``field``, ``target``,
-         ``kind``, ``direction``, ``blocks``, ``cuttable``, ``packaged``, ``remedy``}]; with
-         ``--cut`` it has ``cut`` (one of these), ``migration``, ``edits`` [{``path``, ``line``,
-         ``before``, ``after``}], ``notes``, ``uses`` [{``path``, ``line``, ``text``}]
+crossing ``boundaries`` has ``crossings`` [{``capability``, ``model``, ``field``, ``target``,
+         ``kind``, ``direction``, ``blocks``, ``cuttable``, ``packaged``, ``remedy``}]
+cut      ``boundaries --cut`` has ``cut`` (a crossing), ``migration``, ``edits`` [{``path``,
+         ``line``, ``before``, ``after``}], ``notes``, ``uses`` [{``path``, ``line``, ``text``}]
 publish  ``revision``, ``path``
 keys     ``folder``, ``parties``, ``made``
 freeze   ``frozen``, ``new`` [a file that was not there], ``changes`` [{``where``, ``what``,
@@ -174,7 +174,7 @@ def cut(done: Cut) -> Json:
     """The migration that cuts a relation, and what is left to a person."""
     return {
         "cut": _crossing(done.crossing),
-        "migration": str(done.migration),
+        "migration": done.migration,
         "edits": [dataclasses.asdict(one) for one in done.edits],
         "notes": list(done.notes),
         "uses": [dataclasses.asdict(one) for one in done.uses],

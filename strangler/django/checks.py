@@ -1,4 +1,4 @@
-"""What ``manage.py check`` says: settings, manifest, middleware, contracts, tables and keys.
+"""What ``manage.py check`` says: settings, manifest, middleware, contracts, boundaries and keys.
 
 None of them asks the database or a service; ``strangler check`` does that too.
 """
@@ -17,8 +17,11 @@ from django.core import checks
 from django.utils.module_loading import import_string
 
 from strangler.django import conf, contracts, tables
-from strangler.manifest import ManifestErrors
+from strangler.django.boundaries import Crossing, crossings
+from strangler.ladder import Stage
+from strangler.manifest import Capability, ManifestErrors
 from strangler.ports.trust.keys import Keyring, KeysUnusable
+from strangler.routing.table import Table, TableUnusable
 
 TAG = "strangler"
 MIDDLEWARE = "strangler.django.middleware."
@@ -30,6 +33,7 @@ Messages = Iterator[checks.CheckMessage]
 def register() -> None:
     """Let Django run these checks with its own."""
     checks.register(run, TAG)
+    checks.register(boundaries, TAG)
 
 
 def run(app_configs: Sequence[AppConfig] | None = None, **_: Any) -> list[checks.CheckMessage]:
@@ -48,6 +52,55 @@ def run(app_configs: Sequence[AppConfig] | None = None, **_: Any) -> list[checks
         _keys,
     ]
     return [message for check in found for message in check()]
+
+
+def boundaries(
+    app_configs: Sequence[AppConfig] | None = None, **_: Any
+) -> list[checks.CheckMessage]:
+    """Every relation that ties a capability's tables to others.
+
+    One that has left the rung ``monolith`` must have none. For one that has not, that is a warning,
+    and none at all where a package declares the relation: whoever has users has those.
+    """
+    try:
+        capabilities = conf.manifest().capabilities.values()
+    except (conf.BadSettings, ManifestErrors):
+        return []  # The other checks say so.
+    climbing = _climbing()
+    asked = None if app_configs is None else {config.label for config in app_configs}
+    found = []
+    for capability in capabilities:
+        app = tables.app(capability)
+        if app is None or (asked is not None and not asked & {app.label, "strangler"}):
+            continue
+        climbs = capability.name in climbing
+        found += [
+            _crossing(capability, one, climbs=climbs)
+            for one in crossings(capability)
+            if climbs or not one.packaged
+        ]
+    return found
+
+
+def _crossing(capability: Capability, one: Crossing, *, climbs: bool) -> checks.CheckMessage:
+    message = f"{one} crosses the boundary of {capability.name}"
+    if climbs and one.blocks:
+        said = f"{message}, whose rows are carried to another database"
+        return checks.Error(said, hint=one.remedy, id="strangler.E006")
+    if one.blocks:
+        said = f"{message}, and keeps it from leaving the monolith"
+        return checks.Warning(said, hint=one.remedy, id="strangler.W003")
+    said = f"{message}: it works only while both are in one database"
+    return checks.Warning(said, hint=one.remedy, id="strangler.W004")
+
+
+def _climbing() -> frozenset[str]:
+    """Who has left the rung ``monolith``, as the routing table says: no database is asked."""
+    try:
+        entries = Table(conf.settings().table).entries()
+    except TableUnusable:
+        return frozenset()
+    return frozenset(name for name, one in entries.items() if one.stage is not Stage.MONOLITH)
 
 
 def _places() -> Messages:

@@ -40,7 +40,7 @@ class Cut:
     """
 
     crossing: Crossing
-    migration: Path
+    migration: str
     edits: tuple[Edit, ...]
     notes: tuple[str, ...]
     uses: tuple[Use, ...]
@@ -71,7 +71,7 @@ def cut(capability: Capability, name: str) -> Cut:
     path = _write(crossing, migration)
     return Cut(
         crossing=crossing,
-        migration=path,
+        migration=remains.shown(path.resolve()),
         edits=tuple(remains.edits(field, column, changes)),
         notes=tuple(remains.notes(field)),
         uses=tuple(remains.uses(field)),

@@ -49,6 +49,11 @@ def _obstacles(field: Field[Any, Any]) -> Iterator[str]:
             f"{source.__module__}.{source.__qualname__} declares it, which is the code of a "
             "package: do without that, or leave these tables in the monolith."
         )
+    if others := _also_made(field):
+        yield (
+            f"{declaring(field).__qualname__} declares it, of which {', '.join(others)} is made "
+            f"too: declare it in {meta.object_name} itself first."
+        )
     if not isinstance(field, ForeignKey):
         yield "It is no single column: take it out of the model, and keep the keys it needs."
         return
@@ -80,6 +85,17 @@ def _running_through(field: ForeignKey[Any, Any]) -> Iterator[str]:
             ends = {many.m2m_field_name(), many.m2m_reverse_field_name()}
             if many.remote_field.through is field.model and field.name in ends:
                 yield f"{model._meta.label}.{many.name}"  # noqa: SLF001  # ditto
+
+
+def _also_made(field: Field[Any, Any]) -> list[str]:
+    """The other models that are made of the abstract one that declares the field."""
+    source = declaring(field)
+    return [
+        model._meta.label  # noqa: SLF001  # ditto
+        for model in apps.get_models()
+        for one in model._meta.local_fields  # noqa: SLF001  # ditto
+        if model is not field.model and one.name == field.name and declaring(one) is source
+    ]
 
 
 def _age(field: Any) -> int | None:

@@ -90,7 +90,7 @@ def uses(field: ForeignKey[Any, Any]) -> list[Use]:
     if accessor:
         names |= {accessor, field.related_query_name()}
     source = declaring(field)
-    declared = (_place(source), field.name)
+    place = _place(source)
     found = []
     for path in _sources():
         text = path.read_text(encoding="utf-8")
@@ -101,10 +101,10 @@ def uses(field: ForeignKey[Any, Any]) -> list[Use]:
         except SyntaxError:
             continue
         lines = text.splitlines()
-        own = _declaration(tree, source.__name__, field.name) if str(path) == declared[0] else set()
+        own = _told(tree, source.__name__, field.name) if str(path) == place else set()
         numbers = {line for line, name in _named(tree) if name in names} - own
         found += [
-            Use(path=_shown(path), line=line, text=lines[line - 1].strip())
+            Use(path=shown(path), line=line, text=lines[line - 1].strip())
             for line in sorted(numbers)
         ]
     return found
@@ -122,14 +122,14 @@ def _named(tree: ast.AST) -> Iterator[tuple[int, str]]:
                 yield node.lineno, part.removeprefix("-")
 
 
-def _declaration(tree: ast.AST, model: str, field: str) -> set[int]:
-    """The lines that declare the field."""
+def _told(tree: ast.AST, model: str, field: str) -> set[int]:
+    """The lines that the edits are about: the field's own, and those of Meta."""
     return {
         line
         for node in ast.walk(tree)
         if isinstance(node, ast.ClassDef) and node.name == model
         for one in node.body
-        if field in _targets(one)
+        if field in _targets(one) or (isinstance(one, ast.ClassDef) and one.name == "Meta")
         for line in range(one.lineno, (one.end_lineno or one.lineno) + 1)
     }
 
@@ -162,14 +162,14 @@ def _class(model: type) -> tuple[str, ast.ClassDef, list[str]]:
         for one in ast.walk(ast.parse(text))
         if isinstance(one, ast.ClassDef) and one.name == model.__name__
     )
-    return _shown(Path(_place(model))), node, text.splitlines()
+    return shown(Path(_place(model))), node, text.splitlines()
 
 
 def _place(model: type) -> str:
     return str(Path(inspect.getfile(model)).resolve())
 
 
-def _shown(path: Path) -> str:
+def shown(path: Path) -> str:
     """As short as a path can be written here."""
-    here = Path.cwd()
+    here = Path.cwd().resolve()
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

@@ -17,6 +17,8 @@ from strangler.django.boundaries.crossing import Crossing, Kind, Side
 from strangler.django.boundaries.declared import obstacle, packaged
 from strangler.manifest import Capability
 
+ANYTHING = "anything"
+"""What a generic foreign key may point at."""
 _Ends = tuple[type[Model], Kind, str]
 """What a relation leads to, what kind it is, and its remedy."""
 
@@ -44,7 +46,7 @@ def _of(model: type[Model], capability: str, label: str) -> Iterator[Crossing]:
             capability=capability,
             model=meta.label,
             field=field.name if field is not None else None,
-            target=target._meta.label,  # noqa: SLF001  # ditto
+            target=ANYTHING if kind is Kind.GENERIC and target is model else _rows(target).label,
             kind=kind,
             direction=Side.OUT if inside else Side.IN,
             remedy=remedy or f"strangler boundaries {capability} --cut {name}",
@@ -125,8 +127,12 @@ def _generic(model: type[Model]) -> Iterator[tuple[Any, type[Model], str]]:
 
 def _inside(model: type[Model], label: str) -> bool:
     """Whether a model's rows are of this app: a proxy's are those of what it stands for."""
-    concrete = model._meta.concrete_model or model  # noqa: SLF001  # ditto
-    return concrete._meta.app_label == label  # noqa: SLF001  # ditto
+    return bool(_rows(model).app_label == label)
+
+
+def _rows(model: type[Model]) -> Any:
+    """The ``_meta`` of the model whose rows these are."""
+    return (model._meta.concrete_model or model)._meta  # noqa: SLF001  # ditto
 
 
 def _is_model(model: object) -> bool:

@@ -1,0 +1,1 @@
+"""What points into the capability: it stays in the monolith."""

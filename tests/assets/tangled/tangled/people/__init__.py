@@ -1,0 +1,1 @@
+"""Whom and what others point to: it stays in the monolith."""
