@@ -1,0 +1,150 @@
+"""The journal: dirty keys claimed, counted and looked up; what is parked beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+
+from psycopg import sql
+
+from strangler.transfer.database import HEARTBEAT, Claim, Entry, Parked
+from strangler.transfer.mapping import Key
+from strangler.transfer.postgres.link import Link
+
+# By an array, so that the planner goes by the index however large the journal is.
+_CLAIM = """
+DELETE FROM strangler_journal j
+ WHERE j.capability = %(capability)s AND j.id = ANY(ARRAY(
+   SELECT id FROM strangler_journal WHERE capability = %(capability)s
+    ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
+RETURNING j.id, j.tbl, j.key, j.at, j.writer, j.door
+"""
+_STARTED = """
+SELECT clock_timestamp(), EXISTS (SELECT FROM strangler_parked WHERE capability = %s)
+"""
+# Whoever parked them again meanwhile has done so since.
+_SETTLED = """
+DELETE FROM strangler_parked p USING unnest(%s::text[], %s::text[]) AS k(tbl, key)
+ WHERE p.capability = %s AND p.tbl = k.tbl AND p.key = k.key AND p.since < %s
+"""
+_BEAT = """
+WITH ours AS (
+  SELECT capability FROM strangler_owner
+   WHERE capability = %s AND owner = arm AND NOT frozen FOR SHARE)
+INSERT INTO strangler_heartbeat (capability, beat, at)
+SELECT capability, %s, clock_timestamp() FROM ours
+ON CONFLICT (capability) DO UPDATE SET beat = EXCLUDED.beat, at = EXCLUDED.at
+/*strangler door=1 by=mover*/"""
+
+
+class PostgresClaim(Claim):
+    """Entries whose deletion has not been committed yet."""
+
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        self.entries = entries
+
+
+@contextmanager
+def claim(link: Link, limit: int) -> Iterator[PostgresClaim]:
+    """Some dirty keys, oldest first; a key that was parked before is so no more, once settled."""
+    with link.connection.transaction():
+        row = link.connection.execute(_STARTED, [link.capability]).fetchone()
+        started, some_parked = row or (None, False)
+        rows = link.connection.execute(
+            _CLAIM, {"capability": link.capability, "limit": limit}
+        ).fetchall()
+        rows.sort()
+        claimed = PostgresClaim(
+            [
+                Entry(number, table, link.known(table).key_of(key), at, writer, door)
+                for number, table, key, at, writer, door in rows
+            ]
+        )
+        link.claimed += len(rows)
+        try:
+            yield claimed
+        finally:
+            link.claimed -= len(rows)
+        if some_parked and rows:
+            named = [[row[1] for row in rows], [row[2] for row in rows]]
+            link.connection.execute(_SETTLED, [*named, link.capability, started])
+
+
+def pending(link: Link) -> int:
+    """How many dirty keys there are; what this session has claimed itself is among them."""
+    row = link.connection.execute(
+        "SELECT count(*) FROM strangler_journal WHERE capability = %s", [link.capability]
+    ).fetchone()
+    return link.claimed + (int(row[0]) if row else 0)
+
+
+def oldest(link: Link) -> float | None:
+    """The age of the first of them."""
+    row = link.connection.execute(
+        "SELECT extract(epoch FROM clock_timestamp() - at)::float8 FROM strangler_journal"
+        " WHERE capability = %s ORDER BY id LIMIT 1",
+        [link.capability],
+    ).fetchone()
+    return None if row is None else max(0.0, float(row[0]))
+
+
+def dirty(link: Link, table: str, keys: Collection[Key]) -> set[Key]:
+    """Which of these keys stand in the journal, or are parked."""
+    listed = list(keys)
+    if not listed:
+        return set()
+    texts = key_texts(link, table, listed)
+    rows = link.connection.execute(
+        "SELECT key FROM strangler_journal WHERE capability = %(cap)s AND tbl = %(table)s"
+        " AND key = ANY(%(keys)s) UNION SELECT key FROM strangler_parked"
+        " WHERE capability = %(cap)s AND tbl = %(table)s AND key = ANY(%(keys)s)",
+        {"cap": link.capability, "table": table, "keys": list(texts)},
+    )
+    return {texts[key] for (key,) in rows}
+
+
+def key_texts(link: Link, table: str, keys: Sequence[Key]) -> dict[str, Key]:
+    """The journal's text of these keys, as PostgreSQL itself writes it."""
+    known = link.known(table)
+    source, parameters = known.keys(list(keys))
+    texts = link.connection.execute(
+        sql.SQL("SELECT {} FROM {}").format(known.key_text("k"), source), parameters
+    )
+    return {text: key for (text,), key in zip(texts, keys, strict=True)}
+
+
+def parked(link: Link, limit: int) -> list[Parked]:
+    """What could not be applied, oldest first."""
+    rows = link.connection.execute(
+        "SELECT tbl, key, reason, at FROM strangler_parked WHERE capability = %s"
+        " ORDER BY at, tbl, key LIMIT %s",
+        [link.capability, limit],
+    ).fetchall()
+    return [
+        Parked(table, link.known(table).key_of(key), reason, at) for table, key, reason, at in rows
+    ]
+
+
+def count_parked(link: Link) -> int:
+    """How many that are."""
+    row = link.connection.execute(
+        "SELECT count(*) FROM strangler_parked WHERE capability = %s", [link.capability]
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def beat(link: Link, number: int) -> None:
+    """Touch the canary row, unless this side does not own, or is frozen: then nobody writes."""
+    link.connection.execute(_BEAT, [link.capability, number])
+
+
+def heard(link: Link) -> tuple[int, float] | None:
+    """The canary row's number and age."""
+    row = link.connection.execute(
+        sql.SQL(
+            "SELECT beat, extract(epoch FROM clock_timestamp() - at)::float8 FROM {}"
+            " WHERE capability = %s"
+        ).format(sql.Identifier(HEARTBEAT)),
+        [link.capability],
+    ).fetchone()
+    return None if row is None else (int(row[0]), float(row[1]))

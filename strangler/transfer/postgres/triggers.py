@@ -1,0 +1,218 @@
+"""The SQL of capture and fence.
+
+Capture is by statement, with transition tables: one INSERT into the journal for each statement of
+the application, however many rows it writes. The fence is by row, BEFORE: a statement that writes
+no row is let through. TRUNCATE has triggers of its own for both. All of them are ``ENABLE ALWAYS``
+or disabled, so ``session_replication_role`` evades none.
+
+Whose writes they let pass: a session whose login role is the mover's **and** whose transaction says
+that it applies this capability (``strangler.mover``, which ``applying`` sets for the transaction).
+The role is the ``session_user``: in a cascade the ``current_user`` is the table's owner. Where the
+mover has a login role of its own, as it should, nobody else can pass by whatever they set. Where
+mover and application share a role, as in a demo, an application that set ``strangler.mover`` itself
+would pass too, and its writes would be neither captured nor refused: nothing of ours ever sets it
+in an application's transaction, and being local to a transaction it outlives none in a pool.
+
+Rows that logical replication applies fire no statement trigger: a subscriber's table is not
+captured.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from psycopg import sql
+
+from strangler.transfer.database import HEARTBEAT
+from strangler.transfer.postgres import kinds
+from strangler.transfer.postgres.schema import Described
+
+MARK = "strangler.mover"
+"""The setting in which a transaction says whose rows it applies."""
+
+REFUSE = "strangler_refuse"
+
+FENCES = ("strangler_fence", "strangler_fence_truncate")
+CAPTURES = (
+    "strangler_capture_insert",
+    "strangler_capture_update",
+    "strangler_capture_delete",
+    "strangler_capture_truncate",
+)
+
+_EVENTS = {
+    "strangler_fence": "BEFORE INSERT OR UPDATE OR DELETE ON {table} FOR EACH ROW",
+    "strangler_fence_truncate": "BEFORE TRUNCATE ON {table} FOR EACH STATEMENT",
+    "strangler_capture_insert": (
+        "AFTER INSERT ON {table} REFERENCING NEW TABLE AS strangler_new FOR EACH STATEMENT"
+    ),
+    "strangler_capture_update": (
+        "AFTER UPDATE ON {table} REFERENCING OLD TABLE AS strangler_old NEW TABLE AS strangler_new"
+        " FOR EACH STATEMENT"
+    ),
+    "strangler_capture_delete": (
+        "AFTER DELETE ON {table} REFERENCING OLD TABLE AS strangler_old FOR EACH STATEMENT"
+    ),
+    "strangler_capture_truncate": "BEFORE TRUNCATE ON {table} FOR EACH STATEMENT",
+}
+
+_FENCE = """
+DECLARE
+  said record;
+BEGIN
+  SELECT owner, epoch, frozen INTO said FROM strangler_owner WHERE capability = TG_ARGV[0];
+  RAISE EXCEPTION USING
+    ERRCODE = 'SFNCE',
+    TABLE = TG_TABLE_NAME,
+    MESSAGE = format('the fence of %s refuses this %s on %s: ', TG_ARGV[0], TG_OP, TG_TABLE_NAME)
+      || CASE WHEN said.frozen THEN 'its rows are changing owner at this moment'
+              ELSE format('its rows belong to the %s since epoch %s', said.owner, said.epoch) END,
+    HINT = CASE WHEN said.frozen THEN 'Nothing was written. Try again in a few seconds.'
+                ELSE format('Nothing was written. Send the command by its path or its port:'
+                            ' strangler status %s says where it goes.', TG_ARGV[0]) END;
+END
+"""
+
+# A statement says who wrote it in a comment at its end; the application's execute wrapper adds it.
+_CAPTURE = r"""
+DECLARE
+  ending text := right(current_query(), 400);
+  said text[];
+  writer text;
+  door boolean := false;
+BEGIN
+  IF strpos(ending, '/*strangler ') > 0 THEN
+    said := regexp_match(ending, '/\*strangler door=([01]) by=([^*]*)\*/\s*;?\s*$');
+  END IF;
+  IF said IS NULL THEN
+    writer := current_setting('application_name') || '/' || session_user;
+  ELSE
+    writer := said[2];
+    door := said[1] = '1';
+  END IF;
+  IF TG_OP = 'INSERT' THEN
+    {insert}
+  ELSIF TG_OP = 'UPDATE' THEN
+    {update}
+  ELSIF TG_OP = 'DELETE' THEN
+    {delete}
+  ELSE
+    {truncate}
+  END IF;
+  RETURN NULL;
+END
+"""
+
+
+def fence_function(schema: str) -> sql.Composed:
+    """CREATE OR REPLACE of the function that refuses; one for all tables of a schema."""
+    return _function(schema, REFUSE, sql.SQL(_FENCE), [])
+
+
+def capture_name(table: str) -> str:
+    """The function that writes a table's dirty keys to the journal."""
+    name = f"strangler_capture_{table}"
+    if len(name.encode()) > 63:
+        digest = blake2b(table.encode(), digest_size=8).hexdigest()
+        name = f"strangler_capture_{digest}"
+    return name
+
+
+def capture_function(described: Described, capability: str) -> sql.Composed:
+    """CREATE OR REPLACE of that function."""
+    table = described.table
+    canary = table.name == HEARTBEAT
+    new = _journal(described, capability, "strangler_new", canary=canary)
+    old = _journal(described, capability, "strangler_old", canary=canary)
+    whole = _journal(described, capability, table.name, canary=canary)
+    head = sql.SQL("INSERT INTO strangler_journal (capability, tbl, key, writer, door) ")
+    body = sql.SQL(_CAPTURE).format(
+        insert=sql.Composed([head, new, sql.SQL(";")]),
+        update=sql.Composed([head, new, sql.SQL(" UNION "), old, sql.SQL(";")]),
+        delete=sql.Composed([head, old, sql.SQL(";")]),
+        truncate=sql.Composed([head, whole, sql.SQL(";")]),
+    )
+    settings = {kinds.KEY_SETTINGS.get(table.columns[name].kind) for name in table.key}
+    return _function(
+        described.schema, capture_name(table.name), body, sorted(filter(None, settings))
+    )
+
+
+def _journal(described: Described, capability: str, source: str, *, canary: bool) -> sql.Composed:
+    # The canary's table is every capability's: its triggers are always on, its row says whose it
+    # is, and the owner row whether that capability is captured.
+    if canary:
+        return sql.SQL(
+            "SELECT k.capability, {table}, {key}, writer, door FROM {source} k"
+            " JOIN strangler_owner o ON o.capability = k.capability AND o.capturing"
+        ).format(
+            table=described.table.name, key=described.key_text("k"), source=sql.Identifier(source)
+        )
+    return sql.SQL("SELECT {capability}, {table}, {key}, writer, door FROM {source} k").format(
+        capability=capability,
+        table=described.table.name,
+        key=described.key_text("k"),
+        source=sql.Identifier(source),
+    )
+
+
+def _function(
+    schema: str, name: str, body: sql.Composable, settings: list[tuple[str, str]]
+) -> sql.Composed:
+    sets = sql.SQL("").join(
+        sql.SQL(" SET {} = {}").format(sql.Identifier(setting), value)
+        for setting, value in settings
+    )
+    return sql.SQL(
+        "CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER"
+        " SET search_path = pg_catalog, {schema}, pg_temp{sets} AS {body}"
+    ).format(
+        name=sql.Identifier(name),
+        schema=sql.Identifier(schema),
+        sets=sets,
+        body=sql.Literal(body.as_string(None)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """CREATE TRIGGER, and the fingerprint that is its last argument."""
+
+    create: sql.Composed
+    mark: str
+
+
+def triggers(described: Described, capability: str, mover: str) -> dict[str, Trigger]:
+    """The triggers that a table should have today, by name."""
+    table = described.table.name
+    canary = table == HEARTBEAT
+    passes = sql.SQL(
+        "coalesce(current_setting({mark}, true), '') <> ''"
+        if canary
+        else "session_user = {mover} AND coalesce(current_setting({mark}, true), '') = {capability}"
+    ).format(mark=MARK, mover=mover, capability=capability)
+    capture = capture_function(described, capability)
+    made = {}
+    for name in CAPTURES if canary else (*FENCES, *CAPTURES):
+        fence = name in FENCES
+        create = sql.SQL("CREATE TRIGGER {name} {event} WHEN (NOT ({passes}))").format(
+            name=sql.Identifier(name),
+            event=sql.SQL(_EVENTS[name]).format(table=described.name),
+            passes=passes,
+        )
+        mark = fingerprint(create, sql.SQL(_FENCE) if fence else capture)
+        whole = sql.SQL("{create} EXECUTE FUNCTION {function}({capability}, {mark})").format(
+            create=create,
+            function=sql.Identifier(REFUSE if fence else capture_name(table)),
+            capability="" if canary else capability,
+            mark=mark,
+        )
+        made[name] = Trigger(whole, mark)
+    return made
+
+
+def fingerprint(*parts: sql.Composable) -> str:
+    """What tells a trigger that we would make today from one that was made before."""
+    text = "\n".join(part.as_string(None) for part in parts)
+    return blake2b(text.encode(), digest_size=8).hexdigest()

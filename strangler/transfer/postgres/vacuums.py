@@ -1,0 +1,34 @@
+"""What would make a fence wait, and keeping autovacuum out of its way."""
+
+from __future__ import annotations
+
+from psycopg import sql
+
+from strangler.transfer.postgres.link import Link
+from strangler.transfer.postgres.locks import alter, holders
+
+_LONG = 1.0
+"""A transaction that has held a table for so many seconds is likely to do so when we come."""
+_PATIENCE = 10.0
+
+
+def hinders(link: Link) -> list[str]:
+    """Vacuums of the tables, and transactions that hold one and idle, or are long, in words."""
+    return holders(link.connection, link.tables, longer=_LONG, idle=True)
+
+
+def quieten(link: Link, *, on: bool) -> None:
+    """Keep autovacuum off the tables, or let it in again, as each of them had it."""
+    how = "SET (autovacuum_enabled = false)" if on else "RESET (autovacuum_enabled)"
+    with link.connection.transaction():
+        statements = [
+            sql.SQL("ALTER TABLE {} {}").format(sql.Identifier(table), sql.SQL(how))
+            for table in link.tables
+        ]
+        alter(
+            link.connection,
+            statements,
+            tables=link.tables,
+            patience=_PATIENCE,
+            what="keeping autovacuum off" if on else "letting autovacuum in",
+        )

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import psycopg
+import pytest
+
+from strangler.ladder import Arm
+from strangler.transfer.database import Session
+from strangler.transfer.postgres import PostgresDatabase
+
+TABLES = ("category", "product", "stock")
+SCHEMA = """
+CREATE TABLE category (id serial PRIMARY KEY, name text NOT NULL UNIQUE);
+CREATE TABLE product (
+    sku text PRIMARY KEY,
+    category_id integer REFERENCES category (id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
+    title varchar(40) NOT NULL,
+    amount numeric(12, 2),
+    note text
+);
+CREATE TABLE stock (
+    sku text NOT NULL REFERENCES product (sku) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
+    place integer NOT NULL,
+    left_over integer NOT NULL DEFAULT 0,
+    PRIMARY KEY (sku, place)
+);
+"""
+
+
+@pytest.fixture
+def url(postgres_url: str) -> str:
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(SCHEMA)
+    return postgres_url
+
+
+@pytest.fixture
+def database(url: str) -> PostgresDatabase:
+    return PostgresDatabase(url, capability="catalog", arm=Arm.MONOLITH, tables=TABLES)
+
+
+@pytest.fixture
+def session(database: PostgresDatabase) -> Iterator[Session]:
+    session = database.session()
+    session.install(owner=Arm.MONOLITH, epoch=1)
+    session.seize(1)
+    yield session
+    session.close()
+
+
+Connect = Callable[[], psycopg.Connection]
+
+
+@pytest.fixture
+def connect(url: str) -> Iterator[Connect]:
+    """A connection of the application, in autocommit."""
+    made: list[psycopg.Connection] = []
+
+    def connecting() -> psycopg.Connection:
+        made.append(psycopg.connect(url, autocommit=True, application_name="shop"))
+        return made[-1]
+
+    yield connecting
+    for connection in made:
+        connection.close()
+
+
+@pytest.fixture
+def app(connect: Connect) -> psycopg.Connection:
+    return connect()
