@@ -15,7 +15,7 @@ from contextlib import closing
 from strangler.ladder import Arm
 from strangler.transfer.apply import Applied, Flow
 from strangler.transfer.backfill import Backfill
-from strangler.transfer.control import Control, ControlAway, NotOurs, Report
+from strangler.transfer.control import Control, ControlAway, NotOurs, Report, Stuck
 from strangler.transfer.database import HEARTBEAT, Database, Session, TransferError
 from strangler.transfer.mapping import TableMap
 from strangler.transfer.pairing import pair
@@ -34,6 +34,9 @@ TROUBLED = 1.0
 """Seconds to wait after something broke."""
 BEATS = 100
 """Canary rows by which the lag is told."""
+
+NAMED = 5
+"""Parked keys that a report names."""
 
 _log = logging.getLogger("strangler.mover")
 
@@ -129,9 +132,9 @@ class _Carrying:
             now = time.monotonic()
             if now >= due:
                 due = now + EVERY
-                self._pulse.beat()
                 self._control.report(self._report())
                 self._writers.clear()
+                self._pulse.beat()
                 if self._control.wanted():
                     return
                 self._retry(now)
@@ -170,6 +173,7 @@ class _Carrying:
         self._recent.append((now, self._carried))
         first = self._recent[0]
         seconds = now - first[0]
+        parked = source.count_parked()
         return Report(
             pending=source.pending(),
             oldest=source.oldest() or 0.0,
@@ -177,11 +181,18 @@ class _Carrying:
             beats=self._pulse.count,
             rate=(self._carried - first[1]) / seconds if seconds else 0.0,
             carried=self._carried,
-            parked=source.count_parked(),
+            parked=parked,
+            stuck=_named(source) if parked else (),
             missing=tuple(source.missing() + self._flow.target.missing()),
             backfill=self._backfill.progress if self._backfill is not None else None,
             writers=dict(self._writers),
         )
+
+
+def _named(source: Session) -> tuple[Stuck, ...]:
+    return tuple(
+        Stuck(one.table, ", ".join(map(str, one.key)), one.reason) for one in source.parked(NAMED)
+    )
 
 
 class _Pulse:

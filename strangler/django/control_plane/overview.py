@@ -13,7 +13,7 @@ from strangler.django.control_plane import control, evidence, ledger, probes, st
 from strangler.django.control_plane.errors import ControlPlaneAway
 from strangler.django.control_plane.evidence import ArmReport
 from strangler.django.ports import placing
-from strangler.gates import UNFORCEABLE, Outcome, Probe, Verdict
+from strangler.gates import Outcome, Probe, Verdict
 from strangler.ladder import Arm, Gate, Move, Share, Standing
 from strangler.routing.table import Entry, TableUnusable
 
@@ -54,7 +54,7 @@ class Row:
     @property
     def needs_transfer(self) -> bool:
         """Its rows would have to move next, and nothing can carry them."""
-        return any(one.gate in UNFORCEABLE for one in self.waits_for)
+        return any(one.gate is Gate.TRANSFERABLE for one in self.waits_for)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

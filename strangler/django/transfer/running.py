@@ -18,8 +18,9 @@ from strangler.django.transfer.places import sides
 from strangler.manifest import Capability
 from strangler.transfer.control import ControlAway
 from strangler.transfer.database import Unfit
-from strangler.transfer.gate import BEATS, FRESH
+from strangler.transfer.gate import FRESH
 from strangler.transfer.mover import Mover
+from strangler.transfer.switch import SETTLED
 
 _PAUSE = 0.5
 """Seconds between two looks for something to verify."""
@@ -82,5 +83,5 @@ def _due(capability: Capability) -> bool:
     if row is None or not row.backfilled or row.verified.get("epoch") == row.epoch:
         return False
     seen = flowing(row)
-    settled = seen.age is not None and seen.age < FRESH and seen.beats >= min(BEATS, 1)
-    return settled and seen.pending == 0 and Leased(capability.name).installed()
+    settled = seen.age is not None and seen.age < FRESH and seen.pending <= SETTLED
+    return settled and Leased(capability.name).installed()
