@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Final
 ABSENT: Final = object()
 """Stands for a value that the request does not have."""
 Schema = dict[str, Any]
+_NO_MATCH: Final = "This value does not match the required pattern."
 
 
 class Invalid(Exception):
@@ -93,7 +94,7 @@ class Text(Field):
     def text(self, given: Any) -> str:
         """As text, whatever it says."""
         if isinstance(given, bool) or not isinstance(given, str | int | float):
-            raise wrong("Not a valid string.")
+            raise wrong("Not a valid string." if self.pattern is None else _NO_MATCH)
         return str(given).strip()
 
     def _problems(self, text: str) -> Iterator[str]:
@@ -105,7 +106,7 @@ class Text(Field):
         if surrogate:
             yield f"Surrogate characters are not allowed: U+{ord(surrogate[0]):X}."
         if self.pattern is not None and not re.search(self.pattern, text):
-            yield "This value does not match the required pattern."
+            yield _NO_MATCH
 
     def schema(self, *, request: bool) -> Schema:
         """A string; none that is empty is accepted, but one that is there is answered."""

@@ -77,7 +77,9 @@ class Arms:
         self.service = service
         self.keys = folder / "keys"
         self._edge = Party(self.keys, "monolith", to=capability, url=service.url)
-        self._routes = RouteMap(load(MANIFEST))
+        manifest = load(MANIFEST)
+        self._routes = RouteMap(manifest)
+        self._monolith = dict.fromkeys(manifest.capabilities, STANDS[Stage.MONOLITH])
         self._stage: Stage | None = None
         self._revision = 0
 
@@ -108,10 +110,9 @@ class Arms:
     def stand(self, stage: Stage) -> None:
         """Move the capability to this rung, as the table has it."""
         if stage is not self._stage:
-            entries = dict.fromkeys(load(MANIFEST).capabilities, STANDS[Stage.MONOLITH])
             self._revision += 1
             self._stage = stage
-            entries[self._capability] = STANDS[stage]
+            entries = {**self._monolith, self._capability: STANDS[stage]}
             publish(self._folder / "table", self._revision, entries)
 
 

@@ -1,0 +1,470 @@
+"""The catalog answers the same, in every byte that counts, whichever arm is asked.
+
+Each arm has its own database with the same rows, and gets the same requests in the same order; so
+commands are compared as well, and what is read after them.
+
+What may differ, and is not compared:
+
+- which whitespace is between the tokens of JSON: the documents are compared with the order of their
+  members, but parsed;
+- headers other than those in ``HEADERS``: date and length follow from the rest, ``Server``,
+  ``Vary`` and the security headers are the frameworks';
+- ``Allow`` on answers other than 405: REST framework repeats it on each.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import pytest
+
+from contracts.catalog import Catalog, InvalidPrice, NotAllowed, UnknownProduct
+from contracts.money import Money
+from extracted.catalog.database import Database
+from extracted.catalog.migrating import migrate
+from strangler.ladder import Stage
+from strangler.manifest import load
+from strangler.manifest.model import Resilience
+from strangler.ports import runtime
+from strangler.ports.bind import bind
+from strangler.ports.calling import remote
+from strangler.ports.context import Context, use
+from strangler.ports.errors import DeclaredError
+from strangler.ports.face import normalise
+from strangler.ports.trust.keys import Keyring
+from tests.monolith.catalog.samples import FILTERS, ORDERINGS
+from tests.monolith.people import FOR_CUSTOMER, FOR_STAFF
+from tests.parity.arms import MANIFEST, both
+from tests.parity.carrying import carry
+from tests.parity.shop import Shop, opened
+from tests.servers import Postgres
+from tests.strangler.fastapi.running import JSON, ROOT, Answered, ask
+
+PRODUCTS = "/api/catalog/products/"
+CATEGORIES = "/api/catalog/categories/"
+HEADERS = ("content-type", "retry-after", "www-authenticate", "location")
+WAYS = ("monolith", "edge")
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    folder = tmp_path_factory.mktemp("catalog")
+    monolith, service = (f"sqlite:///{folder / name}.sqlite3" for name in ("shop", "catalog"))
+    with running(folder, monolith=monolith, service=service) as found:
+        yield found
+
+
+@contextmanager
+def running(folder: Path, *, monolith: str, service: str) -> Iterator[Shop]:
+    """Both arms, each with a database of its own that holds the same."""
+    database = Database(service)
+    migrate(database)
+    with both(
+        folder,
+        "catalog",
+        settings="tests.parity.shop_settings",
+        database=monolith,
+        CATALOG_DATABASE_URL=service,
+    ) as arms:
+        people = opened(arms, monolith)
+        assert carry(monolith, database) > 20
+        database.close()
+        yield Shop(arms, people)
+
+
+class Asking(NamedTuple):
+    """A request, and the status that both arms give it."""
+
+    status: int
+    method: str = "GET"
+    path: str = PRODUCTS
+    body: bytes | None = None
+    who: str = "anybody"
+    headers: Mapping[str, str] = {}
+
+
+def agreed(shop: Shop, asking: Asking) -> Answered:
+    """The answer of both arms."""
+    headers = {**shop.people[asking.who], **asking.headers}
+    answers = {
+        way: shop.arms.ask(way, asking.method, asking.path, asking.body, headers) for way in WAYS
+    }
+    first, second = (shown(answer) for answer in answers.values())
+    assert second == first
+    assert first["status"] == asking.status, first
+    return answers["edge"]
+
+
+def shown(answer: Answered) -> dict[str, Any]:
+    """What a client can rely on; the members of an object in their order."""
+    headers = [*HEADERS, "allow"] if answer.status == 405 else HEADERS
+    return {
+        "status": answer.status,
+        "body": json.loads(answer.body, object_pairs_hook=list) if answer.body else None,
+        **{name: answer.headers.get(name) for name in headers},
+    }
+
+
+def post(body: Any, path: str = PRODUCTS, *, status: int, method: str = "POST") -> Asking:
+    """A command of staff."""
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return Asking(status, method, path, data, "staff", JSON)
+
+
+GOOD_QUERIES = [
+    *(query for query, _ in FILTERS),
+    *(query for query, _ in ORDERINGS),
+    "",
+    "search=",
+    "search=&category=&attribute=x:y&currency=&ordering=&active=",
+    "search=spade&search=steel",
+    "search=%C3%89LAN&x=1",
+    "search=stra%C3%9Fe",
+    "search=%FF",
+    "category=garden&category=kitchen",
+    "active=null",
+    "active=",
+    "ordering=-name",
+    "attribute=grip:%20a:b",
+    "currency=EUR&min_price=0.0001",
+    "currency=EUR&min_price=-5&max_price=1E1",
+    "currency=EUR&max_price=9.99",
+    "page=2",
+    "page=2&page_size=3",
+    "page=1&page_size=3",
+    "page=last&page_size=7",
+    "page_size=1000",
+    "page_size=0",
+    "page_size=-1",
+    "page_size=x",
+    "page_size=&page=",
+    "b=%26&a=%C3%A9+%20&page_size=2&page=3&a=2",
+    "search=seed&page_size=5&ordering=-created",
+    "format=json",
+    "page=%EF%BC%92",
+]
+BAD_QUERIES = [
+    "ordering=color",
+    "ordering=%20",
+    "min_price=1",
+    "currency=EUR&min_price=NaN",
+    "currency=EUR&min_price=sNaN",
+    "currency=EUR&min_price=-Infinity",
+    "currency=EUR&max_price=1e99",
+    "currency=EUR&max_price=1.00001",
+    "currency=EUR&max_price=12345678901",
+    "currency=EUR&max_price=123456789012345",
+    "currency=EUR&max_price=0.00000000000000001",
+    f"currency=EUR&max_price={'1' * 1001}",
+    "currency=EUR&max_price=%20",
+    "currency=XXX",
+    "currency=eur&min_price=x",
+    "currency=EURO",
+    "attribute=color",
+    "attribute=Color:red",
+    "attribute=",
+    "attribute=a:b&attribute=&attribute=c",
+    f"attribute={'a' * 49}:{'x' * 250}",
+    "&".join(f"attribute=a{number}:1" for number in range(11)),
+    "category=Garden",
+    "category=/garden",
+    "category=%20",
+    f"category={'x' * 256}",
+    "search=%00",
+    "search=%20%0a",
+    f"search={'x' * 101}",
+    f"search={'x' * 101}%00",
+    "active=perhaps",
+    "active=%20",
+    "search=%00&category=A&active=2",
+]
+
+
+@pytest.mark.parametrize("query", GOOD_QUERIES)
+def test_a_search(shop: Shop, query: str):
+    agreed(shop, looking(query))
+
+
+def looking(query: str) -> Asking:
+    """A search, by one or the other."""
+    who = "anybody" if len(query) % 2 else "staff"
+    return Asking(200, path=f"{PRODUCTS}?{quote(query, safe='%&=+')}", who=who)
+
+
+@pytest.mark.parametrize("query", BAD_QUERIES)
+def test_a_search_that_is_none(shop: Shop, query: str):
+    agreed(shop, Asking(400, path=f"{PRODUCTS}?{query}"))
+
+
+@pytest.mark.parametrize("page", ["0", "-1", "99", "x", "1.0", "9" * 30, "Last", "%00"])
+def test_a_page_that_is_none(shop: Shop, page: str):
+    agreed(shop, Asking(404, path=f"{PRODUCTS}?page={page}"))
+
+
+@pytest.mark.parametrize("who", ["anybody", "customer", "staff"])
+@pytest.mark.parametrize("sku", ["SPADE-1", "BOOK-1", "OLD-1", "NONE-1", "spade-1", "x" * 300,
+                                 "%C3%A9", "A%20B", "%22", "A'B", "..."])  # fmt: skip
+def test_a_product(shop: Shop, who: str, sku: str):
+    found = sku in {"SPADE-1", "BOOK-1"} or (sku == "OLD-1" and who == "staff")
+    path = f"{PRODUCTS}{sku}/"
+    for method in ("GET", "HEAD"):
+        agreed(shop, Asking(200 if found else 404, method, path, who=who))
+
+
+@pytest.mark.parametrize("who", ["anybody", "customer", "staff"])
+def test_who_may_what(shop: Shop, who: str):
+    allowed = {"staff": 400, "customer": 403, "anybody": 401}[who]
+    staff = who == "staff"
+    for method, path in (
+        ("POST", PRODUCTS), ("PATCH", f"{PRODUCTS}SPADE-1/"), ("PUT", f"{PRODUCTS}SPADE-1/price"),
+        ("POST", CATEGORIES),
+    ):  # fmt: skip
+        agreed(shop, Asking(allowed, method, path, b"[]", who, JSON))
+    for method, path in (
+        ("DELETE", PRODUCTS), ("PUT", PRODUCTS), ("PUT", f"{PRODUCTS}SPADE-1/"),
+        ("POST", f"{PRODUCTS}SPADE-1/price"), ("PATCH", CATEGORIES),
+    ):  # fmt: skip
+        agreed(shop, Asking(405 if staff else allowed, method, path, b"{}", who, JSON))
+    agreed(shop, Asking(405, "GET", f"{PRODUCTS}SPADE-1/price", who=who))
+    agreed(shop, Asking(405, "HEAD", f"{PRODUCTS}SPADE-1/price", who=who))
+    agreed(shop, Asking(200 if staff else 403, path=f"{PRODUCTS}?active=false", who=who))
+    agreed(shop, Asking(200 if staff else 403, path=f"{PRODUCTS}?active=1", who=who))
+
+
+ODD_PLACES = [
+    (404, "GET", "/api/catalog/products"),
+    (404, "POST", "/api/catalog/products"),
+    (404, "GET", "/api/catalog/categories?x=1"),
+    (404, "GET", "/api/catalog/products/SPADE-1"),
+    (404, "GET", "/api/catalog/products/SPADE-1/price/"),
+    (404, "GET", "/api/catalog/nothing/"),
+    (404, "GET", "/api/catalog/"),
+    (404, "GET", f"{PRODUCTS}?format=xml"),
+    (200, "HEAD", PRODUCTS),
+    (200, "GET", CATEGORIES),
+    (200, "HEAD", CATEGORIES),
+]
+
+
+@pytest.mark.parametrize(("status", "method", "path"), ODD_PLACES)
+def test_an_odd_place(shop: Shop, status: int, method: str, path: str):
+    agreed(shop, Asking(status, method, path, who="staff"))
+
+
+@pytest.mark.parametrize(("status", "accept"), [
+    (200, "*/*"), (200, "text/html, */*;q=0.1"), (200, "application/*"), (406, "text/html"),
+    (406, "application/xml"), (200, "APPLICATION/JSON"), (406, "json"),
+])  # fmt: skip
+def test_what_a_client_would_like_back(shop: Shop, status: int, accept: str):
+    agreed(shop, Asking(status, headers={"Accept": accept}))
+    agreed(shop, Asking(404 if status == 200 else 406, path=f"{PRODUCTS}NONE/",
+                        headers={"Accept": accept}))  # fmt: skip
+
+
+NEW = {
+    "sku": "RAKE-7",
+    "name": "Rake",
+    "description": "It rakes.",
+    "category": "garden/tools",
+    "attributes": {"color": "red"},
+    "price": {"amount": "12.50", "currency": "EUR"},
+}
+EUR = {"currency": "EUR"}
+BAD: list[dict[str, Any]] = [
+    {"sku": "rake"}, {"sku": "-RAKE"}, {"sku": "RA--KE"}, {"sku": "X" * 65}, {"sku": None},
+    {"sku": 12.5}, {"sku": True}, {"sku": []}, {"sku": "r" * 70 + "\0\ud800"},
+    {"name": ""}, {"name": "  "}, {"name": "x" * 201}, {"name": None}, {"name": {}},
+    {"description": "x" * 10_001}, {"description": "\0"}, {"description": "a\udfffb"},
+    {"description": None},
+    {"category": "Garden"}, {"category": ""}, {"category": "x" * 256}, {"category": 5.5},
+    {"attributes": {"color": {"deep": "1"}}}, {"attributes": {"color": None, "b": "", "c": True}},
+    {"attributes": {"Color": "red"}}, {"attributes": {"a" * 51: "red"}},
+    {"attributes": {f"a{number}": "1" for number in range(51)}}, {"attributes": ["color"]},
+    {"attributes": "color"}, {"attributes": None}, {"attributes": {"": "x"}},
+    {"attributes": {"color": "x" * 201}},
+    {"price": "12.50"}, {"price": None}, {"price": []}, {"price": {"amount": "12.50"}},
+    {"price": {}}, {"price": {"amount": None, "currency": None}},
+    *({"price": {"amount": amount, **EUR}} for amount in (
+        "0", "-1", "-0", "NaN", "Infinity", "1e40", "1.001", "", "x", [1], {"a": 1}, True, 1e300,
+        "0.00001", "12345678901", "1" * 1001, 0, 1.001,
+    )),
+    {"price": {"amount": "1.5", "currency": "JPY"}}, {"price": {"amount": "1", "currency": "XXX"}},
+    {"price": {"amount": "1", "currency": "eur"}}, {"price": {"amount": "1", "currency": 978}},
+    {"price": {"amount": "x", "currency": "EURO"}},
+    {"active": "perhaps"}, {"active": None}, {"active": []}, {"active": 2}, {"active": ""},
+    {"sku": "rake", "price": {"amount": "x"}, "attributes": {"a": None}, "active": {}},
+    {"category": "garden/nowhere"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("change", BAD, ids=lambda change: json.dumps(change)[:40])
+def test_a_bad_product(shop: Shop, change: dict[str, Any]):
+    agreed(shop, post({**NEW, **change}, status=400))
+    if set(change) <= {"name", "description", "category", "attributes", "active"}:
+        agreed(shop, post(change, f"{PRODUCTS}SPADE-1/", status=400, method="PATCH"))
+    if set(change) == {"price"} and change != {"price": None}:
+        path = f"{PRODUCTS}SPADE-1/price"
+        agreed(shop, post(change["price"], path, status=400, method="PUT"))
+
+
+BODIES: dict[bytes, int] = {
+    b"": 400, b"null": 400, b"[]": 400, b"5": 400, b'"x"': 400, b"{": 400, b"{}": 400,
+    b"\xef\xbb\xbf{}": 400, b'{"sku": "\xff"}': 400, b"{}x": 400, b"[" * 100_000: 400,
+    b'{"name": NaN}': 400, b'{"name": 1e999}': 400, b'{"name": -Infinity}': 400,
+    b'{"name": "a", "name": ""}': 400, b"1" * 5000: 400,
+    b" " * (1024 * 1024): 400, b" " * (1024 * 1024 + 1): 413,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("body", BODIES, ids=lambda body: repr(body[:20]))
+def test_a_body_that_is_none(shop: Shop, body: bytes):
+    for path in (PRODUCTS, CATEGORIES):
+        agreed(shop, post(body, path, status=BODIES[body]))
+
+
+@pytest.mark.parametrize(("status", "kind"), [
+    (415, "text/plain"), (415, "application/jsonx"), (415, "application/x-www-form-urlencoded"),
+    (201, "application/json; charset=utf-8"), (409, "APPLICATION/JSON"), (409, "*/*"),
+    (409, "application/json; charset=nonsense"), (409, 'application/json; charset="latin-1"'),
+    (400, "application/json; charset=utf-16"), (415, ""),
+])  # fmt: skip
+def test_the_type_of_a_body(shop: Shop, status: int, kind: str):
+    body = json.dumps({**NEW, "sku": "TYPED-1"}).encode()
+    headers = {"Content-Type": kind} if kind else {}
+    agreed(shop, Asking(status, "POST", PRODUCTS, body, "staff", headers))
+
+
+def test_products_come_and_change(shop: Shop):
+    live(shop)
+
+
+def live(shop: Shop) -> None:
+    """The whole life of products, and what is read of them after some of the steps."""
+    rake, price = f"{PRODUCTS}RAKE-7/", f"{PRODUCTS}RAKE-7/price"
+    steps = [
+        post(NEW, status=201),
+        post({**NEW, "name": "Another"}, status=409),
+        post({**NEW, "sku": "MINIMAL-1", "name": 5, "attributes": {}, "description": "",
+              "extra": 1, "active": "off"}, status=201),
+        post({"sku": "FLAT-1", "name": " Straße \u2028 🌱 ", "category": "kitchen",
+              "price": {"amount": 1500, "currency": "JPY"}}, status=201),
+        post({**NEW, "sku": "FINE-1", "price": {"amount": "9999999999.9999", "currency": "UYW"}},
+             status=201),
+        post({**NEW, "sku": "FINE-2", "price": {"amount": " 1.2340 ", "currency": "KWD"},
+              "attributes": {"z": "1", "a": 2, "mm": 2.5}}, status=201),
+        post({}, rake, method="PATCH", status=200),
+        post({"name": "Mighty Räke", "description": "", "category": "kitchen", "active": "NO",
+              "attributes": {"size": "xl", "color": "blue"}}, rake, method="PATCH", status=200),
+        post({"active": True}, rake, method="PATCH", status=200),
+        post({"sku": "X", "price": 1, "colour": 2}, rake, method="PATCH", status=400),
+        post({"category": "nowhere"}, rake, method="PATCH", status=400),
+        post({"name": "x"}, f"{PRODUCTS}NONE-1/", method="PATCH", status=404),
+        post({"name": "x", "category": "nowhere"}, f"{PRODUCTS}none/", method="PATCH", status=404),
+        post({"amount": "11.25", **EUR}, price, method="PUT", status=200),
+        post({"amount": "11.25", **EUR}, price, method="PUT", status=200),
+        post({"amount": "11.25", "currency": "USD"}, price, method="PUT", status=400),
+        post({"amount": "1", **EUR}, f"{PRODUCTS}NONE-1/price", method="PUT", status=404),
+        post({"path": "toys", "name": "Toys"}, CATEGORIES, status=201),
+        post({"path": "toys/wood", "name": "Wood"}, CATEGORIES, status=201),
+        post({"path": "toys/wood", "name": "Again"}, CATEGORIES, status=409),
+        post({"path": "none/wood", "name": "Wood"}, CATEGORIES, status=400),
+        post({"path": "Toys", "name": ""}, CATEGORIES, status=400),
+        post({"path": "x" * 300}, CATEGORIES, status=400),
+        post({**NEW, "sku": "TOY-1", "category": "toys/wood"}, status=201),
+    ]  # fmt: skip
+    for step in steps:
+        agreed(shop, step)
+        if step.path.startswith(rake):
+            agreed(shop, Asking(200, path=rake, who="staff"))
+    agreed(shop, Asking(200, path=CATEGORIES))
+    for query in ("search=rake", "search=MIGHTY", "category=toys", "ordering=-created",
+                  "ordering=price", "attribute=mm:2.5", "active=false"):  # fmt: skip
+        agreed(shop, Asking(200, path=f"{PRODUCTS}?{query}&page_size=100", who="staff"))
+
+
+def called(shop: Shop, party: str, stage: Stage, method: str, *arguments: Any) -> Any:
+    """What the port answers, or the declared error that it raises."""
+    url = shop.arms.service.url if party == "catalog" else shop.arms.monolith.url
+    shop.arms.stand(stage)
+    with runtime.configured(
+        party="monolith",
+        keyring=Keyring.load(shop.arms.keys, "monolith"),
+        urls=lambda _name, _arm: (url,),
+        audience=lambda _name, _arm: party,
+        resilience=lambda _name: Resilience(attempts=1),
+        place=None,
+        placed={"catalog": "remote"},
+    ):
+        try:
+            return getattr(bind(Catalog), method)(*arguments)
+        except DeclaredError as error:
+            return type(error), error.detail()
+        finally:
+            remote.close()
+
+
+def price(amount: str, currency: str = "EUR") -> Money:
+    return Money(Decimal(amount), currency)
+
+
+CALLS: list[tuple[Context, str, list[Any], Any]] = [
+    (Context(), "product", ["SPADE-1"], None),
+    (Context(), "product", ["OLD-1"], None),
+    (Context(), "product", ["NONE"], UnknownProduct),
+    (Context(), "product", ["\0"], UnknownProduct),
+    (Context(), "products", [["TROWEL-1", "NONE", "OLD-1", "TROWEL-1", "\0", "x" * 999]], None),
+    (Context(), "products", [[]], None),
+    (Context(), "reprice", ["SPADE-1", price("1")], NotAllowed),
+    (FOR_CUSTOMER, "reprice", ["SPADE-1", price("1")], NotAllowed),
+    (FOR_STAFF, "reprice", ["SPADE-1", price("21.5")], None),
+    (FOR_STAFF, "reprice", ["SPADE-1", price("21.50")], None),
+    (FOR_STAFF, "reprice", ["NONE", price("1")], UnknownProduct),
+    *((FOR_STAFF, "reprice", ["SPADE-1", price(*bad)], InvalidPrice) for bad in (
+        ("0",), ("-1",), ("1E+30",), ("1E-30",), ("1.001",), ("1", "USD"), ("1", "XXX"), ("1", ""),
+    )),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("context", "method", "arguments", "wanted"), CALLS)
+def test_the_port(shop: Shop, context: Context, method: str, arguments: list[Any], wanted: Any):
+    compare(shop, context, method, arguments, wanted)
+
+
+def compare(shop: Shop, context: Context, method: str, arguments: list[Any], wanted: Any) -> None:
+    """The port is asked at each endpoint that answers for it."""
+    with use(context):
+        first = called(shop, "monolith", Stage.MONOLITH, method, *arguments)
+        assert called(shop, "catalog", Stage.MONOLITH, method, *arguments) == first
+        assert called(shop, "monolith", Stage.LIVE, method, *arguments) == first
+    assert (first[0] if isinstance(first, tuple) else None) is wanted
+
+
+@pytest.mark.postgres
+def test_on_postgresql_too(postgres: Postgres, tmp_path: Path):
+    """What depends on the database: searches, commands, and the port."""
+    monolith, service = postgres.create(), postgres.create()
+    with running(tmp_path, monolith=monolith, service=service) as shop:
+        live(shop)
+        for query in GOOD_QUERIES:
+            agreed(shop, looking(query))
+        for call in CALLS[:10]:
+            compare(shop, *call)
+    for url in (monolith, service):
+        postgres.drop(url)
+
+
+@pytest.mark.parametrize("arm", ["monolith", "service"])
+def test_each_arm_describes_the_frozen_face(shop: Shop, arm: str):
+    url, path = {
+        "monolith": (shop.arms.monolith.url, "/api/schema/?format=json"),
+        "service": (shop.arms.service.url, "/openapi.json"),
+    }[arm]
+    routes = load(MANIFEST).capabilities["catalog"].routes
+    frozen = (ROOT / "contracts" / "http" / "catalog.openapi.json").read_text()
+    assert normalise(ask(url, "GET", path).json(), routes) == json.loads(frozen)
