@@ -9,7 +9,7 @@ from datetime import datetime
 
 from strangler.django import conf, tables
 from strangler.django.control_plane.errors import UnknownCapability
-from strangler.django.models import CapabilityState, ControlPlane
+from strangler.django.models import CapabilityState, ControlPlane, Transfer
 from strangler.ladder import Stage, Standing, share
 from strangler.manifest import Capability
 from strangler.routing.table import Entry
@@ -29,6 +29,8 @@ class State:
     """Where the evidence of its rung begins."""
     revision: int
     """Its latest change of any kind."""
+    epoch: int = 0
+    """Since when it has its owner; 0 where its rows have never flowed."""
 
 
 def capability(name: str) -> Capability:
@@ -62,11 +64,16 @@ def read_all() -> dict[str, State]:
     Raises:
         django.db.Error: the database is away.
     """
-    rows = CapabilityState.objects.using(conf.settings().database).in_bulk()
-    return {name: _state(one, rows.get(name)) for name, one in conf.manifest().capabilities.items()}
+    using = conf.settings().database
+    rows = CapabilityState.objects.using(using).in_bulk()
+    epochs = dict(Transfer.objects.using(using).values_list("capability", "epoch"))
+    return {
+        name: _state(one, rows.get(name), epochs.get(name, 0))
+        for name, one in conf.manifest().capabilities.items()
+    }
 
 
-def _state(capability: Capability, row: CapabilityState | None) -> State:
+def _state(capability: Capability, row: CapabilityState | None, epoch: int) -> State:
     return State(
         capability=capability.name,
         standing=row.standing if row else Standing(),
@@ -74,6 +81,7 @@ def _state(capability: Capability, row: CapabilityState | None) -> State:
         since=row.since if row else None,
         since_revision=row.since_revision if row else 0,
         revision=row.revision if row else 0,
+        epoch=epoch,
     )
 
 
@@ -87,7 +95,7 @@ def revision() -> int:
     return rows.values_list("revision", flat=True).first() or 0
 
 
-def entry(standing: Standing, *, with_tables: bool) -> Entry:
+def entry(standing: Standing, *, with_tables: bool, epoch: int = 0) -> Entry:
     """What the routing table says of a capability that stands here."""
     return Entry(
         stage=standing.stage,
@@ -96,12 +104,16 @@ def entry(standing: Standing, *, with_tables: bool) -> Entry:
         killed=standing.killed,
         share=share(standing, tables=with_tables),
         fallback=standing.stage is not Stage.RETIRED,
+        epoch=epoch,
     )
 
 
 def entries(states: Mapping[str, State]) -> dict[str, Entry]:
     """What the routing table says of them all."""
-    return {name: entry(state.standing, with_tables=state.tables) for name, state in states.items()}
+    return {
+        name: entry(one.standing, with_tables=one.tables, epoch=one.epoch)
+        for name, one in states.items()
+    }
 
 
 def groups() -> dict[str, str]:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from strangler.django import conf, tables
 from strangler.django.control_plane import state
-from strangler.ladder import COHORTS, Arm
+from strangler.django.transfer.lagging import in_step
+from strangler.ladder import COHORTS, Arm, Stage
 from strangler.routing.decide import Call, Decision, Kind, Reason, decide
 from strangler.routing.table import Entry, Snapshot, Table, TableUnusable
 
@@ -67,18 +68,29 @@ def place(call: Call) -> Decision:
 def fallback(capability: str, kind: Kind) -> bool:
     """May the monolith answer this kind of call once the service has failed it?
 
-    Until the capability is retired, every query; commands only of a capability without tables,
-    since either arm may take those.
+    Until the capability is retired, every query, but where the service owns the rows only while the
+    monolith's lag behind is below its bound; commands only of a capability without tables, since
+    either arm may take those.
     """
-    entry: Entry | None
-    try:
-        entry = revision().entry(capability)
-    except TableUnusable as error:
-        _owners.trouble(error)
-        entry = _owners.entry(capability)
-    if entry is not None and not entry.fallback:
+    known = entry(capability)
+    if known is not None and not known.fallback:
         return False
     return kind is Kind.QUERY or not tables.has_tables(state.capability(capability))
+
+
+def entry(capability: str) -> Entry | None:
+    """Where a capability stands; None if nobody can say."""
+    try:
+        return revision().entry(capability)
+    except TableUnusable as error:
+        _owners.trouble(error)
+        return _owners.entry(capability)
+
+
+def epoch(capability: str) -> int:
+    """Since when a capability has its owner; 0 for unknown."""
+    known = entry(capability)
+    return known.epoch if known is not None else 0
 
 
 class _Owners:
