@@ -75,7 +75,12 @@ def fallback(capability: str, kind: Kind) -> bool:
     known = entry(capability)
     if known is not None and not known.fallback:
         return False
-    return kind is Kind.QUERY or not tables.has_tables(state.capability(capability))
+    if not tables.has_tables(state.capability(capability)):
+        return True
+    if kind is not Kind.QUERY:
+        return False
+    owned = known is not None and known.stage is Stage.LIVE
+    return not owned or in_step(capability)
 
 
 def entry(capability: str) -> Entry | None:
