@@ -65,8 +65,8 @@ def notes(field: ForeignKey[Any, Any]) -> Iterator[str]:
         DO_NOTHING: f"was refused by the database while it had {model.verbose_name_plural}",
     }.get(relation.on_delete, f"changed {field.attname} of its {model.object_name}s")
     yield (
-        f"Deleting a {target.label} {happened}. Nothing does that any more: whoever deletes one "
-        f"has to see to its {model.verbose_name_plural}."
+        f"Deleting one of {target.label} {happened}. Nothing does that any more: whoever "
+        f"deletes one has to see to its {model.verbose_name_plural}."
     )
     yield (
         f"Forms, the admin and serializers chose from {target.label}, and refused what is not "

@@ -129,7 +129,7 @@ def test_a_person_is_told_what_is_left_to_do(tmp_path: Path) -> None:
         "+ models.Index(fields=['customer_id', '-number'], name='sales_newest')",
         "+ ordering = ['-customer_id', 'number']",
         "- customer = models.ForeignKey(",
-        "Deleting a people.User deleted its orders too. Nothing does that any more",
+        "Deleting one of people.User deleted its orders too. Nothing does that any more",
         "people.User.purchases is gone: Order.objects.filter(customer_id=…).",
         'tangled/sales/reports.py:11: orders = Order.objects.select_related("customer").filter(',
         "tangled/sales/reports.py:12: names = [order.customer.email for order in orders.order_by(",
