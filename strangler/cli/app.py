@@ -21,6 +21,7 @@ from strangler.cli import (
     moving,
     problems,
     render,
+    transfer,
     usage,
     viewing,
 )
@@ -83,10 +84,12 @@ for command in (
     viewing.explain,
     checking.check,
     boundaries.boundaries,
+    transfer.mover,
     moving.publish,
     keys.keys,
 ):
     app.command()(command)
+app.add_typer(transfer.app, name="transfer")
 app.add_typer(contracts.app, name="contracts")
 
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from strangler.cli import render, session, shapes
-from strangler.cli.session import AsJson, IfRevision, Name, Reason
+from strangler.cli import flows, render, session, shapes
+from strangler.cli.session import AcceptLoss, AsJson, IfRevision, Name, Reason
 from strangler.ladder import Stage
 
 if TYPE_CHECKING:
@@ -53,6 +53,10 @@ def advance(
     The move is refused, with everything that is missing, unless its gates are proved. Exit code 1
     says that something failed, 3 that there is too little evidence yet.
 
+    The rows of a capability with tables begin to flow on the way to replicating, and change owner
+    on the way to live: commands wait meanwhile, for less than a second as a rule, and it is said
+    for how long. On the way to retired the monolith's tables are set aside, under another name.
+
     \b
     strangler advance pricing
     strangler advance pricing --to canary --percent 25
@@ -80,6 +84,7 @@ def rollback(
     *,
     to: To = None,
     percent: Percent = None,
+    accept_loss: AcceptLoss = False,
     reason: Reason = "",
     if_revision: IfRevision = None,
     as_json: AsJson = False,
@@ -88,10 +93,16 @@ def rollback(
 
     Without --to it goes to the highest rung below where the monolith answers everything.
 
+    From live, the rows of a capability with tables change owner again, and none is lost: what the
+    service wrote has flowed back. That needs both databases, not the service. If the service's is
+    out of reach, the rollback is refused, and counts the keys at risk; --accept-loss does it all
+    the same, needs a reason, and is recorded.
+
     \b
     strangler rollback pricing
     strangler rollback pricing --to monolith
     strangler rollback pricing --to canary --percent 5
+    strangler rollback catalog --accept-loss --reason "the service's disk is gone"
     """
     session.begin(context)
     from strangler.django.control_plane import control
@@ -101,6 +112,7 @@ def rollback(
         actor=session.actor(context),
         to=to,
         percent=percent,
+        accept_loss=accept_loss,
         reason=reason,
         if_revision=if_revision,
     )
@@ -225,7 +237,21 @@ def publish(context: typer.Context, *, reason: Reason = "", as_json: AsJson = Fa
 
 
 def _show(done: Moved, action: str, *, as_json: bool) -> None:
+    freeze = _freeze(done)
     if as_json:
-        render.dump(shapes.moved(done, action))
-    else:
-        render.say(render.moved(done, action))
+        render.dump(shapes.moved(done, action, freeze=freeze))
+        return
+    render.say(render.moved(done, action))
+    if freeze is not None:
+        render.say(flows.frozen(done.capability, freeze))
+
+
+def _freeze(done: Moved) -> float | None:
+    """For how long commands had to wait, where rows have changed owner."""
+    if done.before.owner is done.after.owner:
+        return None
+    from strangler.django.control_plane import ledger
+    from strangler.django.transfer import seeing
+
+    with ledger.reaching():
+        return seeing.freeze(done.capability)

@@ -23,6 +23,8 @@ from strangler.manifest import ManifestErrors
 from strangler.ports.freezing.freeze import NoSuchRevision
 from strangler.routing.publish import PublishFailed
 from strangler.routing.table import TableUnusable
+from strangler.transfer.control import ControlAway
+from strangler.transfer.database import TransferError
 
 FAILED = 1
 USAGE = 2
@@ -42,6 +44,7 @@ def kinds() -> tuple[type[Exception], ...]:
     """The errors that are answers, and no faults of this program."""
     return (
         BadSettings,
+        ControlAway,
         ControlError,
         IllegalMove,
         ManifestErrors,
@@ -50,6 +53,7 @@ def kinds() -> tuple[type[Exception], ...]:
         ProjectNotFound,
         PublishFailed,
         TableUnusable,
+        TransferError,
         UnknownRelation,
     )
 

@@ -15,6 +15,13 @@ from strangler.cli import project
 Name = Annotated[str, typer.Argument(metavar="CAPABILITY", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; kept in the history.")]
+AcceptLoss = Annotated[
+    bool,
+    typer.Option(
+        "--accept-loss",
+        help="Do it without the service's database, and lose what only that has.",
+    ),
+]
 IfRevision = Annotated[
     int | None,
     typer.Option(

@@ -8,7 +8,8 @@ status   ``revision``, ``problem``, ``lag``, ``table`` {``path``, ``revision``, 
          ``failures``, ``fallbacks``, ``p50``, ``p95``, ``p99``}}, ``next`` {``stage``, ``percent``,
          ``verdicts``} or null}]
 moves    ``capability``, ``action``, ``changed``, ``before``, ``after`` {``stage``, ``percent``,
-         ``held``, ``killed``}, ``revision``, ``together``, ``forced``, ``verdicts``
+         ``held``, ``killed``}, ``revision``, ``together``, ``forced``, ``verdicts``, ``freeze`` or
+         null
 history  ``changes`` [{``revision``, ``at``, ``capability``, ``action``, ``actor``, ``reason``,
          ``forced``, ``before``, ``after``, ``evidence``}]
 explain  ``method``, ``path``, ``arm``, ``because``, ``capability``, ``route``, ``kind``,
@@ -22,6 +23,19 @@ crossing ``boundaries`` has ``crossings`` [{``capability``, ``model``, ``field``
          ``kind``, ``direction``, ``blocks``, ``cuttable``, ``packaged``, ``remedy``}]
 cut      ``boundaries --cut`` has ``cut`` (a crossing), ``migration``, ``edits`` [{``path``,
          ``line``, ``before``, ``after``}], ``notes``, ``uses`` [{``path``, ``line``, ``text``}]
+flows    ``transfer status`` has ``capabilities`` [{``capability``, ``stage``, ``owner``, ``epoch``,
+         ``flows``, ``backfilled``, ``wrong``, ``holder`` {``name``, ``age``} or null, ``report``
+         {``age``, ``pending``, ``oldest``, ``lag``, ``rate``, ``carried``, ``parked``, ``stuck``
+         [{``table``, ``key``, ``reason``}], ``missing``, ``backfill`` {``enqueued``, ``total``,
+         ``rate``, ``left``} or null} or null, ``verified`` {``at``, ``rows``, ``seconds``,
+         ``differing``, ``findings``, ``current``} or null, ``writers`` [{``name``, ``door``,
+         ``keys``, ``last``}], ``switches`` [{``epoch``, ``at``, ``freeze``, ``drained``,
+         ``steps``}]}]
+verify   ``capability``, ``epoch``, ``rows``, ``seconds``, ``findings`` [{``table``, ``key``,
+         ``kind``, ``columns``, ``reason``}]
+forecast ``transfer switch --dry-run`` has ``capability``, ``freeze``, ``budget``, ``fits``,
+         ``steps`` [{``action``, ``seconds`` or null, ``measured``}]
+repair   ``capability``, ``done``
 publish  ``revision``, ``path``
 keys     ``folder``, ``parties``, ``made``
 freeze   ``frozen``, ``new`` [a file that was not there], ``changes`` [{``where``, ``what``,
@@ -45,6 +59,7 @@ from strangler.ladder import Move, Standing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from strangler.django.boundaries import Crossing, Cut
     from strangler.django.control_plane.evidence import ArmReport
@@ -52,6 +67,9 @@ if TYPE_CHECKING:
     from strangler.django.control_plane.ledger import Moved
     from strangler.django.control_plane.overview import Overview, Row
     from strangler.django.models import Change
+    from strangler.django.transfer.forecasting import Forecast
+    from strangler.django.transfer.seeing import Seen
+    from strangler.django.transfer.verifying import Result
 
 Json = dict[str, Any]
 
@@ -71,8 +89,8 @@ def verdicts(said: tuple[Verdict, ...]) -> list[Json]:
     return [dataclasses.asdict(one) for one in said]
 
 
-def moved(done: Moved, action: str) -> Json:
-    """What a move has done."""
+def moved(done: Moved, action: str, *, freeze: float | None = None) -> Json:
+    """What a move has done; ``freeze`` is for how long commands had to wait."""
     return {
         "capability": done.capability,
         "action": action,
@@ -83,6 +101,7 @@ def moved(done: Moved, action: str) -> Json:
         "together": list(done.together),
         "forced": done.forced,
         "verdicts": verdicts(done.verdicts),
+        "freeze": freeze,
     }
 
 
@@ -183,3 +202,52 @@ def cut(done: Cut) -> Json:
 
 def _crossing(one: Crossing) -> Json:
     return {**dataclasses.asdict(one), "blocks": one.blocks}
+
+
+def flows(seen: Sequence[Seen]) -> Json:
+    """How the rows of each of these flow."""
+    return {"capabilities": [_flow(one) for one in seen]}
+
+
+def _flow(one: Seen) -> Json:
+    shape = dataclasses.asdict(one) | {"wrong": list(one.wrong)}
+    if one.report is not None:
+        names = ("table", "key", "reason")
+        stuck = [dict(zip(names, each, strict=True)) for each in one.report.stuck]
+        shape["report"] |= {"stuck": stuck}
+    if one.verified is not None:
+        shape["verified"] |= {"at": _moment(one.verified.at)}
+    for writer, wrote in zip(shape["writers"], one.writers, strict=True):
+        writer["last"] = _moment(wrote.last)
+    for switch, switched in zip(shape["switches"], one.switches, strict=True):
+        switch |= {"at": _moment(switched.at), "steps": dict(switched.steps)}
+    return shape
+
+
+def verification(capability: str, found: Result) -> Json:
+    """What a whole verification found."""
+    return {
+        "capability": capability,
+        "epoch": found.epoch,
+        "rows": found.rows,
+        "seconds": found.seconds,
+        "findings": [
+            dataclasses.asdict(one) | {"key": [str(part) for part in one.key]}
+            for one in found.findings
+        ],
+    }
+
+
+def forecast(found: Forecast) -> Json:
+    """What a change of owner would take."""
+    return {
+        "capability": found.capability,
+        "freeze": found.freeze,
+        "budget": found.budget,
+        "fits": found.fits,
+        "steps": [dataclasses.asdict(one) for one in found.steps],
+    }
+
+
+def _moment(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat()

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
-from typing import Annotated
+import time
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.live import Live
 
-from strangler.cli import render, session, shapes
-from strangler.cli.session import AsJson, Name
+from strangler.cli import flows, render, session, shapes
+from strangler.cli.session import AcceptLoss, AsJson, Name
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from strangler.django.transfer.seeing import Seen
+    from strangler.manifest import Capability
+
+EVERY = 1.0
+"""Seconds between two looks of ``status --watch``."""
 
 app = typer.Typer(
     name="transfer",
@@ -21,10 +33,10 @@ app = typer.Typer(
 
 def mover(
     context: typer.Context,
-    capabilities: Annotated[
+    capability: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[CAPABILITY]...", help="Only of these; of all that have a map, otherwise."
+            metavar="[CAPABILITY]...", help="Only of these; else of all that have a map."
         ),
     ] = None,
 ) -> None:
@@ -43,39 +55,67 @@ def mover(
     from strangler.django.control_plane import state
     from strangler.django.transfer import running
 
-    chosen = [state.capability(name) for name in capabilities or ()] or running.movable()
+    chosen = [state.capability(name) for name in capability or ()] or running.movable()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     names = ", ".join(one.name for one in chosen) or "nothing: no capability has a map"
-    render.say(f"The mover carries {names}.")
+    render.say(f"the mover carries {names}")
+    sys.stdout.flush()
     running.run(chosen, stop)
 
 
 @app.command()
 def status(
     context: typer.Context,
-    capability: Annotated[str | None, typer.Argument(metavar="[CAPABILITY]")] = None,
+    capability: Annotated[
+        str | None, typer.Argument(metavar="CAPABILITY", show_default=False)
+    ] = None,
     *,
+    watch: Annotated[bool, typer.Option("--watch", help="Look again every second.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show who owns the rows, how they flow, who writes them, and the last freezes.
 
+    Exit code 1 says that somebody has to see to something: no mover runs, rows are parked, or
+    differ, or triggers are gone.
+
     \b
     strangler transfer status
+    strangler transfer status catalog --watch
     strangler transfer status catalog --json
     """
     session.begin(context)
-    from strangler.django.control_plane import ledger, state
-    from strangler.django.transfer import running, seeing
+    from strangler.django.control_plane import state
+    from strangler.django.transfer import running
 
     chosen = [state.capability(capability)] if capability else running.movable()
+    if not watch:
+        seen = _see(chosen)
+        if as_json:
+            render.dump(shapes.flows(seen))
+        else:
+            render.say(flows.flows(seen))
+        raise typer.Exit(1 if any(one.wrong for one in seen) else 0)
+    try:
+        if as_json:
+            while True:
+                render.dump_line(shapes.flows(_see(chosen)))
+                time.sleep(EVERY)
+        with Live(console=render.console(), screen=False, auto_refresh=False) as live:
+            while True:
+                live.update(flows.flows(_see(chosen)), refresh=True)
+                time.sleep(EVERY)
+    except KeyboardInterrupt:
+        raise typer.Exit(0) from None
+
+
+def _see(chosen: Sequence[Capability]) -> list[Seen]:
+    from strangler.django.control_plane import ledger
+    from strangler.django.transfer import seeing
+
     with ledger.reaching():
-        seen = [seeing.see(one) for one in chosen]
-    if as_json:
-        render.dump([shapes.flow(one) for one in seen])
-    else:
-        render.say(render.flows(seen))
+        return [seeing.see(one) for one in chosen]
 
 
 @app.command()
@@ -91,14 +131,14 @@ def verify(context: typer.Context, capability: Name, *, as_json: AsJson = False)
     from strangler.django.control_plane import state
     from strangler.django.transfer import verifying
 
-    with render.progress(f"comparing {capability}") as bar:
+    with flows.progress(f"comparing {capability}") as show:
         found = verifying.verify(
-            state.capability(capability), progress=lambda at: bar(at.rows, at.total)
+            state.capability(capability), progress=lambda at: show(at.rows, at.total)
         )
     if as_json:
         render.dump(shapes.verification(capability, found))
     else:
-        render.say(render.verification(capability, found))
+        render.say(flows.verification(capability, found))
     raise typer.Exit(1 if found.findings else 0)
 
 
@@ -112,9 +152,10 @@ def switch(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Measure on the live system what a change of owner would take: locks, drain, freeze.
+    """Measure on the live system what a change of owner would take: drain, door, locks.
 
     Commands wait for as long as it takes to get the door and the tables' locks, and go on at once.
+    Exit code 1 says that the freeze would be longer than its budget, or could not begin at all.
     The change itself is a move of the ladder: strangler advance, strangler rollback.
 
     \b
@@ -123,35 +164,45 @@ def switch(
     if not dry_run:
         raise typer.BadParameter(
             "rows change owner by a move of the ladder: strangler advance CAPABILITY --to live. "
-            "Here it is only rehearsed: --dry-run"
+            "Here it is only rehearsed: --dry-run",
+            param_hint="--dry-run",
         )
     session.begin(context)
     from strangler.django.control_plane import state
-    from strangler.django.transfer import moving
+    from strangler.django.transfer import forecasting
 
-    timings = moving.dry_run(state.capability(capability))
+    found = forecasting.forecast(state.capability(capability))
     if as_json:
-        render.dump(shapes.rehearsal(capability, timings))
+        render.dump(shapes.forecast(found))
     else:
-        render.say(render.rehearsal(capability, timings))
+        render.say(flows.forecast(found))
+    raise typer.Exit(0 if found.fits else 1)
 
 
 @app.command()
-def repair(context: typer.Context, capability: Name, *, as_json: AsJson = False) -> None:
+def repair(
+    context: typer.Context,
+    capability: Name,
+    *,
+    accept_loss: AcceptLoss = False,
+    as_json: AsJson = False,
+) -> None:
     """Put right a change of owner that its mover has left half done.
 
-    Back before the decision, forward after it. A running mover does this by itself.
+    Back before the decision, forward after it. A running mover does this by itself. Both databases
+    are needed; with --accept-loss, the end of a rollback with --accept-loss that broke off is made
+    up for without the service's.
 
     \b
     strangler transfer repair catalog
     """
     session.begin(context)
     from strangler.django.control_plane import state
-    from strangler.django.transfer import moving
+    from strangler.django.transfer import losing, moving
 
-    done = moving.mend(state.capability(capability))
+    mend = losing.mend if accept_loss else moving.mend
+    done = mend(state.capability(capability))
     if as_json:
         render.dump({"capability": capability, "done": [str(action) for action in done]})
     else:
-        said = ", ".join(done) if done else "nothing was half done"
-        render.say(f"{capability}: {said}")
+        render.say(flows.repaired(capability, done))

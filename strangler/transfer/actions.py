@@ -27,6 +27,8 @@ def open_new(session: Session, token: int, now: Decision) -> None:
 def hand_over(session: Session, token: int, now: Decision) -> None:
     """Let the old owner know that it is none any more; its fence stays up.
 
+    Its journal was drained before the decision; where it was given up instead, it is emptied.
+
     Raises:
         Superseded, LockTimeout, DatabaseAway: as for ``open_new``.
     """
@@ -34,6 +36,7 @@ def hand_over(session: Session, token: int, now: Decision) -> None:
         step.record(owner=now.owner, epoch=now.epoch, frozen=False)
         step.fence(up=True, patience=PATIENCE)
         step.capture(on=False, patience=PATIENCE)
+        step.empty_journal()
 
 
 def thaw(session: Session, token: int, now: Decision) -> None:

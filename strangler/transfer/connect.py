@@ -13,7 +13,7 @@ def database(url: str, *, capability: str, arm: Arm, tables: Sequence[str]) -> D
     """One side of a capability; nothing is connected yet.
 
     Raises:
-        Unfit: the URL names neither PostgreSQL nor SQLite.
+        Unfit: the URL names neither PostgreSQL nor a file of SQLite.
     """
     if _is_postgres(url):
         from strangler.transfer.postgres import PostgresDatabase  # noqa: PLC0415 - see above
@@ -21,7 +21,10 @@ def database(url: str, *, capability: str, arm: Arm, tables: Sequence[str]) -> D
         return PostgresDatabase(url, capability=capability, arm=arm, tables=tables)
     from strangler.transfer.sqlite import SqliteDatabase  # noqa: PLC0415 - see above
 
-    return SqliteDatabase(url, capability=capability, arm=arm, tables=tables)
+    try:
+        return SqliteDatabase(url, capability=capability, arm=arm, tables=tables)
+    except ValueError as error:
+        raise Unfit([str(error)]) from error
 
 
 def door(url: str, *, capability: str, arm: Arm, waiting: int | None = None) -> Door:

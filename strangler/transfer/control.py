@@ -22,6 +22,15 @@ class ControlAway(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Stuck:
+    """A key that could not be applied, in words."""
+
+    table: str
+    key: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """How the rows of a capability flow, as its mover sees it. Times in seconds."""
 
@@ -37,6 +46,8 @@ class Report:
     carried: int = 0
     """Dirty keys that this mover has carried in all."""
     parked: int = 0
+    stuck: tuple[Stuck, ...] = ()
+    """The first of those that are parked."""
     missing: tuple[str, ...] = ()
     """What should be in place and is not."""
     backfill: Progress | None = None

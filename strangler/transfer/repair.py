@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+
 from strangler.ladder import Arm
 from strangler.transfer import actions
 from strangler.transfer.control import Control
-from strangler.transfer.database import Session, TransferError
+from strangler.transfer.database import Owner, Session, TransferError
 from strangler.transfer.protocol import Action, remaining
+
+_log = logging.getLogger("strangler.transfer")
 
 
 class NotInstalled(TransferError):
@@ -42,12 +46,21 @@ def repair(
         elif action is Action.OPEN:
             actions.open_new(new, token, now)
         elif action is Action.HAND_OVER:
+            _tell_lost(old, rows[_other(now.owner)])
             actions.hand_over(old, token, now)
     # Also where nothing was left to do: the table may lag behind, and a stopped mover hold a door.
     control.publish()
     for session in sides.values():
         session.evict()
     return found
+
+
+def _tell_lost(old: Session, row: Owner) -> None:
+    """A side that is not frozen was given up: what it wrote and nobody carried stays behind."""
+    if not row.frozen and (lost := old.pending() + old.count_parked()):
+        _log.error(
+            "the %s was given up, and wrote %s keys that nobody has carried", row.owner, lost
+        )
 
 
 def _other(arm: Arm) -> Arm:

@@ -93,7 +93,14 @@ class Switch:
         if missing := [*old.missing(), *self._flow.target.missing()]:
             raise SwitchRefused(f"something is not in place: {'; '.join(missing)}")
         old.quieten(on=True)
-        while hinders := old.hinders():
+        try:
+            self._clear(until)
+        except BaseException:
+            old.quieten(on=False)
+            raise
+
+    def _clear(self, until: float) -> None:
+        while hinders := self._flow.source.hinders():
             self._control.renew()
             if time.monotonic() > until:
                 raise SwitchRefused(f"writers could not be held up for: {'; '.join(hinders)}")
@@ -149,6 +156,8 @@ class Switch:
                 old.open_door()
         except LockTimeout as error:
             raise SwitchRefused(f"a lock was not to be had: {error}") from error
+        finally:
+            old.quieten(on=False)
         return self.timings
 
     @contextmanager

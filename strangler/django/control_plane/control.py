@@ -75,20 +75,35 @@ def rollback(
     actor: str,
     to: Stage | None = None,
     percent: int | None = None,
+    accept_loss: bool = False,
     reason: str = "",
     if_revision: int | None = None,
 ) -> Moved:
     """Move a capability, and those that flip together with it, down: no gate is asked.
 
+    ``accept_loss`` lets rows come back without the service's database, if that is out of reach.
+    What only that has is lost, which is recorded.
+
     Raises:
+        ReasonMissing: losing rows is recorded with a reason.
         UnknownCapability, IllegalMove, RowsStay, RowsTorn, RevisionConflict, TableAhead,
             ControlPlaneAway, PublishFailed, TableLags: as for ``advance``.
     """
+    if accept_loss and not reason.strip():
+        raise ReasonMissing("rows are lost for a reason: --accept-loss --reason '…'")
 
     def plan(_: Capability, known: State) -> Move:
         return ladder.rollback(known.standing, tables=known.tables, to=to, percent=percent)
 
-    return _move(name, "rollback", plan, actor=actor, reason=reason, at=if_revision)
+    return _move(
+        name,
+        "rollback",
+        plan,
+        actor=actor,
+        reason=reason,
+        at=if_revision,
+        accept_loss=accept_loss,
+    )
 
 
 def hold(name: str, *, actor: str, reason: str = "", if_revision: int | None = None) -> Moved:
@@ -226,6 +241,7 @@ def _move(
     reason: str,
     at: int | None,
     force: bool = False,
+    accept_loss: bool = False,
 ) -> Moved:
     members = _members(name)
     seen = _seen()
@@ -240,11 +256,17 @@ def _move(
         _require(name, moves[name], [one for each in said.values() for one in each], force=force)
         return said
 
-    def record(flip: Flip | None = None, within: Callable[[], None] | None = None) -> Moved:
+    def record(
+        flip: Flip | None = None,
+        within: Callable[[], None] | None = None,
+        lost: Verdict | None = None,
+    ) -> Moved:
         with ledger.opened(at, flip=flip) as book:
             book.unchanged(seen, [one.name for one in members])
             said = judged(book.states)
             for one in members:
+                verdicts = said[one.name] if lost is None else (*said[one.name], lost)
+                unproved = _outcome(verdicts) is not Outcome.PASSED
                 book.write(
                     book.states[one.name],
                     moves[one.name].after,
@@ -252,8 +274,8 @@ def _move(
                     anew=True,
                     actor=actor,
                     reason=reason,
-                    forced=force and _outcome(said[one.name]) is not Outcome.PASSED,
-                    verdicts=said[one.name],
+                    forced=unproved and (force or lost is not None),
+                    verdicts=verdicts,
                 )
             if within is not None:
                 within()
@@ -265,7 +287,7 @@ def _move(
     # Nobody is made to wait for a move that would be refused anyway.
     with ledger.reaching():
         judged(seen)
-    return moving.perform(carried, moves[carried[0].name], record)
+    return moving.perform(carried, moves[carried[0].name], record, accept_loss=accept_loss)
 
 
 def _overlay(

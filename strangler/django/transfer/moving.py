@@ -8,29 +8,23 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Sequence
 
 from django.utils import timezone
 
 from strangler.django import conf
 from strangler.django.control_plane.errors import ControlError, RowsStay, RowsTorn
-from strangler.django.control_plane.ledger import Flip, Moved, flipped
+from strangler.django.control_plane.ledger import Moved, flipped
 from strangler.django.models import Transfer
+from strangler.django.transfer import losing
+from strangler.django.transfer.holding import Held, Record, alone, held
 from strangler.django.transfer.lease import Leased
-from strangler.django.transfer.places import Sides, sides
 from strangler.ladder import Arm, Move, Stage
 from strangler.manifest import Capability
 from strangler.routing.publish import Prepared, PublishFailed
-from strangler.transfer import actions
-from strangler.transfer.apply import Flow
 from strangler.transfer.control import ControlAway, NotOurs
-from strangler.transfer.database import Session, TransferError
-from strangler.transfer.pairing import pair
-from strangler.transfer.protocol import Action, Decision, Torn
-from strangler.transfer.repair import repair
+from strangler.transfer.database import TransferError
+from strangler.transfer.protocol import Action, Decision
 from strangler.transfer.switch import Switch, SwitchRefused, Timings
 
 PATIENCE = 15.0
@@ -41,15 +35,12 @@ KEPT = 20
 _log = logging.getLogger("strangler.transfer")
 
 
-class Record(Protocol):
-    """Writes the move down, in one transaction."""
-
-    def __call__(self, flip: Flip | None = None, within: Callable[[], None] | None = None) -> Moved:
-        """``flip`` puts the table's flip off; ``within`` is part of the transaction."""
-
-
-def perform(members: Sequence[Capability], move: Move, record: Record) -> Moved:
+def perform(
+    members: Sequence[Capability], move: Move, record: Record, *, accept_loss: bool = False
+) -> Moved:
     """Make a move of a capability with tables.
+
+    ``accept_loss`` lets the rows come back without the service's database, if that is away.
 
     Raises:
         RowsStay: the rows could not change owner; nothing has changed.
@@ -62,22 +53,25 @@ def perform(members: Sequence[Capability], move: Move, record: Record) -> Moved:
     (capability,) = members
     before, after = move.before, move.after
     if before.stage is Stage.MONOLITH:
-        with _held(capability) as held:
-            held.begin()
-            return record(within=held.begun)
+        with held(capability) as ours:
+            ours.begin()
+            return record(within=ours.begun)
     if before.owner is not after.owner:
-        moved = _switch(capability, record)
-    elif after.stage in {Stage.MONOLITH, Stage.RETIRED}:
-        with _held(capability) as held:
+        moved = _change(capability, move, record, accept_loss=accept_loss)
+    elif after.stage is Stage.MONOLITH:
+        with alone(capability):
+            moved = record()
+    elif after.stage is Stage.RETIRED:
+        with held(capability):
             moved = record()
     else:
         return record()
     if after.stage is Stage.MONOLITH:
-        with _held(capability) as held:
-            held.end()
+        with alone(capability) as ours:
+            ours.end()
     elif after.stage is Stage.RETIRED:
-        with _held(capability) as held:
-            held.retire()
+        with held(capability) as ours:
+            ours.retire()
     return moved
 
 
@@ -87,8 +81,8 @@ def dry_run(capability: Capability) -> Timings:
     Raises:
         RowsStay: it could not be begun; says why.
     """
-    with _held(capability) as held:
-        switch = Switch(held.flow(), held.lease)
+    with held(capability) as ours:
+        switch = Switch(ours.flow(), ours.lease)
         switch.settle()
         return switch.rehearse()
 
@@ -99,93 +93,20 @@ def mend(capability: Capability) -> tuple[Action, ...]:
     Raises:
         RowsStay: one of the databases is out of reach, or there is nothing to repair.
     """
-    with _held(capability) as held:
-        return held.repair()
+    with held(capability) as ours:
+        return ours.repair()
 
 
-@dataclass(slots=True)
-class _Held:
-    """The lease, and a session on each side."""
-
-    capability: Capability
-    there: Sides
-    lease: Leased
-    monolith: Session
-    service: Session
-
-    def begin(self) -> None:
-        """Make both sides ready, fence the service's, and let the monolith's journal fill."""
-        now = self.lease.decision()
-        for session in (self.monolith, self.service):
-            session.install(owner=now.owner, epoch=now.epoch)
-            session.seize(self.lease.token)
-        pair(self.there.maps, self.monolith, self.service)
-        token, patience = self.lease.token, actions.PATIENCE
-        with self.service.step(token=token, epoch=now.epoch) as step:
-            step.fence(up=True, patience=patience)
-            step.capture(on=False, patience=patience)
-            step.empty_journal()
-        with self.monolith.step(token=token, epoch=now.epoch) as step:
-            step.record(owner=now.owner, epoch=now.epoch, frozen=False)
-            step.empty_journal()
-            step.fence(up=False, patience=patience)
-            step.capture(on=True, patience=patience)
-
-    def begun(self) -> None:
-        """Within the transaction that writes the move down: the backfill is still to be done."""
-        rows = Transfer.objects.using(conf.settings().database).filter(pk=self.capability.name)
-        rows.update(backfilled=False, verified={}, report={}, reported=None)
-
-    def flow(self) -> Flow:
-        """The rows' way, from whoever owns them, once nothing is half done."""
-        self.repair()
-        now = self.lease.decision()
-        pairing = pair(self.there.maps, self.monolith, self.service)
-        source, target = self.monolith, self.service
-        if now.owner is Arm.SERVICE:
-            source, target = target, source
-        return Flow(pairing, source, target, now.owner, self.lease.token, now.epoch)
-
-    def repair(self) -> tuple[Action, ...]:
-        return repair(
-            self.lease, monolith=self.monolith, service=self.service, token=self.lease.token
-        )
-
-    def end(self) -> None:
-        """Rows flow no more. The service's side stays fenced: it owns nothing."""
-        now = self.lease.decision()
-        self.monolith.seize(self.lease.token)
-        with self.monolith.step(token=self.lease.token, epoch=now.epoch) as step:
-            step.capture(on=False, patience=actions.PATIENCE)
-            step.empty_journal()
-
-    def retire(self) -> None:
-        """The monolith's tables stay fenced, and are set aside under another name."""
-        now = self.lease.decision()
-        self.service.seize(self.lease.token)
-        self.monolith.seize(self.lease.token)
-        with self.service.step(token=self.lease.token, epoch=now.epoch) as step:
-            step.capture(on=False, patience=actions.PATIENCE)
-            step.empty_journal()
-        self.monolith.set_aside()
-
-
-@contextmanager
-def _held(capability: Capability, lease: Leased | None = None) -> Iterator[_Held]:
-    lease = lease or Leased(capability.name)
+def _change(capability: Capability, move: Move, record: Record, *, accept_loss: bool) -> Moved:
+    back = move.before.owner is Arm.SERVICE
+    if back and accept_loss and losing.away(capability):
+        return losing.give_up(capability, move, record)
     try:
-        there = sides(capability)
-        with (
-            closing(there.monolith.session()) as monolith,
-            closing(there.service.session()) as service,
-        ):
-            lease.take()
-            try:
-                yield _Held(capability, there, lease, monolith, service)
-            finally:
-                lease.release()
-    except (TransferError, NotOurs, ControlAway, Torn) as error:
-        raise RowsStay(str(error)) from error
+        return _switch(capability, record)
+    except RowsStay as stays:
+        if back and losing.away(capability):
+            raise RowsStay(f"{stays}. {losing.advice(capability.name)}") from stays
+        raise
 
 
 def _switch(capability: Capability, record: Record) -> Moved:
@@ -200,8 +121,8 @@ def _switch(capability: Capability, record: Record) -> Moved:
             flipped(one)
 
     lease = Leased(capability.name, decide=decide, publish=publish)
-    with _held(capability, lease) as held:
-        switch = Switch(held.flow(), lease)
+    with held(capability, lease) as ours:
+        switch = Switch(ours.flow(), lease)
         switch.settle()
         try:
             switch.perform()
@@ -211,23 +132,23 @@ def _switch(capability: Capability, record: Record) -> Moved:
             if not done:
                 raise
             _log.error("%s: %s; repairing", capability.name, error)
-            _mend(held, error)
+            _mend(ours, error)
         _remember(capability.name, lease, switch.timings)
     return done[0]
 
 
-def _mend(held: _Held, broken: Exception) -> None:
+def _mend(ours: Held, broken: Exception) -> None:
     """The rows are decided to be the new owner's: go forward, if that can be done at once."""
     until = time.monotonic() + PATIENCE
     while True:
         try:
-            held.repair()
+            ours.repair()
         except (TransferError, ControlAway, NotOurs) as error:
             if time.monotonic() > until:
                 raise RowsTorn(
-                    f"{held.capability.name}: the switch is decided, and broke off ({broken}): "
+                    f"{ours.capability.name}: the switch is decided, and broke off ({broken}): "
                     f"{error}. Commands wait until a mover has put it right: strangler transfer "
-                    f"repair {held.capability.name}"
+                    f"repair {ours.capability.name}"
                 ) from error
             time.sleep(0.2)
         else:
