@@ -15,7 +15,7 @@ from contracts.inventory import ReservationState
 from extracted.inventory.database import Database
 from extracted.inventory.models import Allocation, Reservation, Stock
 from extracted.inventory.moments import now
-from extracted.inventory.moving import in_lock_order, move
+from extracted.inventory.moving import in_lock_order, move, stockable
 
 BATCH: Final = 200
 """Reservations that one transaction of the timer frees."""
@@ -49,7 +49,11 @@ def expire(
         moment = now()
         lapsed = select(Reservation.order_id).where(due(moment)).order_by(Reservation.order_id)
         if skus is not None:
-            keeping = select(Allocation.order_id).join(Allocation.stock).where(Stock.sku.in_(skus))
+            keeping = (
+                select(Allocation.order_id)
+                .join(Allocation.stock)
+                .where(Stock.sku.in_(stockable(skus)))
+            )
             lapsed = lapsed.where(Reservation.order_id.in_(keeping))
         lapsed = lapsed.limit(limit).with_for_update(skip_locked=not wait)
         orders = session.scalars(lapsed).all()

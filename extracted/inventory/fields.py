@@ -93,7 +93,7 @@ class Text(Field):
                 raise Wrong("This field may not be blank.")
             return ""
         if isinstance(value, bool) or not isinstance(value, str | int | float):
-            raise Wrong("Not a valid string.")
+            raise Wrong(self.mismatch if self.pattern else "Not a valid string.")
         text = str(value).strip()
         if wrong := list(self._wrong(text)):
             raise Wrong(*wrong)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from uuid import UUID
 
 from sqlalchemy import select, update
@@ -10,6 +10,11 @@ from sqlalchemy.orm import Session
 
 from extracted.inventory.models import Allocation, Movement, Reason, Stock
 from extracted.inventory.moments import now
+
+
+def stockable(skus: Iterable[str]) -> list[str]:
+    """Those that can be looked for: PostgreSQL refuses text with a zero byte in it."""
+    return [sku for sku in skus if "\0" not in sku]
 
 
 def in_lock_order(session: Session, orders: Collection[UUID]) -> Sequence[Allocation]:

@@ -6,11 +6,12 @@ The order of the questions and the words are those of the monolith's REST framew
 from __future__ import annotations
 
 import json
-from codecs import lookup
+from codecs import getreader, lookup
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.message import Message
 from functools import partial
+from io import BytesIO
 from typing import Any, Final, NoReturn
 
 from fastapi import APIRouter, Request, Response
@@ -52,7 +53,8 @@ class Asked:
         if not _matches(said):
             raise HTTPException(415, f'Unsupported media type "{said}" in request.')
         try:
-            return json.loads(self.body.decode(_charset(said)), parse_constant=_no_constant)
+            text = getreader(_charset(said))(BytesIO(self.body)).read()
+            return json.loads(text, parse_constant=_no_constant)
         except RecursionError:
             raise Invalid(("$", "This JSON is nested too deep.")) from None
         except ValueError as error:

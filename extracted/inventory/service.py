@@ -32,7 +32,7 @@ from extracted.inventory.claiming import claim
 from extracted.inventory.database import Database
 from extracted.inventory.expiry import due, expire
 from extracted.inventory.moments import now
-from extracted.inventory.moving import in_lock_order, move
+from extracted.inventory.moving import in_lock_order, move, stockable
 
 HOLD = timedelta(minutes=15)
 """How long goods are kept for an order that has not been confirmed."""
@@ -49,14 +49,14 @@ class InventoryService(Inventory):
         stock, allocation = models.Stock, models.Allocation
         free = (
             select(stock.sku, func.sum(stock.on_hand - stock.reserved))
-            .where(stock.sku.in_(skus))
+            .where(stock.sku.in_(stockable(skus)))
             .group_by(stock.sku)
         )
         lapsed = (
             select(stock.sku, func.sum(allocation.quantity))
             .join(allocation.stock)
             .join(models.Reservation, models.Reservation.order_id == allocation.order_id)
-            .where(due(now()), stock.sku.in_(skus))
+            .where(due(now()), stock.sku.in_(stockable(skus)))
             .group_by(stock.sku)
         )
         available = dict.fromkeys(skus, 0)
@@ -147,7 +147,7 @@ def _check_same(session: Session, row: models.Reservation, wanted: Mapping[str, 
         .where(models.Allocation.order_id == row.order_id)
         .group_by(models.Stock.sku)
     )
-    if dict(session.execute(sums).tuples().all()) != wanted:
+    if dict(session.execute(sums).all()) != wanted:
         raise ReservationDiffers(order=row.order_id)
 
 
@@ -157,7 +157,7 @@ def _allocate(session: Session, order: UUID, wanted: Mapping[str, int]) -> None:
         select(models.Stock)
         .join(models.Stock.warehouse)
         .options(contains_eager(models.Stock.warehouse))
-        .where(models.Stock.sku.in_(wanted))
+        .where(models.Stock.sku.in_(stockable(wanted)))
         .order_by(models.Stock.sku, models.Stock.warehouse_id)
         .with_for_update(of=models.Stock)
     )
