@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Dialect, Select, func, or_, select
+from sqlalchemy import ColumnElement, Dialect, Select, String, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, contains_eager
 
 from extracted.catalog.models import Category, Price, Product
@@ -97,5 +97,5 @@ def _has(key: str, value: str, dialect: Dialect) -> ColumnElement[bool]:
     """This attribute is this text: what is no text is not the same, however it is written."""
     if dialect.name == "postgresql":
         return Product.attributes.op("@>", is_comparison=True)({key: value})
-    same: ColumnElement[bool] = Product.attributes[key].as_string() == value
-    return same
+    # ``as_string`` would make a text of a number first.
+    return func.json_extract(Product.attributes, f'$."{key}"', type_=String()) == value
