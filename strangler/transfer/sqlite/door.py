@@ -5,16 +5,20 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from strangler.ladder import Arm
 from strangler.transfer.database import Owner
 from strangler.transfer.door import Door, DoorClosed
+from strangler.transfer.sqlite import journal
 from strangler.transfer.sqlite.link import Link, file_of
 from strangler.transfer.sqlite.locks import FileLock
 from strangler.transfer.sqlite.places import Places
 from strangler.transfer.sqlite.stepping import owner_row
+
+T = TypeVar("T")
 
 _PAUSES = (0.001, 0.02)
 """Seconds between two looks: the first, doubled up to the last."""
@@ -59,19 +63,30 @@ class SqliteDoor(Door):
 
     def owner(self) -> Owner | None:
         """The owner row as it is now."""
-        link = self._take()
-        try:
-            found = owner_row(link, self._capability)
-        except BaseException:
-            link.close()
-            raise
-        self._idle.append(link)
-        return found
+        return self._asked(lambda link: owner_row(link, self._capability))
+
+    def position(self) -> int:
+        """The highest number that the journal has given so far."""
+        return self._asked(journal.position)
+
+    def applied(self, position: int) -> bool:
+        """Is nothing of the capability left in the journal up to there?"""
+        return self._asked(lambda link: journal.applied(link, self._capability, position))
 
     def close(self) -> None:
         """Give up what is connected and not in use."""
         while self._idle:
             self._idle.pop().close()
+
+    def _asked(self, ask: Callable[[Link], T]) -> T:
+        link = self._take()
+        try:
+            answer = ask(link)
+        except BaseException:
+            link.close()
+            raise
+        self._idle.append(link)
+        return answer
 
     def _take(self) -> Link:
         if self._process != os.getpid():

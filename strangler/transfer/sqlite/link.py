@@ -23,7 +23,7 @@ from strangler.transfer.database import (
 BUSY_SECONDS = 5.0
 """How long to wait for whoever is writing: SQLite has one writer at a time."""
 
-_URL = re.compile(r"sqlite(\+\w+)?:///(?P<path>[^?]*)")
+_URL = re.compile(r"sqlite(\+\w+)?:///(?P<path>[^?]*)(\?.*)?")
 _UNIQUE = {"SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_ROWID"}
 
 
