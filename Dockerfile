@@ -1,5 +1,5 @@
-# One target for each deployable: monolith, worker (beat too) and pricing. Each installs its own lock
-# file and copies its own packages: the service's image has no Django, the monolith's no FastAPI.
+# One target for each deployable: monolith, worker (beat too) and the services. Each installs its own
+# lock file and copies its own packages: a service's image has no Django, the monolith's no FastAPI.
 #
 #   docker build --target monolith --tag shop-monolith .
 
@@ -24,6 +24,12 @@ COPY requirements/monolith.txt requirements/
 RUN --mount=type=cache,target=/root/.cache/pip \
     pip --python /opt/venv/bin/python install --require-hashes --only-binary :all: \
         --requirement requirements/monolith.txt
+
+FROM builder AS inventory-venv
+COPY requirements/inventory.txt requirements/
+RUN --mount=type=cache,target=/root/.cache/pip \
+    pip --python /opt/venv/bin/python install --require-hashes --only-binary :all: \
+        --requirement requirements/inventory.txt
 
 FROM builder AS pricing-venv
 COPY requirements/pricing.txt requirements/
@@ -60,6 +66,22 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
 CMD ["gunicorn", "monolith.config.wsgi", "--bind", "0.0.0.0:8000", "--workers", "4", \
      "--worker-tmp-dir", "/dev/shm", "--no-control-socket", "--forwarder-headers", "", \
      "--access-logfile", "-"]
+
+
+FROM base AS inventory
+COPY --from=inventory-venv /opt/venv /opt/venv
+COPY contracts contracts
+COPY strangler strangler
+COPY extracted/__init__.py extracted/
+COPY extracted/inventory extracted/inventory
+COPY router/capabilities.toml router/
+ENV STRANGLER_KEYS=/run/secrets \
+    STRANGLER_DRAIN=5
+USER app
+EXPOSE 8103
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
+    CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8103/readyz', timeout=2)"]
+CMD ["python", "-m", "extracted.inventory", "--host", "0.0.0.0", "--port", "8103"]
 
 
 FROM base AS pricing

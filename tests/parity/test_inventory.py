@@ -191,10 +191,10 @@ PLACES = {
 def test_who_may_what(shop: Warehouses, path: str, who: str):
     refused = {"anybody": 401, "customer": 403}.get(who, 0) if path != "/availability" else 0
     askings = []
-    for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"):
+    for method in ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"):
         known = method in PLACES[path] or method == "HEAD"
         wanted = (400 if method == "POST" or path == "/availability" else 200) if known else 405
-        body = None if method in {"GET", "HEAD"} else b"{}"
+        body = None if method in {"GET", "HEAD", "OPTIONS"} else b"{}"
         headers = {} if body is None else JSON
         askings.append(Asking(refused or wanted, path, method, body, who, headers))
     agreed(shop, *askings)

@@ -13,8 +13,11 @@ import yaml
 from tests.repository.images import Image
 from tests.repository.locks import ROOT
 
-OWN = {"monolith", "worker", "beat", "migrate", "pricing"}
-BOUGHT = {"postgres", "redis"}
+DJANGO = {"monolith", "worker", "beat", "migrate"}
+SERVICES = {"inventory", "pricing"}
+MIGRATIONS = {"inventory-migrate"}
+OWN = DJANGO | SERVICES | MIGRATIONS
+BOUGHT = {"postgres", "inventory-postgres", "redis"}
 
 
 @cache
@@ -59,6 +62,11 @@ def test_the_database_is_migrated_before_anybody_uses_it():
     assert services()["migrate"]["command"][-2:] == ["migrate", "--no-input"]
     for name in ("monolith", "worker"):
         assert "migrate" in services()[name]["depends_on"]
+    for name in MIGRATIONS:
+        service = name.removesuffix("-migrate")
+        assert services()[name]["command"] == ["python", "-m", f"extracted.{service}", "migrate"]
+        assert name in services()[service]["depends_on"]
+        assert services()[name]["env_file"] == services()[service]["env_file"]
 
 
 @pytest.mark.parametrize("name", sorted(OWN | BOUGHT))
@@ -79,8 +87,9 @@ def test_nothing_is_declared_in_vain():
 def test_a_private_key_is_where_its_party_runs_and_nowhere_else():
     for name, service in services().items():
         private = {text for text in service.get("secrets", []) if text.endswith(".private.json")}
-        party = "pricing" if name == "pricing" else "monolith"
-        assert private == (set() if name in BOUGHT else {f"{party}.private.json"})
+        party = "monolith" if name in DJANGO else name
+        keyless = BOUGHT | MIGRATIONS
+        assert private == (set() if name in keyless else {f"{party}.private.json"})
 
 
 def test_no_secret_is_written_down():
@@ -89,14 +98,15 @@ def test_no_secret_is_written_down():
 
 
 def test_addresses_are_those_of_services_and_their_ports():
-    ports = {"monolith": "8000", "pricing": "8102"}
+    ports = {"monolith": "8000", "pricing": "8102", "inventory": "8103"}
     for service in services().values():
         for name, value in service.get("environment", {}).items():
             if name.endswith("_URL") and value.startswith("http"):
                 host, port = value.removeprefix("http://").split(":")
                 assert ports[host] == port == Image(host).last("EXPOSE")
     manifest = tomllib.loads((ROOT / "router" / "capabilities.toml").read_text())
-    assert manifest["capability"]["pricing"]["service"][0].endswith(ports["pricing"])
+    for name in SERVICES:
+        assert manifest["capability"][name]["service"][0].endswith(ports[name])
 
 
 def test_only_the_edge_is_published_and_only_to_this_machine():

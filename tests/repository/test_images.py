@@ -13,7 +13,8 @@ import pytest
 from tests.repository import locks
 from tests.repository.images import Image
 
-TARGETS = ("monolith", "worker", "pricing")
+SERVICES = ("inventory", "pricing")
+TARGETS = ("monolith", "worker", *SERVICES)
 
 # Refuses what is installed here and would not be in the image.
 BLOCKED = """
@@ -29,6 +30,7 @@ from monolith.config.celery import app
 app.loader.import_default_modules()
 app.connection_for_read().get_transport_cls()
 """,
+    "inventory": "import extracted.inventory.__main__",
     "pricing": "import extracted.pricing.__main__",
 }
 
@@ -46,7 +48,8 @@ def test_an_image_says_whether_it_is_healthy(target: str):
 
 
 @pytest.mark.parametrize(
-    ("target", "lock"), [("monolith", "monolith"), ("worker", "monolith"), ("pricing", "pricing")]
+    ("target", "lock"),
+    [("monolith", "monolith"), ("worker", "monolith"), *((name, name) for name in SERVICES)],
 )
 def test_an_image_installs_its_own_lock(target: str, lock: str):
     assert Image(target).locks() == [lock]
@@ -72,12 +75,15 @@ def test_what_is_copied_is_there_and_not_ignored(target: str):
         assert any(fnmatch.fnmatch(path, pattern) for path in top for pattern in allowed), source
 
 
-def test_the_service_holds_nothing_of_the_monolith():
-    sources = {source for source, _ in Image("pricing").files()}
+@pytest.mark.parametrize("target", SERVICES)
+def test_a_service_holds_nothing_of_the_monolith_or_another(target: str):
+    sources = {source for source, _ in Image(target).files()}
     assert not {source for source in sources if source.startswith(("monolith", "manage.py"))}
+    services = {source for source in sources if source.startswith("extracted/")}
+    assert services == {"extracted/__init__.py", f"extracted/{target}"}
 
 
-def test_the_monolith_holds_nothing_of_the_service():
+def test_the_monolith_holds_nothing_of_the_services():
     sources = {source for source, _ in Image("monolith").files()}
     assert not {source for source in sources if source.startswith("extracted")}
 

@@ -186,7 +186,7 @@ def test_secrets_are_those_that_compose_mounts(tmp_path: Path):
     assert done.returncode == 0, done.stdout
     folder = tmp_path / "var" / "secrets"
     compose = yaml.safe_load((ROOT / "compose.yaml").read_text())
-    assert {path.name for path in folder.iterdir()} == {"monolith.env", *compose["secrets"]}
+    assert {path.name for path in folder.iterdir()} == {"inventory.env", "monolith.env", *compose["secrets"]}
     assert folder.stat().st_mode & 0o777 == 0o700
     assert Keyring.load(folder, "monolith").parties.keys() == {"monolith", "pricing"}
     assert Keyring.load(folder, "pricing").own

@@ -14,6 +14,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["monolith.config.parsers.BoundedJSONParser"],
     "DEFAULT_PAGINATION_CLASS": "monolith.config.pagination.Pages",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_METADATA_CLASS": None,  # OPTIONS is not answered: /api/schema/ tells it all
     "EXCEPTION_HANDLER": "monolith.config.errors.handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
     "NUM_PROXIES": PROXIES,
