@@ -46,6 +46,6 @@ def test_a_missing_server_is_named_with_its_package(
     kind: type[Postgres | Redis], package: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
     monkeypatch.setattr("shutil.which", lambda name: None)
-    monkeypatch.setattr("tests.servers.DEBIAN_POSTGRES", tmp_path)
+    monkeypatch.setattr("demo.servers.DEBIAN_POSTGRES", tmp_path)
     with pytest.raises(ServerMissingError, match=f"get Debian's `{package}`"), kind():
         pass
