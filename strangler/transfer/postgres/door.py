@@ -11,8 +11,9 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import TypeVar
 
 import psycopg
 
@@ -20,10 +21,13 @@ from strangler.ladder import Arm
 from strangler.ports import forks
 from strangler.transfer.database import DatabaseAway, Owner
 from strangler.transfer.door import Door, DoorClosed
+from strangler.transfer.postgres import journal
 from strangler.transfer.postgres.errors import spoken, translate
 from strangler.transfer.postgres.holding import WAITING, patient
 from strangler.transfer.postgres.link import Connection, connect, door_number
 from strangler.transfer.postgres.steps import read_owner
+
+T = TypeVar("T")
 
 _NOTHING_SECONDS = 1.0
 """For how long nobody asks again where nothing is installed."""
@@ -88,27 +92,35 @@ class PostgresDoor(Door):
             self._leave(connection)
 
     def owner(self) -> Owner | None:
-        connection = self._take()
-        try:
-            owner = self._asked(connection)
-        except (psycopg.Error, DatabaseAway):
-            self._drop(connection)
-            connection = self._connected()
-            try:
-                owner = self._asked(connection)
-            except BaseException:
-                self._drop(connection)
-                raise
-        self._put(connection)
-        return owner
+        return self._asked(lambda connection: read_owner(connection, self._capability))
+
+    def position(self) -> int:
+        return self._asked(journal.position)
+
+    def applied(self, position: int) -> bool:
+        return self._asked(lambda it: journal.applied(it, self._capability, position))
 
     def close(self) -> None:
         while self._idle:
             self._drop(self._idle.pop())
 
-    def _asked(self, connection: Connection) -> Owner | None:
-        with spoken():
-            return read_owner(connection, self._capability)
+    def _asked(self, ask: Callable[[Connection], T]) -> T:
+        """An answer of the database, on a connection that lives."""
+        connection = self._take()
+        try:
+            with spoken():
+                answer = ask(connection)
+        except (psycopg.Error, DatabaseAway):
+            self._drop(connection)
+            connection = self._connected()
+            try:
+                with spoken():
+                    answer = ask(connection)
+            except BaseException:
+                self._drop(connection)
+                raise
+        self._put(connection)
+        return answer
 
     def _enter(self, deadline: float) -> tuple[Connection | None, Owner | None]:
         connection = self._take()

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
+import psycopg
 from psycopg import sql
 
 from strangler.transfer.database import HEARTBEAT, Claim, Entry, Parked
 from strangler.transfer.mapping import Key
-from strangler.transfer.postgres.link import Link
+from strangler.transfer.postgres.link import Connection, Link
 
 # By an array, so that the planner goes by the index however large the journal is.
 _CLAIM = """
@@ -148,3 +149,24 @@ def heard(link: Link) -> tuple[int, float] | None:
         [link.capability],
     ).fetchone()
     return None if row is None else (int(row[0]), float(row[1]))
+
+
+def position(connection: Connection) -> int:
+    """The highest number that the journal has given; 0 where there is none."""
+    try:
+        row = connection.execute("SELECT last_value FROM strangler_journal_id_seq").fetchone()
+    except psycopg.errors.UndefinedTable:
+        return 0
+    return int(row[0]) if row else 0
+
+
+def applied(connection: Connection, capability: str, position: int) -> bool:
+    """Is nothing of the capability left in the journal up to there?"""
+    try:
+        row = connection.execute(_LEFT, [capability, position]).fetchone()
+    except psycopg.errors.UndefinedTable:
+        return True
+    return row is None
+
+
+_LEFT = "SELECT 1 FROM strangler_journal WHERE capability = %s AND id <= %s LIMIT 1"

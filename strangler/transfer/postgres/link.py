@@ -10,11 +10,12 @@ from typing import Any
 import psycopg
 
 from strangler.ladder import Arm
-from strangler.transfer.database import HEARTBEAT
+from strangler.transfer.database import HEARTBEAT, Unfit
 from strangler.transfer.postgres import kinds
 from strangler.transfer.postgres.errors import spoken
 from strangler.transfer.postgres.schema import Described, describe
 
+_OLDEST = 140_000
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 _SETTINGS = {
@@ -31,8 +32,6 @@ _SETTINGS = {
     "lock_timeout": "30s",
     # A mover that is stopped inside a transaction holds rows for so long, and no longer.
     "idle_in_transaction_session_timeout": "60s",
-}
-_SINCE_14 = {
     "idle_session_timeout": "0",
     "client_connection_check_interval": "1s",  # a statement that waits notices its client's death
 }
@@ -43,6 +42,7 @@ def connect(url: str, *, name: str) -> Connection:
 
     Raises:
         DatabaseAway: it can't be reached.
+        Unfit: it is too old.
     """
     scheme, separator, rest = url.partition("://")
     with spoken():
@@ -59,13 +59,13 @@ def connect(url: str, *, name: str) -> Connection:
             tcp_user_timeout=20_000,
         )
         kinds.register(connection)
-        settings = dict(_SETTINGS)
-        if connection.info.server_version >= 140_000:
-            settings |= _SINCE_14
+        if connection.info.server_version < _OLDEST:
+            connection.close()
+            raise Unfit(["transfer needs PostgreSQL 14 or newer"])
         connection.execute(
             "SELECT set_config(name, value, false)"
             " FROM unnest(%s::text[], %s::text[]) AS s(name, value)",
-            [list(settings), list(settings.values())],
+            [list(_SETTINGS), list(_SETTINGS.values())],
         )
     return connection
 

@@ -44,8 +44,12 @@ CREATE TABLE IF NOT EXISTS strangler_heartbeat (
     at timestamptz NOT NULL
 );
 """
-# Whoever keeps the door reads the owner row; nothing in it is a secret.
-GRANTS = "GRANT SELECT ON strangler_owner TO PUBLIC"
+# Whoever keeps the door reads the owner row, and how far the journal is; neither is a secret.
+GRANTS = """
+GRANT SELECT ON strangler_owner TO PUBLIC;
+GRANT SELECT (id, capability) ON strangler_journal TO PUBLIC;
+GRANT SELECT ON SEQUENCE strangler_journal_id_seq TO PUBLIC
+"""
 
 NAMES = ("strangler_owner", "strangler_journal", "strangler_parked", "strangler_heartbeat")
 

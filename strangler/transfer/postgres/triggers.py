@@ -24,7 +24,7 @@ from hashlib import blake2b
 
 from psycopg import sql
 
-from strangler.transfer.database import HEARTBEAT
+from strangler.transfer.database import HEARTBEAT, ColumnKind
 from strangler.transfer.postgres import kinds
 from strangler.transfer.postgres.schema import Described
 
@@ -74,22 +74,21 @@ BEGIN
 END
 """
 
+_EXACT = {ColumnKind.INTEGER, ColumnKind.UUID}
+_BYTES = '{0}::text COLLATE "C" AS {0}'
+
 # A statement says who wrote it in a comment at its end; the application's execute wrapper adds it.
-_CAPTURE = r"""
+_CAPTURE = """
 DECLARE
-  ending text := right(current_query(), 400);
-  said text[];
+  said text := split_part(right(rtrim(current_query(), E' ;\\n'), 400), '/*strangler ', -1);
   writer text;
   door boolean := false;
 BEGIN
-  IF strpos(ending, '/*strangler ') > 0 THEN
-    said := regexp_match(ending, '/\*strangler door=([01]) by=([^*]*)\*/\s*;?\s*$');
-  END IF;
-  IF said IS NULL THEN
-    writer := current_setting('application_name') || '/' || session_user;
+  IF said LIKE 'door=_ by=%*/' THEN
+    door := substr(said, 6, 1) = '1';
+    writer := substr(said, 11, length(said) - 12);
   ELSE
-    writer := said[2];
-    door := said[1] = '1';
+    writer := current_setting('application_name') || '/' || session_user;
   END IF;
   IF TG_OP = 'INSERT' THEN
     {insert}
@@ -122,39 +121,52 @@ def capture_name(table: str) -> str:
 def capture_function(described: Described, capability: str) -> sql.Composed:
     """CREATE OR REPLACE of that function."""
     table = described.table
-    canary = table.name == HEARTBEAT
-    new = _journal(described, capability, "strangler_new", canary=canary)
-    old = _journal(described, capability, "strangler_old", canary=canary)
-    whole = _journal(described, capability, table.name, canary=canary)
-    head = sql.SQL("INSERT INTO strangler_journal (capability, tbl, key, writer, door) ")
+    own = sql.Identifier(described.schema, table.name)
+    new, old = sql.Identifier("strangler_new"), sql.Identifier("strangler_old")
     body = sql.SQL(_CAPTURE).format(
-        insert=sql.Composed([head, new, sql.SQL(";")]),
-        update=sql.Composed([head, new, sql.SQL(" UNION "), old, sql.SQL(";")]),
-        delete=sql.Composed([head, old, sql.SQL(";")]),
-        truncate=sql.Composed([head, whole, sql.SQL(";")]),
+        insert=_journal(described, capability, new),
+        update=_journal(described, capability, _both(described)),
+        delete=_journal(described, capability, old),
+        truncate=_journal(described, capability, own),
     )
     settings = {kinds.KEY_SETTINGS.get(table.columns[name].kind) for name in table.key}
-    return _function(
-        described.schema, capture_name(table.name), body, sorted(filter(None, settings))
-    )
+    name = capture_name(table.name)
+    return _function(described.schema, name, body, sorted(filter(None, settings)))
 
 
-def _journal(described: Described, capability: str, source: str, *, canary: bool) -> sql.Composed:
+def _journal(described: Described, capability: str, source: sql.Composable) -> sql.Composed:
+    """INSERT of the keys of these rows."""
     # The canary's table is every capability's: its triggers are always on, its row says whose it
     # is, and the owner row whether that capability is captured.
-    if canary:
-        return sql.SQL(
-            "SELECT k.capability, {table}, {key}, writer, door FROM {source} k"
-            " JOIN strangler_owner o ON o.capability = k.capability AND o.capturing"
-        ).format(
-            table=described.table.name, key=described.key_text("k"), source=sql.Identifier(source)
-        )
-    return sql.SQL("SELECT {capability}, {table}, {key}, writer, door FROM {source} k").format(
-        capability=capability,
+    canary = described.table.name == HEARTBEAT
+    return sql.SQL(
+        "INSERT INTO strangler_journal (capability, tbl, key, writer, door)"
+        " SELECT {capability}, {table}, {key}, writer, door FROM {source} k{only};"
+    ).format(
+        capability=sql.SQL("k.capability") if canary else sql.Literal(capability),
         table=described.table.name,
         key=described.key_text("k"),
-        source=sql.Identifier(source),
+        source=source,
+        only=sql.SQL(
+            " JOIN strangler_owner o ON o.capability = k.capability AND o.capturing"
+            if canary
+            else ""
+        ),
     )
+
+
+def _both(described: Described) -> sql.Composed:
+    """The old and the new keys of an UPDATE, each once."""
+    # By their text where equal ones may be written differently: 1.0 and 1.00 are two keys here.
+    key = sql.SQL(", ").join(
+        sql.SQL("{}" if described.table.columns[name].kind in _EXACT else _BYTES).format(
+            sql.Identifier(name)
+        )
+        for name in described.table.key
+    )
+    return sql.SQL(
+        "(SELECT {key} FROM strangler_new UNION SELECT {key} FROM strangler_old)"
+    ).format(key=key)
 
 
 def _function(

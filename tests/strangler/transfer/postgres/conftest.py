@@ -7,6 +7,7 @@ import pytest
 
 from strangler.ladder import Arm
 from strangler.transfer.database import Session
+from strangler.transfer.mapping import Key
 from strangler.transfer.postgres import PostgresDatabase
 
 TABLES = ("category", "product", "stock")
@@ -49,7 +50,7 @@ def session(database: PostgresDatabase) -> Iterator[Session]:
     session.close()
 
 
-Connect = Callable[[], psycopg.Connection]
+Connect = Callable[..., psycopg.Connection]
 
 
 @pytest.fixture
@@ -57,8 +58,9 @@ def connect(url: str) -> Iterator[Connect]:
     """A connection of the application, in autocommit."""
     made: list[psycopg.Connection] = []
 
-    def connecting() -> psycopg.Connection:
-        made.append(psycopg.connect(url, autocommit=True, application_name="shop"))
+    def connecting(role: str = "postgres") -> psycopg.Connection:
+        where = url.replace("postgres@", f"{role}@")
+        made.append(psycopg.connect(where, autocommit=True, application_name="shop"))
         return made[-1]
 
     yield connecting
@@ -69,3 +71,20 @@ def connect(url: str) -> Iterator[Connect]:
 @pytest.fixture
 def app(connect: Connect) -> psycopg.Connection:
     return connect()
+
+
+def start(session: Session, *, token: int = 1) -> None:
+    """Capture from now on."""
+    with session.step(token=token, epoch=1) as step:
+        step.capture(on=True, patience=5)
+
+
+def fence(session: Session, *, up: bool, patience: float = 5, token: int = 1) -> None:
+    with session.step(token=token, epoch=1) as step:
+        step.fence(up=up, patience=patience)
+
+
+def keys_of(session: Session) -> set[tuple[str, Key]]:
+    """What is dirty, which then is so no more."""
+    with session.claim(100_000) as claim:
+        return {(entry.table, entry.key) for entry in claim.entries}
