@@ -115,7 +115,7 @@ def overview(seen: Overview) -> RenderableType:
     waiting = [row for row in seen.rows if row.next is not None or row.standing.killed]
     if waiting:
         ahead = table("next", "waits for") if width >= ROOMY else bare(1)
-        for row in sorted(waiting, key=lambda row: row.needs_transfer):
+        for row in sorted(waiting, key=lambda row: row.stays):
             name, missing = _next(row)
             if width >= ROOMY:
                 ahead.add_row(name, missing)
@@ -196,8 +196,8 @@ def _next(row: Row) -> tuple[str, Text]:
         Text(f"{verdict.gate}: {verdict.message}", style=COLOURS[verdict.outcome])
         for verdict in row.waits_for
     ]
-    if row.needs_transfer:
-        missing = [Text("needs transfer", style="dim")]
+    if row.stays:
+        missing = [Text("no move yet: nothing says how its rows map", style="dim")]
     name = f"{row.capability} → {after.stage}{percent}"
     return name, Text("\n").join(missing) or Text("nothing: advance", style="green")
 

@@ -187,12 +187,6 @@ class TestSoaked:
         assert said[0].outcome is FAILED
 
 
-def test_what_is_not_installed_can_t_be_forced() -> None:
-    for verdict in (*gates.transferable(), *gates.replicated()):
-        assert verdict.outcome is FAILED
-        assert verdict.gate in gates.UNFORCEABLE
-
-
 @pytest.mark.parametrize(
     ("seconds", "said"),
     [(0, "0 s"), (119, "119 s"), (120, "2 min"), (7200, "2 h"), (172_800, "2 d")],

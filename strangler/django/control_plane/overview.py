@@ -31,6 +31,7 @@ class TableState:
 class Row:
     """One capability. ``next`` is None at the end of the ladder, and while it is killed.
 
+    ``mapped``: the manifest says how its rows are carried.
     ``killed_here``: this machine's routing table has it killed, and the database does not know.
     """
 
@@ -45,6 +46,7 @@ class Row:
     next: Move | None
     verdicts: tuple[Verdict, ...]
     killed_here: bool = False
+    mapped: bool = True
 
     @property
     def waits_for(self) -> tuple[Verdict, ...]:
@@ -52,9 +54,10 @@ class Row:
         return tuple(one for one in self.verdicts if one.outcome is not Outcome.PASSED)
 
     @property
-    def needs_transfer(self) -> bool:
-        """Its rows would have to move next, and nothing can carry them."""
-        return any(one.gate is Gate.TRANSFERABLE for one in self.waits_for)
+    def stays(self) -> bool:
+        """Its rows would have to move next, and nothing says how."""
+        transferable = any(one.gate is Gate.TRANSFERABLE for one in self.waits_for)
+        return transferable and not self.mapped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +166,7 @@ def _row(
         next=move,
         verdicts=control.judge(capability, known, move, probed) if move else (),
         killed_here=killed_here,
+        mapped=capability.transfer is not None,
     )
 
 

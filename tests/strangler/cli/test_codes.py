@@ -35,6 +35,7 @@ MOVED = {
     "together",
     "forced",
     "verdicts",
+    "freeze",
 }
 
 

@@ -45,7 +45,7 @@ def test_status_before_anything_has_moved(strangler: Terminal) -> None:
 
         next                   waits for
         pricing → shadow       nothing: advance
-        catalog → replicating  needs transfer
+        catalog → replicating  no move yet: nothing says how its rows map
         """
     )
 
@@ -69,7 +69,7 @@ def test_status_of_a_canary(strangler: Terminal, kit: Plane) -> None:
         next                   waits for
         pricing → canary 25 %  healthy: of the service: 12 of 20 requests: about 7 min
                                more at today's rate
-        catalog → replicating  needs transfer
+        catalog → replicating  no move yet: nothing says how its rows map
         """
     )
 
@@ -127,8 +127,8 @@ def test_a_gate_that_force_does_not_open(strangler: Terminal) -> None:
     assert said.err == text(
         """
         catalog stays on monolith: the gate to replicating is shut
-          failed  transferable  transfer is not installed: a capability with tables
-                                can't leave the monolith yet
+          failed  transferable  capability.catalog.transfer is missing: it says how its
+                                rows map
         Mend what failed, and ask again.
           without the evidence  not even with --force
         """
@@ -365,7 +365,7 @@ def test_check_lists_what_is_in_the_way(
     said = strangler("check", "catalog")
     assert said.code == 1
     assert "there is no public key of the party 'catalog' in" in _flat(said.out)
-    assert "transfer is not installed" in said.out
+    assert "capability.catalog.transfer is missing: it says how its" in said.out
     with service(status=503) as (url, _):
         kit.service = url
         kit.write()
@@ -375,7 +375,7 @@ def test_check_lists_what_is_in_the_way(
     assert "error    service" in said.out
     assert "pricing: 0 of 1 replicas are ready: " in _flat(said.out)
     assert _flat(said.out).count("catalog") == 1, "what can't climb yet makes one line"
-    assert "warning tables catalog: no move yet, since there are tables" in _flat(said.out)
+    assert "warning tables catalog: no move yet, since nothing says how" in _flat(said.out)
 
 
 def test_what_has_not_begun_to_climb_is_warned_of(

@@ -123,8 +123,8 @@ def test_force_does_not_override_the_ladder(kit: Plane) -> None:
         control.advance("pricing", to=Stage.LIVE, actor=ANN, force=True, reason="now")
 
 
-def test_tables_can_t_leave_without_transfer_even_by_force(kit: Plane) -> None:
-    with pytest.raises(MoveRefused, match="transfer is not installed") as refused:
+def test_tables_can_t_leave_without_a_map_even_by_force(kit: Plane) -> None:
+    with pytest.raises(MoveRefused, match="transfer is missing: it says how") as refused:
         control.advance("catalog", actor=ANN, force=True, reason="now")
     (verdict,) = refused.value.verdicts
     assert (verdict.gate, verdict.outcome) == (Gate.TRANSFERABLE, Outcome.FAILED)
