@@ -25,6 +25,12 @@ RUN --mount=type=cache,target=/root/.cache/pip \
     pip --python /opt/venv/bin/python install --require-hashes --only-binary :all: \
         --requirement requirements/monolith.txt
 
+FROM builder AS catalog-venv
+COPY requirements/catalog.txt requirements/
+RUN --mount=type=cache,target=/root/.cache/pip \
+    pip --python /opt/venv/bin/python install --require-hashes --only-binary :all: \
+        --requirement requirements/catalog.txt
+
 FROM builder AS inventory-venv
 COPY requirements/inventory.txt requirements/
 RUN --mount=type=cache,target=/root/.cache/pip \
@@ -66,6 +72,22 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
 CMD ["gunicorn", "monolith.config.wsgi", "--bind", "0.0.0.0:8000", "--workers", "4", \
      "--worker-tmp-dir", "/dev/shm", "--no-control-socket", "--forwarder-headers", "", \
      "--access-logfile", "-"]
+
+
+FROM base AS catalog
+COPY --from=catalog-venv /opt/venv /opt/venv
+COPY contracts contracts
+COPY strangler strangler
+COPY extracted/__init__.py extracted/
+COPY extracted/catalog extracted/catalog
+COPY router/capabilities.toml router/
+ENV STRANGLER_KEYS=/run/secrets \
+    STRANGLER_DRAIN=5
+USER app
+EXPOSE 8101
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
+    CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8101/readyz', timeout=2)"]
+CMD ["python", "-m", "extracted.catalog", "--host", "0.0.0.0", "--port", "8101"]
 
 
 FROM base AS inventory

@@ -14,10 +14,10 @@ from tests.repository.images import Image
 from tests.repository.locks import ROOT
 
 DJANGO = {"monolith", "worker", "beat", "migrate"}
-SERVICES = {"inventory", "pricing"}
-MIGRATIONS = {"inventory-migrate"}
+SERVICES = {"catalog", "inventory", "pricing"}
+MIGRATIONS = {"catalog-migrate", "inventory-migrate"}
 OWN = DJANGO | SERVICES | MIGRATIONS
-BOUGHT = {"postgres", "inventory-postgres", "redis"}
+BOUGHT = {"postgres", "catalog-postgres", "inventory-postgres", "redis"}
 
 
 @cache
@@ -98,7 +98,7 @@ def test_no_secret_is_written_down():
 
 
 def test_addresses_are_those_of_services_and_their_ports():
-    ports = {"monolith": "8000", "pricing": "8102", "inventory": "8103"}
+    ports = {"monolith": "8000", "catalog": "8101", "pricing": "8102", "inventory": "8103"}
     for service in services().values():
         for name, value in service.get("environment", {}).items():
             if name.endswith("_URL") and value.startswith("http"):

@@ -13,7 +13,7 @@ import pytest
 from tests.repository import locks
 from tests.repository.images import Image
 
-SERVICES = ("inventory", "pricing")
+SERVICES = ("catalog", "inventory", "pricing")
 TARGETS = ("monolith", "worker", *SERVICES)
 
 # Refuses what is installed here and would not be in the image.
@@ -30,6 +30,7 @@ from monolith.config.celery import app
 app.loader.import_default_modules()
 app.connection_for_read().get_transport_cls()
 """,
+    "catalog": "import extracted.catalog.__main__, psycopg, sqlalchemy.dialects.postgresql.psycopg",
     "inventory": "import extracted.inventory.__main__",
     "pricing": "import extracted.pricing.__main__",
 }

@@ -186,10 +186,12 @@ def test_secrets_are_those_that_compose_mounts(tmp_path: Path):
     assert done.returncode == 0, done.stdout
     folder = tmp_path / "var" / "secrets"
     compose = yaml.safe_load((ROOT / "compose.yaml").read_text())
-    assert {path.name for path in folder.iterdir()} == {"inventory.env", "monolith.env", *compose["secrets"]}
+    environments = {"catalog.env", "inventory.env", "monolith.env"}
+    assert {path.name for path in folder.iterdir()} == {*environments, *compose["secrets"]}
     assert folder.stat().st_mode & 0o777 == 0o700
-    assert Keyring.load(folder, "monolith").parties.keys() == {"monolith", "pricing"}
-    assert Keyring.load(folder, "pricing").own
+    services = {"catalog", "inventory", "pricing"}
+    assert Keyring.load(folder, "monolith").parties.keys() == {"monolith", *services}
+    assert all(Keyring.load(folder, service).own for service in services)
     before = (folder / "monolith.env").read_text()
     assert "is there already" in run(str(script), cwd=tmp_path, **env).stdout
     assert (folder / "monolith.env").read_text() == before
