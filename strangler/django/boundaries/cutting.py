@@ -68,11 +68,12 @@ def cut(capability: Capability, name: str) -> Cut:
     leaf, state = _written(field)
     changes = options.changes(state, field.name, field.attname)
     migration = _migration(field, column, leaf, state, changes.operations)
+    edits = tuple(remains.edits(field, column, changes))
     path = _write(crossing, migration)
     return Cut(
         crossing=crossing,
         migration=remains.shown(path.resolve()),
-        edits=tuple(remains.edits(field, column, changes)),
+        edits=edits,
         notes=tuple(remains.notes(field)),
         uses=tuple(remains.uses(field)),
     )

@@ -14,6 +14,7 @@ from django.db.migrations.writer import MigrationWriter
 from django.db.models import CASCADE, DO_NOTHING, PROTECT, RESTRICT, Field, ForeignKey
 
 from strangler.django.boundaries.declared import declaring, foreign
+from strangler.django.boundaries.errors import NotCut
 from strangler.django.boundaries.options import Changes
 
 
@@ -37,7 +38,11 @@ class Use:
 
 
 def edits(field: ForeignKey[Any, Any], column: Field[Any, Any], changes: Changes) -> Iterator[Edit]:
-    """The lines of the model that have to change with the migration."""
+    """The lines of the model that have to change with the migration.
+
+    Raises:
+        NotCut: the model is not written in its module.
+    """
     source = declaring(field)
     path, node, lines = _class(source)
     written: Any = column.clone()
@@ -93,7 +98,7 @@ def uses(field: ForeignKey[Any, Any]) -> list[Use]:
     place = _place(source)
     found = []
     for path in _sources():
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8", errors="replace")
         if not any(name in text for name in names):
             continue
         try:
@@ -155,13 +160,19 @@ def _sources() -> Iterator[Path]:
 
 
 def _class(model: type) -> tuple[str, ast.ClassDef, list[str]]:
-    """Where a model stands: its file, its class there, and the file's lines."""
+    """Where a model stands: its file, its class there, and the file's lines.
+
+    Raises:
+        NotCut: it is not written there.
+    """
     text = Path(_place(model)).read_text(encoding="utf-8")
-    node = next(
-        one
-        for one in ast.walk(ast.parse(text))
-        if isinstance(one, ast.ClassDef) and one.name == model.__name__
-    )
+    classes = (one for one in ast.walk(ast.parse(text)) if isinstance(one, ast.ClassDef))
+    node = next((one for one in classes if one.name == model.__name__), None)
+    if node is None:
+        raise NotCut(
+            f"{_place(model)} makes {model.__name__} while it runs, so that nobody can be told "
+            "what to change: write it as a class there first"
+        )
     return shown(Path(_place(model))), node, text.splitlines()
 
 
