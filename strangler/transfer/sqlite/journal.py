@@ -106,9 +106,13 @@ def count_parked(link: Link, capability: str) -> int:
 def park(link: Link, tables: Tables, given: Sequence[Parked]) -> None:
     """Take keys out of the journal, and remember why."""
     named = [(tables.capability, one.table, tables.key_text(one.table, one.key)) for one in given]
-    link.run_many(
-        "DELETE FROM strangler_journal WHERE capability = ? AND tbl = ? AND key = ?", named
-    )
+    for table in dict.fromkeys(one.table for one in given):
+        texts = [text for _, name, text in named if name == table]
+        link.run(
+            "DELETE FROM strangler_journal WHERE capability = ? AND tbl = ? "
+            "AND key IN (SELECT value FROM json_each(?))",
+            (tables.capability, table, json.dumps(texts)),
+        )
     link.run_many(
         "INSERT OR REPLACE INTO strangler_parked (capability, tbl, key, reason, at) "
         "VALUES (?, ?, ?, ?, ?)",

@@ -27,8 +27,9 @@ TABLES = (
         id integer NOT NULL PRIMARY KEY AUTOINCREMENT, capability text NOT NULL, tbl text NOT NULL,
         key text NOT NULL, at datetime NOT NULL, writer text NOT NULL DEFAULT '',
         door bool NOT NULL DEFAULT 0)""",
-    """CREATE INDEX IF NOT EXISTS strangler_journal_key
-        ON strangler_journal (capability, tbl, key)""",
+    # Whatever asks the journal asks for one capability, oldest first: an index ends with the id.
+    """CREATE INDEX IF NOT EXISTS strangler_journal_capability
+        ON strangler_journal (capability)""",
     """CREATE TABLE IF NOT EXISTS strangler_parked (
         capability text NOT NULL, tbl text NOT NULL, key text NOT NULL, reason text NOT NULL,
         at datetime NOT NULL, PRIMARY KEY (capability, tbl, key))""",
