@@ -21,7 +21,7 @@ class Phase(StrEnum):
     """How far a switch has come."""
 
     FLOWING = "flowing"
-    """No switch: the old owner takes writes, and its rows flow to the other side."""
+    """No switch: the owner takes writes, and its rows flow to the other side."""
     CLOSED = "closed"
     """Commands wait at the old owner's door."""
     FROZEN = "frozen"
@@ -119,7 +119,9 @@ class Torn(RuntimeError):
 def remaining(decision: Decision, monolith: Owner, service: Owner) -> tuple[Action, ...]:
     """What is left to do of a switch that somebody has left half done; nothing, if none was.
 
-    Called once the token of whoever left it counts no more, on either side.
+    Called once the token of whoever left it counts no more, on either side nor for the decision.
+    Whether the table was published and the doors were opened the owner rows do not tell: a repair
+    does both at the end, whatever this says.
 
     Raises:
         Torn: a restored backup, or somebody's hand.

@@ -25,6 +25,7 @@ from strangler.cli import shapes
 from strangler.cli.app import app, run
 from strangler.ladder import COHORTS, Arm, Direction, Gate, Stage, Standing, Transition
 from strangler.ports import errors, headers
+from strangler.transfer import protocol
 from tests.docs.reading import DOCUMENTS, label
 
 _PART = re.compile(r"(<!-- generated: (\S+) -->\n).*?(\n<!-- end -->)", re.DOTALL)
@@ -169,6 +170,41 @@ def gate_list() -> str:
     return _table(("gate", "what must be proved", "can be forced"), rows)
 
 
+def switch_diagram() -> str:
+    """The switch as Mermaid: forward to the decision and past it, and the ways back before it."""
+    arrows = [f"    {step.source} --> {step.target}: {step.action}" for step in protocol.STEPS]
+    back = [
+        f"    {phase} --> flowing: undo by {', '.join(actions)}"
+        for phase, actions in protocol.UNDO.items()
+        if actions
+    ]
+    first = ["```mermaid", "stateDiagram-v2", "    [*] --> flowing"]
+    return "\n".join([*first, *arrows, *back, "```"])
+
+
+def switch_steps() -> str:
+    """Every step: where it takes effect, and what becomes of a switch that ends there."""
+    said = _documented(protocol.Phase)
+    rows = [
+        (
+            str(step.action),
+            str(step.place),
+            "yes" if step.lasts else "no",
+            f"*{step.target}*: {said[step.target.name]}",
+            _ended(step.target),
+        )
+        for step in protocol.STEPS
+    ]
+    return _table(("step", "at", "outlives the mover", "then it is", "if it ends here"), rows)
+
+
+def _ended(phase: protocol.Phase) -> str:
+    if phase in protocol.UNDO:
+        return f"back: {', '.join(protocol.UNDO[phase])}" if protocol.UNDO[phase] else "–"
+    rest = protocol.STEPS[protocol.STEPS.index(protocol.step_from(phase)) :]
+    return f"forward: {', '.join(step.action for step in rest)}"
+
+
 def header_list() -> str:
     """The closed list of headers."""
     said = _attributes(headers)
@@ -264,6 +300,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "transitions": transitions,
     "shares": shares,
     "gates": gate_list,
+    "switch": switch_diagram,
+    "switch-steps": switch_steps,
     "headers": header_list,
     "errors": error_tree,
     "control-errors": control_tree,
