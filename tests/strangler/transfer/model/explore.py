@@ -12,9 +12,6 @@ from tests.strangler.transfer.model.rules import Rules
 from tests.strangler.transfer.model.state import Bounds, State, canonical, initial
 from tests.strangler.transfer.model.writers import Move
 
-ENOUGH = 6
-"""The last mover's token: with a protocol that is right, they need not come without end."""
-
 
 class Next(NamedTuple):
     """One move, and whether it is somebody's work: faults and whoever is stopped are not."""
@@ -56,7 +53,7 @@ def _faults(state: State, rules: Rules) -> Iterator[Move]:
             yield from movers.undoes(state, rules, mover)
         if state.crashes:
             yield from movers.crashes(state, rules, mover)
-    if state.takeovers and not leaderless(state) and state.control.token < ENOUGH:
+    if state.takeovers and not leaderless(state) and state.control.token < state.tokens:
         said, after = movers.comes(state)
         yield said, after._replace(takeovers=state.takeovers - 1)
 
@@ -72,7 +69,7 @@ def _carrying(state: State) -> set[int]:
 def leaderless(state: State) -> bool:
     """Nobody has the lease, or is about to take it."""
     held = any(mover.token >= state.control.token for mover in state.movers)
-    return not held and state.control.token < ENOUGH
+    return not held and state.control.token < state.tokens
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,8 @@ class Bounds(NamedTuple):
     """A second mover comes while the first is only stopped."""
     cuts: int = 0
     """Transactions of an applier that the source ends, while the target's goes on."""
+    tokens: int = 6
+    """The last mover's token: with a protocol that is right, they need not come without end."""
     wakes: bool = True
     """Who was stopped wakes up, at any time; otherwise it is stopped for ever, and in the way."""
     undos: int = 0
@@ -133,6 +135,7 @@ class State(NamedTuple):
     takeovers: int
     undos: int
     cuts: int
+    tokens: int
     wakes: bool
     broken: str = ""
     """The name of an invariant that the last action has seen broken."""
@@ -161,6 +164,7 @@ def initial(bounds: Bounds) -> State:
         takeovers=bounds.takeovers,
         undos=bounds.undos,
         cuts=bounds.cuts,
+        tokens=bounds.tokens,
         wakes=bounds.wakes,
     )
 
