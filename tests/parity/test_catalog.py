@@ -233,6 +233,8 @@ def test_who_may_what(shop: Shop, who: str):
         agreed(shop, Asking(405 if staff else allowed, method, path, b"{}", who, JSON))
     agreed(shop, Asking(405, "GET", f"{PRODUCTS}SPADE-1/price", who=who))
     agreed(shop, Asking(405, "HEAD", f"{PRODUCTS}SPADE-1/price", who=who))
+    for path in (PRODUCTS, f"{PRODUCTS}SPADE-1/", f"{PRODUCTS}SPADE-1/price", CATEGORIES):
+        agreed(shop, Asking(405, "OPTIONS", path, who=who))
     agreed(shop, Asking(200 if staff else 403, path=f"{PRODUCTS}?active=false", who=who))
     agreed(shop, Asking(200 if staff else 403, path=f"{PRODUCTS}?active=1", who=who))
 
