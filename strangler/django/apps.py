@@ -16,8 +16,10 @@ class StranglerConfig(AppConfig):
     def ready(self) -> None:
         """Wire this process; what is wrong with the settings is said by the system checks."""
         from strangler.django import checks, jobs  # noqa: PLC0415 - the models exist by now
+        from strangler.django.doors import fencing  # noqa: PLC0415 - ditto
         from strangler.django.ports import wiring  # noqa: PLC0415 - ditto
 
         checks.register()
         jobs.connect()
+        fencing.connect()
         wiring.wire()

@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -53,15 +53,32 @@ class Settings:
     """Dotted module that binds implementations to ports; imported once all apps are ready."""
     database: str = "default"
     """Alias of the database that holds the control plane's tables."""
+    door: str | None = None
+    """URL by which commands reach the door; by default that of the capability's own database."""
+    waiting: int | None = None
+    """How many commands may wait at a door; by default a third of the workers behind NGINX."""
 
 
-_KEYS = frozenset({"MANIFEST", "TABLE", "KEYS", "PARTY", "EDGE", "IDENTIFY", "WIRING", "DATABASE"})
+_KEYS = frozenset(
+    {
+        "MANIFEST",
+        "TABLE",
+        "KEYS",
+        "PARTY",
+        "EDGE",
+        "IDENTIFY",
+        "WIRING",
+        "DATABASE",
+        "DOOR",
+        "WAITING",
+    }
+)
 _REQUIRED = {
     "MANIFEST": "the path of capabilities.toml",
     "TABLE": "the path of the folder to keep the routing table in",
     "KEYS": "the path of the folder that holds the parties' keys",
 }
-_FROM_ENVIRONMENT = ("EDGE", "MANIFEST", "TABLE", "KEYS")
+_FROM_ENVIRONMENT = ("EDGE", "MANIFEST", "TABLE", "KEYS", "DOOR")
 
 
 class BadSettings(ImproperlyConfigured):
@@ -76,7 +93,8 @@ class BadSettings(ImproperlyConfigured):
 def settings() -> Settings:
     """The project's ``STRANGLER``.
 
-    The environment's ``STRANGLER_EDGE``, ``_MANIFEST``, ``_TABLE`` and ``_KEYS`` win over it.
+    The environment's ``STRANGLER_EDGE``, ``_MANIFEST``, ``_TABLE``, ``_KEYS`` and ``_DOOR`` win
+    over it.
 
     Raises:
         BadSettings: with every problem at once.
@@ -125,10 +143,11 @@ def read(setting: object, environ: Mapping[str, str]) -> Settings:
             paths[key] = Path(value).absolute()
         else:
             problems.append(f'STRANGLER["{key}"] is {value!r}: make it a path')
-    for key in ("PARTY", "IDENTIFY", "WIRING", "DATABASE"):
+    for key in ("PARTY", "IDENTIFY", "WIRING", "DATABASE", "DOOR"):
         value = values.get(key)
         if value is not None and (not isinstance(value, str) or not value):
             problems.append(f'STRANGLER["{key}"] is {value!r}: make it a string, or leave it out')
+    problems += _door(values.get("DOOR"), values.get("WAITING"))
     edge = values.get("EDGE") or Edge.MIDDLEWARE
     if edge not in list(Edge):
         known = " or ".join(f'"{known}"' for known in Edge)
@@ -144,7 +163,17 @@ def read(setting: object, environ: Mapping[str, str]) -> Settings:
         identify=values.get("IDENTIFY"),
         wiring=values.get("WIRING"),
         database=values.get("DATABASE") or "default",
+        door=values.get("DOOR") or None,
+        waiting=values.get("WAITING"),
     )
+
+
+def _door(url: object, waiting: object) -> Iterator[str]:
+    scheme = url.partition("://")[0] if isinstance(url, str) else ""
+    if scheme and scheme.partition("+")[0] not in {"postgres", "postgresql", "sqlite"}:
+        yield f'STRANGLER["DOOR"] is a URL of {scheme!r}: make it postgresql:// or sqlite:///'
+    if waiting is not None and (type(waiting) is not int or waiting < 1):
+        yield f'STRANGLER["WAITING"] is {waiting!r}: make it a number, 1 at least'
 
 
 def _forget(*, setting: str, **_: object) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from typing import Any
 
+from strangler.django.doors import fencing, writers
 from strangler.django.observing import observations
 from strangler.ports import context
 
-_running: dict[str, context.use] = {}
+_running: dict[str, ExitStack] = {}
 
 
 def connect() -> None:
@@ -26,14 +28,16 @@ def connect() -> None:
 def _begin(*, task_id: str, task: Any, **_: Any) -> None:
     if task.request.is_eager and context.current().cohort is not None:
         return  # It runs within a request, and stays with that request's client.
-    running = _running[task_id] = context.job()
-    running.__enter__()
+    running = _running[task_id] = ExitStack()
+    running.enter_context(context.job())
+    running.enter_context(writers.doing(f"celery:{task.name}"))
+    fencing.taken()
 
 
 def _end(*, task_id: str, **_: Any) -> None:
     running = _running.pop(task_id, None)
     if running is not None:
-        running.__exit__(None, None, None)
+        running.close()
 
 
 def _leave(**_: Any) -> None:

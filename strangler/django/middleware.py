@@ -14,14 +14,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
+from functools import partial
 from typing import Final
 
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponseBase
 
 from strangler.django import conf
-from strangler.django.edge import forcing, identity, service_arm
-from strangler.django.edge.answers import refusal
+from strangler.django.doors import fencing, known, writers
+from strangler.django.edge import commands, forcing, identity, pins, service_arm
+from strangler.django.edge.answers import fenced, refusal
+from strangler.django.edge.commands import CARRIED
 from strangler.django.edge.contexts import Outside
 from strangler.django.edge.targets import Target, seen, sent
 from strangler.django.observing import observations
@@ -36,7 +39,7 @@ from strangler.ports.context import Context, Trace, use
 from strangler.ports.headers import ARM, CONTEXT, FORCE, INTERNAL, REASON, face
 from strangler.ports.trust.keys import Keyring
 from strangler.ports.trust.tokens import TokenRefused, Use, verify
-from strangler.routing.decide import Call, Kind
+from strangler.routing.decide import Call, Kind, Reason
 from strangler.routing.paths import Match, OddPath, RouteMap, canonical
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
@@ -52,8 +55,6 @@ _FORCE: Final = _key(FORCE)
 _PORTS: Final = "/_strangler/"
 _KNOWN: Final = {"CONNECT", "TRACE"}
 
-CARRIED: Final = "carried"
-"""Why the monolith answers what another kit party has brought: one carry at most."""
 FALLBACK: Final = "fallback"
 """Why the monolith answers what the service has failed to answer."""
 
@@ -93,8 +94,12 @@ class EdgeMiddleware:
         unmarked = _INTERNAL.isdisjoint(meta) and INSIDE not in meta
         raw = meta.get("RAW_URI", "").partition("?")[0].removeprefix(meta.get("SCRIPT_NAME", ""))
         if unmarked and self._routes.missed(raw) == request.path_info:
-            with use(Outside(request, self._sticky)):
-                return self._get_response(request)
+            outside = Outside(request, self._sticky)
+            with use(outside):
+                response = self._get_response(request)
+            if outside.asked is not None:
+                pins.give(response, outside.asked, secure=request.is_secure())
+            return response if fencing.hit() is None else fenced(response)
         try:
             where, match = self._match(request)
             kind = self._kind(request, match, where)
@@ -106,8 +111,9 @@ class EdgeMiddleware:
             return refused.response
         if match is not None:
             return self._capability(request, match, kind, where=where, context=context)
-        with use(context):
-            return self._here(request, context)
+        with use(context), writers.doing(request):
+            response = self._here(request, context)
+        return response if fencing.hit() is None else fenced(response)
 
     def _match(self, request: HttpRequest) -> tuple[Target, Match | None]:
         """What was asked for, and the capability that it belongs to.
@@ -198,7 +204,7 @@ class EdgeMiddleware:
             raise _Refused(refusal(403, "ShadowRefused", message))
         meta = request.META
         trace = Trace.continued(meta.get("HTTP_TRACEPARENT"), meta.get("HTTP_TRACESTATE"))
-        return context.replace(trace=trace)
+        return context.replace(trace=trace, pins=set(context.pins))
 
     def _forced(self, token: str, kind: Kind) -> Mapping[str, Arm]:
         """The arms that a tester forces.
@@ -227,52 +233,112 @@ class EdgeMiddleware:
         began = time.monotonic()
         name = match.capability
         decides = isinstance(context, Outside) and self._decides
-        with placing.pinned(), use(context):
-            arm, reason = Arm.MONOLITH, CARRIED
-            if decides:
-                call = Call(name, kind, context.cohort or 0, context.forced.get(name))
-                decision = placing.place(call)
-                arm, reason = decision.arm, str(decision.reason)
-            ready: service_arm.Ready | None = None
-            if arm is Arm.SERVICE:
-                try:
-                    ready = service_arm.ready(request)
-                except service_arm.Unfit as unfit:
-                    # Neither arm has answered, nor failed.
-                    return unfit.response
-            answering: Arm | None = arm
-            failed, fallback = True, False
+        with placing.pinned(), use(context), writers.doing(request):
+            arm, reason = self._arm(name, kind, context) if decides else (Arm.MONOLITH, CARRIED)
+            here = partial(self._by_monolith, request, match, kind, where, context)
             try:
-                if ready is not None:
-                    outcome = service_arm.answer(
-                        request, name, kind, ready, target=str(where), context=context
+                if kind is Kind.COMMAND and known.door(name) is not None:
+                    way = commands.Command(
+                        request, name, str(where), context, here, self._carries(context)
                     )
-                    response, failed = outcome.response, outcome.failed
-                    answering = arm if outcome.answered else None
-                    if response is None:
-                        answering, reason, fallback = Arm.MONOLITH, FALLBACK, True
-                        with closing(outcome):
-                            response = self._here(request, context)
+                    done = way.answer(arm)
                 else:
-                    response, failed = self._by_monolith(request, match, kind, where, context)
-            finally:
-                if decides:
-                    observations.record(
-                        name,
-                        arm,
-                        kind,
-                        seconds=time.monotonic() - began,
-                        failed=failed,
-                        fallback=fallback,
+                    done = self._arms(
+                        request, name, kind, arm, target=str(where), context=context, here=here
                     )
+            except service_arm.Unfit as unfit:
+                # Neither arm has answered, nor failed.
+                return unfit.response
+            except BaseException:
+                if decides:
+                    self._record(name, arm, kind, began, failed=True)
+                raise
+            if decides:
+                tried = arm if done.fallback else done.arm or arm
+                failed, fallback = done.failed, done.fallback
+                self._record(name, tried, kind, began, failed=failed, fallback=fallback)
+            response = done.response
+            if fencing.hit() is not None:
+                response = fenced(response)
+            self._sign(request, response, context, done.reason or reason, done.arm)
+        return response
+
+    def _arm(self, name: str, kind: Kind, context: Context) -> tuple[Arm, str]:
+        """The arm that the table says, and why."""
+        call = Call(name, kind, context.cohort or 0, context.forced.get(name))
+        decision = placing.place(call)
+        if decision.arm is Arm.SERVICE and kind is Kind.QUERY and name in context.pins:
+            decision = placing.place(call._replace(pinned=True))
+        return decision.arm, str(decision.reason)
+
+    def _carries(self, context: Context) -> int | None:
+        """How often a command may be carried on: as often as it takes, if nobody else does it."""
+        if not isinstance(context, Outside):
+            return 0
+        return None if self._decides else 1
+
+    def _arms(
+        self,
+        request: HttpRequest,
+        name: str,
+        kind: Kind,
+        arm: Arm,
+        *,
+        target: str,
+        context: Context,
+        here: Callable[[], tuple[HttpResponseBase, bool]],
+    ) -> commands.Done:
+        """Answered by this arm, or by the monolith if it fails and may fail."""
+        if arm is Arm.MONOLITH:
+            response, failed = here()
+            return commands.Done(response, arm, failed=failed)
+        ready = service_arm.ready(request)
+        outcome = service_arm.answer(request, name, kind, ready, target=target, context=context)
+        if outcome.response is not None:
+            answering = arm if outcome.answered else None
+            return commands.Done(outcome.response, answering, failed=outcome.failed)
+        with closing(outcome):
+            response = self._here(request, context)
+        return commands.Done(
+            response, Arm.MONOLITH, failed=outcome.failed, reason=FALLBACK, fallback=True
+        )
+
+    def _record(
+        self,
+        name: str,
+        arm: Arm,
+        kind: Kind,
+        began: float,
+        *,
+        failed: bool,
+        fallback: bool = False,
+    ) -> None:
+        seconds = time.monotonic() - began
+        observations.record(name, arm, kind, seconds=seconds, failed=failed, fallback=fallback)
+
+    def _sign(
+        self,
+        request: HttpRequest,
+        response: HttpResponseBase,
+        context: Context,
+        reason: str,
+        answering: Arm | None,
+    ) -> None:
+        """Say which arm has answered, and let the client keep what it is to bring again."""
         if answering is not None:
             response.headers[ARM] = str(answering)  # a WSGI server wants a str and no subclass
             response.headers[REASON] = str(reason)
         if context.trace is not None:
             response.headers["traceparent"] = context.trace.header
-        if isinstance(context, Outside) and context.found.cookie is not None:
-            identity.give(response, context.found.cookie, secure=request.is_secure())
-        return response
+        if not isinstance(context, Outside):
+            return
+        secure = request.is_secure()
+        if context.found.cookie is not None:
+            identity.give(response, context.found.cookie, secure=secure)
+        if context.asked is not None:
+            pins.give(response, context.asked, secure=secure)
+            if reason == Reason.PINNED and context.asked.stranger and not context.found.cookie:
+                pins.mark(response, secure=secure)
 
     def _by_monolith(
         self, request: HttpRequest, match: Match, kind: Kind, where: Target, context: Context

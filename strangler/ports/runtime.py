@@ -77,7 +77,7 @@ class Wiring:
         interpose: stands around every call; None stands nowhere.
         door: hold the door of a capability on this side until the block ends, having come in by a
             deadline (on the clock of ``time.monotonic``); gives the epoch since which this side
-            owns the rows, 0 where there is no door. Raises ``NotOwner`` or ``DoorShut``.
+            owns the rows, None where there is no door. Raises ``NotOwner`` or ``DoorShut``.
         epoch: since when a capability has its owner, as the routing table says; 0 for unknown.
     """
 
@@ -95,7 +95,7 @@ class Wiring:
     guard: Callable[[Method], None] | None = None
     replays: ReplayGuard | None = None
     interpose: Callable[[Method, Callable[[], Any]], Any] | None = None
-    door: Callable[[str, float], AbstractContextManager[int]] | None = None
+    door: Callable[[str, float], AbstractContextManager[int | None]] | None = None
     epoch: Callable[[str], int] | None = None
 
 

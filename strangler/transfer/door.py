@@ -45,5 +45,21 @@ class Door(ABC):
         """
 
     @abstractmethod
+    def position(self) -> int:
+        """The highest number that the journal has given so far; whatever is committed has less.
+
+        Raises:
+            DatabaseAway: nobody can say.
+        """
+
+    @abstractmethod
+    def applied(self, position: int) -> bool:
+        """Is nothing of the capability left in the journal up to there?
+
+        Raises:
+            DatabaseAway: nobody can say.
+        """
+
+    @abstractmethod
     def close(self) -> None:
         """Give up what is connected and not in use."""

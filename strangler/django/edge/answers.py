@@ -6,10 +6,15 @@ from collections.abc import Generator
 
 from django.http import HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
 
+from strangler.django.doors import fencing
 from strangler.django.edge import cookies
 from strangler.django.edge.client_headers import incoming
 from strangler.django.edge.proxy import Answered, Broken
-from strangler.ports.headers import EXECUTED
+from strangler.ports.errors import DoorShut, NotOwner
+from strangler.ports.headers import EPOCH, EXECUTED, OWNER
+
+RETRY_AFTER = 1
+"""Seconds after which a client is asked to try again."""
 
 
 def refusal(
@@ -24,6 +29,40 @@ def refusal(
     if not executed:
         response.headers[EXECUTED] = "no"
     return response
+
+
+def turned_away(error: NotOwner | DoorShut) -> HttpResponse:
+    """What is said to a command that has not come in by any door: 421 to who can go elsewhere."""
+    if isinstance(error, DoorShut):
+        message = "It changes owner at this moment. Nothing has been done; try again shortly."
+        response = refusal(503, DoorShut.__name__, message, retry_after=1)
+        response.headers[EXECUTED] = "no"
+        return response
+    response = refusal(421, NotOwner.__name__, str(error))
+    response.headers[EPOCH] = str(error.epoch)
+    if error.owner is not None:
+        response.headers[OWNER] = error.owner.value
+    return response
+
+
+def fenced(response: HttpResponseBase) -> HttpResponseBase:
+    """What is said instead of this response to a request that the fence has met.
+
+    Whatever the view has made of it: nothing of the transaction is there.
+    """
+    found = fencing.taken()
+    if found is None:
+        return response
+    if found.inside:
+        return refusal(500, "InternalError", "Something went wrong on our side.", executed=True)
+    if found.owner is None:
+        message = f"{found.capability} changes owner at this moment: nobody writes it. Try again."
+        return refusal(503, "Fenced", message, retry_after=RETRY_AFTER, executed=True)
+    message = (
+        f"This writes rows of {found.capability}, which the {found.owner} owns, and is none of "
+        f"its commands: {found.writer}"
+    )
+    return refusal(409, "Fenced", message, executed=True)
 
 
 def relayed(answered: Answered, *, head: bool) -> HttpResponseBase:

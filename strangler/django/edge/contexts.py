@@ -9,6 +9,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from strangler.django.edge import identity
+from strangler.django.edge import pins as pinning
 from strangler.ladder import Arm
 from strangler.ports.context import NOTHING_FORCED, Context, Later, Trace
 
@@ -16,7 +17,7 @@ from strangler.ports.context import NOTHING_FORCED, Context, Later, Trace
 class Outside(Context):
     """A request which no kit party has passed yet. Most of them never ask for any of this."""
 
-    __slots__ = ("_found", "_meta", "_sticky", "_trace")
+    __slots__ = ("_found", "_pins", "_sticky", "_trace", "request")
 
     def __init__(
         self,
@@ -26,10 +27,11 @@ class Outside(Context):
         forced: Mapping[str, Arm] = NOTHING_FORCED,
     ) -> None:
         # Every request makes one, so it is set up here, and not by way of Context's own arguments.
-        self._meta: Mapping[str, Any] = request.META
+        self.request = request
         self._sticky = sticky
         self._found: identity.Found | None = None
         self._trace: Trace | None = None
+        self._pins: pinning.Pins | None = None
         self._user = Later(partial(identity.user, request))
         self.caller = None
         self.deadline = None
@@ -41,7 +43,7 @@ class Outside(Context):
     def found(self) -> identity.Found:
         """What the first sticky key says that is there."""
         if self._found is None:
-            self._found = self._sticky.look(self._meta)
+            self._found = self._sticky.look(self.request.META)
         return self._found
 
     @property
@@ -57,7 +59,7 @@ class Outside(Context):
     def trace(self) -> Trace:
         """The client's trace continued, or a new one."""
         if self._trace is None:
-            meta = self._meta
+            meta = self.request.META
             self._trace = Trace.continued(meta.get("HTTP_TRACEPARENT"), meta.get("HTTP_TRACESTATE"))
         return self._trace
 
@@ -65,12 +67,35 @@ class Outside(Context):
     def trace(self, value: Trace | None) -> None:
         self._trace = value
 
+    @property
+    def doors(self) -> tuple[str, ...]:  # type: ignore[override]  # nobody sets it
+        """Nobody outside holds any."""
+        return ()
+
+    @property
+    def epoch(self) -> int:  # type: ignore[override]  # ditto
+        """Nor knows of one."""
+        return 0
+
+    @property
+    def pins(self) -> pinning.Pins:  # type: ignore[override]  # ditto
+        """What the client has commanded of late, and whatever is commanded within."""
+        if self._pins is None:
+            self._pins = pinning.of(self.request)
+        return self._pins
+
+    @property
+    def asked(self) -> pinning.Pins | None:
+        """The pins, if anybody has asked for them or added one."""
+        return self._pins
+
     def replace(self, **changes: Any) -> Context:
-        """The same as a plain context, but for these arguments; asks for cohort and trace."""
+        """The same as a plain context, but for these arguments; asks for cohort, trace and pins."""
         known: dict[str, Any] = {
             "user": self._user,
             "cohort": self.cohort,
             "forced": self.forced,
             "trace": self.trace,
+            "pins": self.pins,
         }
         return Context(**known | changes)

@@ -14,8 +14,10 @@ from dataclasses import dataclass, field
 
 from strangler.django.edge.client_headers import Headers
 from strangler.django.edge.deadlines import Exchange, Transport, exchanging
+from strangler.ladder import Arm
 from strangler.ports import forks
-from strangler.ports.headers import EXECUTED
+from strangler.ports.errors import DoorShut, NotOwner
+from strangler.ports.headers import EPOCH, EXECUTED, OWNER
 from strangler.ports.transports.library import httpx
 
 BUFFER = 8 * 1024 * 1024
@@ -33,6 +35,14 @@ class NotSent(Exception):
 
 class Refused(NotSent):
     """The service has said that it will not: a word about this request, none about its health."""
+
+
+class TurnedAway(Refused):
+    """The service has not let a command in by its door: by this ``error``."""
+
+    def __init__(self, error: NotOwner | DoorShut) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 class Broken(Exception):
@@ -120,6 +130,7 @@ class Upstream:
         Raises:
             NotSent: no replica could be reached, or the one that was says that it has not begun.
             Refused: it says so of this request, and is well.
+            TurnedAway: it says that of its door.
             Broken: no whole answer came.
         """
         start = next(self._turn)
@@ -146,6 +157,8 @@ class Upstream:
             raise Broken(f"{url}: it answered {answered.status}, which is no status", late=False)
         if answered.not_begun and answered.status not in CLIENTS:
             answered.discard()
+            if (error := _turned(answered)) is not None:
+                raise TurnedAway(error)
             kind = Refused if answered.status < 500 else NotSent
             raise kind(f"{url}: it answered {answered.status}, and has not begun")
         return answered
@@ -180,6 +193,20 @@ class Upstream:
                     tls=tls, connections=self._connections, kept=kept
                 )
             return self._transports[once]
+
+
+def _turned(answered: Answered) -> NotOwner | DoorShut | None:
+    """What a door has said, if it was a door."""
+    if answered.status == 421:
+        owner, epoch = answered.header(OWNER) or "", answered.header(EPOCH) or ""
+        return NotOwner(
+            "the service does not own the rows",
+            owner=Arm(owner) if owner in list(Arm) else None,
+            epoch=int(epoch) if epoch.isdecimal() else 0,
+        )
+    if answered.status == 503 and b'"DoorShut"' in answered.content[:200]:
+        return DoorShut("the service's door has not opened")
+    return None
 
 
 def _request(url: httpx.URL, asked: Asked) -> httpx.Request:

@@ -19,9 +19,17 @@ from django.http.request import RawPostDataException
 
 from strangler.django import conf
 from strangler.django.edge import identity
-from strangler.django.edge.answers import refusal, relayed
+from strangler.django.edge.answers import RETRY_AFTER, refusal, relayed
 from strangler.django.edge.client_headers import Headers, outgoing
-from strangler.django.edge.proxy import Answered, Asked, Broken, NotSent, Refused, Upstream
+from strangler.django.edge.proxy import (
+    Answered,
+    Asked,
+    Broken,
+    NotSent,
+    Refused,
+    TurnedAway,
+    Upstream,
+)
 from strangler.django.edge.spool import LIMIT, Spool, TooLarge, Unreadable
 from strangler.django.ports import placing
 from strangler.ladder import Arm
@@ -29,14 +37,13 @@ from strangler.manifest import Capability
 from strangler.ports import runtime
 from strangler.ports.calling.breaker import Breaker
 from strangler.ports.calling.bulkhead import Bulkhead
-from strangler.ports.context import Context, Trace
+from strangler.ports.calling.door import Turned
+from strangler.ports.context import Context, Trace, commanded
 from strangler.ports.errors import BulkheadFull
-from strangler.ports.headers import CONTEXT, DEADLINE, face
+from strangler.ports.headers import COMMANDED, CONTEXT, DEADLINE, face
 from strangler.ports.trust.tokens import Use, mint
 from strangler.routing.decide import Kind
 
-RETRY_AFTER = 1
-"""Seconds after which a client is asked to try again."""
 _UNAVAILABLE = {502, 503, 504}
 
 _log = logging.getLogger("strangler.edge")
@@ -122,10 +129,30 @@ def ready(request: HttpRequest) -> Ready:
 
 
 def answer(
-    request: HttpRequest, name: str, kind: Kind, ready: Ready, *, target: str, context: Context
+    request: HttpRequest,
+    name: str,
+    kind: Kind,
+    ready: Ready,
+    *,
+    target: str,
+    context: Context,
+    owned: bool = False,
 ) -> Outcome:
-    """What the service says to this request, or whose turn it is if it says nothing."""
-    outcome = _answer(request, service(name), kind, ready, target=target, context=context)
+    """What the service says to this request, or whose turn it is if it says nothing.
+
+    ``owned``: only one side owns the rows, so what a door has said is for the caller to know.
+
+    Raises:
+        Turned: the service does not own the rows that a command is about, or its door is shut.
+    """
+    try:
+        outcome = _answer(request, service(name), kind, ready, target=target, context=context)
+    except TurnedAway as turned:
+        ready.spool.rewind()
+        if owned:
+            raise Turned(turned.error) from turned
+        failure = NotSent(str(turned))
+        outcome = _failed(request, service(name), kind, ready, failure)
     if outcome.response is not None:
         ready.spool.close()
     else:
@@ -149,12 +176,20 @@ def _answer(
             answered.discard()
             return Outcome(None, failed=True, spool=ready.spool)
         response = relayed(answered, head=request.method == "HEAD")
+    except TurnedAway:
+        raise
     except (NotSent, Broken) as failure:
-        _log.warning("%s: %s %s: %s", known.name, request.method, request.path, failure)
-        if _may_fall_back(known.name, kind, failure):
-            return Outcome(None, failed=True, spool=ready.spool)
-        return Outcome(_apology(known.name, failure), failed=True, answered=False)
+        return _failed(request, known, kind, ready, failure)
     return Outcome(response, failed=answered.status >= 500 and not answered.not_begun)
+
+
+def _failed(
+    request: HttpRequest, known: Service, kind: Kind, ready: Ready, failure: NotSent | Broken
+) -> Outcome:
+    _log.warning("%s: %s %s: %s", known.name, request.method, request.path, failure)
+    if _may_fall_back(known.name, kind, failure):
+        return Outcome(None, failed=True, spool=ready.spool)
+    return Outcome(_apology(known.name, failure), failed=True, answered=False)
 
 
 def _ask(
@@ -213,6 +248,9 @@ def _protected(known: Service, asked: Asked, deadline: float, *, once: bool) -> 
     except (NotSent, Broken):
         known.breaker.failed()
         raise
+    for name in (answered.header(COMMANDED) or "").split(","):
+        if name:
+            commanded(name.strip())
     if answered.status in _UNAVAILABLE:
         known.breaker.failed()
     else:

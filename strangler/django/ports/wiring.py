@@ -15,6 +15,7 @@ from django.db import connections
 import strangler
 from strangler.django import conf
 from strangler.django.boot import NOT_WIRED
+from strangler.django.doors import known
 from strangler.django.observing import observations
 from strangler.django.ports import placing
 from strangler.django.ports.replays import DatabaseReplays
@@ -54,6 +55,8 @@ def wire() -> None:
         observe=_observe,
         guard=Guard(),
         replays=DatabaseReplays(),
+        door=known.enter,
+        epoch=placing.epoch,
     )
     if settings.wiring:
         import_module(settings.wiring)

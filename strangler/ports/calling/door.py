@@ -79,7 +79,7 @@ class entered:  # noqa: N801 - a context manager, read as a participle
     def __init__(self, capability: str, deadline: float) -> None:
         self._capability = capability
         self._deadline = deadline
-        self._hold: AbstractContextManager[int] | None = None
+        self._hold: AbstractContextManager[int | None] | None = None
         self._use: use | None = None
 
     def __enter__(self) -> None:
@@ -93,12 +93,12 @@ class entered:  # noqa: N801 - a context manager, read as a participle
         hold = door(self._capability, self._deadline)
         found = hold.__enter__()
         try:
-            agreed(self._capability, found, context.epoch)
+            agreed(self._capability, found or 0, context.epoch)
         except NotOwner:
             hold.__exit__(None, None, None)
             raise
         self._hold = hold
-        if found:
+        if found is not None:
             self._become(inside(context, self._capability))
 
     def _become(self, context: Context) -> None:

@@ -63,15 +63,18 @@ class SqliteDoor(Door):
 
     def owner(self) -> Owner | None:
         """The owner row as it is now."""
-        return self._asked(lambda link: owner_row(link, self._capability))
+        with self._linked() as link:
+            return owner_row(link, self._capability)
 
     def position(self) -> int:
         """The highest number that the journal has given so far."""
-        return self._asked(journal.position)
+        with self._linked() as link:
+            return journal.position(link)
 
     def applied(self, position: int) -> bool:
         """Is nothing of the capability left in the journal up to there?"""
-        return self._asked(lambda link: journal.applied(link, self._capability, position))
+        with self._linked() as link:
+            return journal.applied(link, self._capability, position)
 
     def close(self) -> None:
         """Give up what is connected and not in use."""
@@ -88,14 +91,22 @@ class SqliteDoor(Door):
         self._idle.append(link)
         return answer
 
-    def _take(self) -> Link:
+    @contextmanager
+    def _linked(self) -> Iterator[Link]:
+        """A connection that nobody else uses meanwhile."""
         if self._process != os.getpid():
             _abandoned.append(self._idle)
             self._idle, self._process = deque(), os.getpid()
         try:
-            return self._idle.pop()
+            link = self._idle.pop()
         except IndexError:
-            return Link(self._path, shared=True)
+            link = Link(self._path, shared=True)
+        try:
+            yield link
+        except BaseException:
+            link.close()
+            raise
+        self._idle.append(link)
 
     def _enter(self) -> tuple[Owner | None, FileLock | None]:
         """Try once: the owner, and what holds the door, or None where it is closed."""

@@ -63,6 +63,24 @@ def oldest(link: Link, capability: str) -> float | None:
     return None if found is None else age(found[0])
 
 
+def position(link: Link) -> int:
+    """The highest number that an entry was given so far, 0 for none."""
+    if not _is_there(link):
+        return 0
+    found = link.one("SELECT seq FROM sqlite_sequence WHERE name = 'strangler_journal'")
+    return int(found[0]) if found else 0
+
+
+def applied(link: Link, capability: str, position: int) -> bool:
+    """Is no entry left up to this number?"""
+    left = "SELECT 1 FROM strangler_journal WHERE capability = ? AND id <= ? LIMIT 1"
+    return not _is_there(link) or link.one(left, (capability, position)) is None
+
+
+def _is_there(link: Link) -> bool:
+    return link.one("SELECT 1 FROM sqlite_master WHERE name = 'strangler_journal'") is not None
+
+
 def age(at: str) -> float:
     """How long ago that was, in seconds."""
     return max(0.0, (datetime.now(UTC) - moment(at)).total_seconds())
