@@ -58,9 +58,7 @@ def repair(
 def _tell_lost(old: Session, row: Owner) -> None:
     """A side that is not frozen was given up: what it wrote and nobody carried stays behind."""
     if not row.frozen and (lost := old.pending() + old.count_parked()):
-        _log.error(
-            "the %s was given up, and wrote %s keys that nobody has carried", row.owner, lost
-        )
+        _log.error("the %s was given up; it wrote up to %s keys that stay behind", row.owner, lost)
 
 
 def _other(arm: Arm) -> Arm:

@@ -35,6 +35,7 @@ contract = "contracts.catalog:Catalog"
 service  = ["{service}"]
 routes   = ["/api/catalog/"]
 callers  = ["pricing"]
+{catalog}
 
 [capability.pricing]
 context  = "monolith.pricing"
@@ -63,13 +64,15 @@ class Plane:
     root: Path
     service: str = "http://127.0.0.1:9"
     settings: dict[str, Any] = field(default_factory=dict)
+    catalog: str = ""
+    """More keys of the catalog in the manifest."""
 
     @property
     def table(self) -> Table:
         return Table(self.root / "table")
 
     def write(self, *, more: str = "") -> None:
-        text = MANIFEST.format(service=self.service, more=more)
+        text = MANIFEST.format(service=self.service, catalog=self.catalog, more=more)
         (self.root / "capabilities.toml").write_text(text)
         conf.manifest.cache_clear()
 
