@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TypeVar
 
 from strangler.ladder import Arm
 from strangler.transfer.database import Owner
@@ -17,8 +16,6 @@ from strangler.transfer.sqlite.link import Link, file_of
 from strangler.transfer.sqlite.locks import FileLock
 from strangler.transfer.sqlite.places import Places
 from strangler.transfer.sqlite.stepping import owner_row
-
-T = TypeVar("T")
 
 _PAUSES = (0.001, 0.02)
 """Seconds between two looks: the first, doubled up to the last."""
@@ -80,16 +77,6 @@ class SqliteDoor(Door):
         """Give up what is connected and not in use."""
         while self._idle:
             self._idle.pop().close()
-
-    def _asked(self, ask: Callable[[Link], T]) -> T:
-        link = self._take()
-        try:
-            answer = ask(link)
-        except BaseException:
-            link.close()
-            raise
-        self._idle.append(link)
-        return answer
 
     @contextmanager
     def _linked(self) -> Iterator[Link]:

@@ -156,23 +156,3 @@ def unpark(link: Link, capability: str, table: str | None) -> int:
 def _slices(texts: list[str]) -> Iterator[list[str]]:
     for start in range(0, len(texts), _AT_ONCE):
         yield texts[start : start + _AT_ONCE]
-
-
-def position(link: Link) -> int:
-    """The highest number that the journal has given; 0 where there is none."""
-    if not _is_there(link):
-        return 0
-    found = link.one("SELECT seq FROM sqlite_sequence WHERE name = 'strangler_journal'")
-    return int(found[0]) if found is not None else 0
-
-
-def applied(link: Link, capability: str, position: int) -> bool:
-    """Is nothing of the capability left in the journal up to there?"""
-    if not _is_there(link):
-        return True
-    left = "SELECT 1 FROM strangler_journal WHERE id <= ? AND capability = ? LIMIT 1"
-    return link.one(left, (position, capability)) is None
-
-
-def _is_there(link: Link) -> bool:
-    return link.one("SELECT 1 FROM sqlite_master WHERE name = 'strangler_journal'") is not None
