@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -69,3 +71,30 @@ def test_its_document_describes_the_face_and_nothing_else(settings: ServiceSetti
     document = service(Garden, garden, routers=[router(garden)], settings=settings).openapi()
     assert document["info"]["summary"] == "What grows."
     assert all(path.startswith("/api/garden/") for path in document["paths"])
+
+
+def test_what_runs_beside_it_begins_before_and_ends_after_the_last_request(
+    settings: ServiceSettings,
+):
+    told: list[str] = []
+
+    @contextmanager
+    def beside(name: str) -> Iterator[None]:
+        told.append(f"{name} begins")
+        yield
+        told.append(f"{name} ends")
+
+    app = service(
+        Garden, GardenService(), during=[beside("database"), beside("timer")], settings=settings
+    )
+    assert told == []
+
+    async def up() -> None:
+        async with app.router.lifespan_context(app):
+            told.append(f"draining: {app.state.health.draining}")
+
+    asyncio.run(up())
+    assert told == [
+        "database begins", "timer begins", "draining: False", "timer ends", "database ends",
+    ]  # fmt: skip
+    assert app.state.health.draining
