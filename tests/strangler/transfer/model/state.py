@@ -6,7 +6,7 @@ number of dirty entries for each key, a number is the last one that was given.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from strangler.ladder import Arm
 
@@ -169,7 +169,7 @@ def initial(bounds: Bounds) -> State:
     )
 
 
-def on(state: State, side: int, **changes: object) -> State:
+def on(state: State, side: int, **changes: Any) -> State:
     """The state with one side changed."""
     changed = state.sides[side]._replace(**changes)
     return state._replace(
@@ -195,8 +195,9 @@ def writing(state: State, side: int) -> bool:
 
 def shut(state: State, side: int, token: int = 0) -> bool:
     """Whether anybody (but the mover of this token) holds this side's door closed."""
-    holders = (*state.movers, *state.orphans)
-    return any(one.door == side and one.token != token for one in holders)
+    holders = [(one.door, one.token) for one in state.movers]
+    holders += [(one.door, one.token) for one in state.orphans]
+    return any(door == side and whose != token for door, whose in holders)
 
 
 def locked(state: State, side: int) -> bool:
