@@ -14,6 +14,8 @@ import struct
 from pathlib import Path
 from typing import Self
 
+from strangler.transfer.database import DatabaseAway
+
 _FLOCK = "@hhqqi4x"  # struct flock of 64-bit Linux: type, whence, start, length, pid
 _SET = getattr(fcntl, "F_OFD_SETLK", None)
 _GET = getattr(fcntl, "F_OFD_GETLK", None)
@@ -24,13 +26,18 @@ class FileLock:
     """A file, and the lock that this object holds on it."""
 
     def __init__(self, path: Path) -> None:
-        """Open the file, and make it if it is not there."""
+        """Open the file, and make it if it is not there.
+
+        Raises:
+            DatabaseAway: it can't be opened; whoever uses the database has to write here, too.
+        """
         self.path = path
+        self._descriptor = -1
         try:
+            path.parent.mkdir(exist_ok=True)
             self._descriptor = self._open()
-        except FileNotFoundError:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._descriptor = self._open()
+        except OSError as error:
+            raise DatabaseAway(f"{path}: {error.strerror}") from error
 
     def _open(self) -> int:
         return os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)

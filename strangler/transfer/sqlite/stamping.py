@@ -21,26 +21,39 @@ _STAMP = (
 def stamp(connection: sqlite3.Connection, *, writer: str, door: bool) -> None:
     """Let the journal name ``writer`` for what this connection writes from now on.
 
-    Of this connection only. To be called outside a transaction: what one undoes, it undoes too.
-    Does nothing where no journal is.
+    Of this connection only. What a transaction undoes includes what was said in it: whoever goes
+    on after that says it again. Does nothing where no journal is, nor on a connection that only
+    reads.
 
     Args:
         connection: an application's.
         writer: who; "" for nobody any more.
         door: whether it came through the door.
     """
-    made = connection.execute(
+    try:
+        if _is_made(connection) or ((writer or door) and _make(connection)):
+            connection.execute(_STAMP, (writer, int(door)))
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_READONLY:
+            raise
+
+
+def _is_made(connection: sqlite3.Connection) -> bool:
+    found = connection.execute(
         "SELECT count(*) FROM temp.sqlite_master "
         "WHERE name IN ('strangler_writer', 'strangler_stamp')"
-    ).fetchone()[0]
-    if made < len(_MAKE):
-        if not writer or not _journal_is_there(connection):
-            return
-        for kind, name in (("TRIGGER", "strangler_stamp"), ("TABLE", "strangler_writer")):
-            connection.execute(f"DROP {kind} IF EXISTS temp.{name}")
-        for statement in _MAKE:
-            connection.execute(statement)
-    connection.execute(_STAMP, (writer, int(door)))
+    )
+    return bool(found.fetchone()[0] == len(_MAKE))
+
+
+def _make(connection: sqlite3.Connection) -> bool:
+    if not _journal_is_there(connection):
+        return False
+    for kind, name in (("TRIGGER", "strangler_stamp"), ("TABLE", "strangler_writer")):
+        connection.execute(f"DROP {kind} IF EXISTS temp.{name}")
+    for statement in _MAKE:
+        connection.execute(statement)
+    return True
 
 
 def _journal_is_there(connection: sqlite3.Connection) -> bool:

@@ -297,3 +297,24 @@ def test_the_mover_s_own_writes_are_no_echo_and_pass_the_fence(side: Side):
         step.fence(up=False, patience=5)
     app.run("INSERT INTO label VALUES ('y', NULL)")
     assert session.pending() == 1
+
+
+def test_a_door_knows_how_far_the_other_side_has_come(side: Side):
+    """Parked keys have not been applied either, but nobody can wait for them."""
+    door = side.door()
+    assert door.position() == 0
+    assert door.applied(0)
+    session, app = side.installed(), side.application()
+    app.run("INSERT INTO label VALUES ('a', NULL)")
+    first = door.position()
+    app.run("INSERT INTO label VALUES ('b', NULL)")
+    second = door.position()
+    assert first < second
+    assert not door.applied(first)
+    with session.claim(1):
+        assert not door.applied(first)
+    assert door.applied(first)
+    assert not door.applied(second)
+    assert _dirty(session)
+    assert door.applied(second)
+    assert door.position() >= second

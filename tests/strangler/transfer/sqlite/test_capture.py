@@ -214,3 +214,18 @@ def test_a_number_that_a_write_gives_is_its_own(make: Open):
         )
         stamp(file.app, writer="a", door=True)
     assert file.app.execute("UPDATE tag SET size = 1").rowcount == 5
+
+
+def test_a_door_without_a_name_is_said_too(make: Open):
+    file = _tags(make)
+    stamp(file.app, writer="", door=True)
+    file.app.execute("DELETE FROM tag WHERE id = 1")
+    assert _writers(file) == [("", True)]
+
+
+def test_a_connection_that_only_reads_is_left_alone(make: Open):
+    file = _tags(make)
+    file.app.execute("PRAGMA query_only = ON")
+    stamp(file.app, writer="a", door=True)
+    with pytest.raises(sqlite3.OperationalError):
+        file.app.execute("DELETE FROM tag WHERE id = 1")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from strangler.ladder import Arm
-from strangler.transfer.database import LockTimeout
+from strangler.transfer.database import DatabaseAway, LockTimeout
 from strangler.transfer.door import DoorClosed
 from strangler.transfer.sqlite import SqliteDoor, locks
 from strangler.transfer.sqlite.locks import FileLock
@@ -30,7 +30,7 @@ def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
 
 
 def test_some_together_or_one_alone(kind: str, tmp_path: Path):
-    path = tmp_path / "made" / "too" / "lock"
+    path = tmp_path / "made" / "lock"
     with FileLock(path) as one, FileLock(path) as two, FileLock(path) as three:
         assert three.free()
         assert one.try_shared()
@@ -81,3 +81,10 @@ def test_a_child_that_outlives_a_command_does_not_keep_the_door(kind: str, make:
         os.close(tell)
         os.close(told)
         os.waitpid(child, 0)
+
+
+def test_a_lock_that_can_not_be_opened_says_that_nobody_can_say(tmp_path: Path):
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(DatabaseAway) as caught:
+        FileLock(tmp_path / "taken" / "lock")
+    assert "taken" in str(caught.value)
