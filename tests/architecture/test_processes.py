@@ -16,11 +16,10 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "monolith.config.settings"
 django.setup()
 import monolith.config.urls
 """
+NO_SERVICES = {"django", "rest_framework", "celery", "monolith", "strangler.django"}
 PROCESSES = {
-    "the pricing service": (
-        SERVICE,
-        {"django", "rest_framework", "celery", "monolith", "strangler.django"},
-    ),
+    "the pricing service": (SERVICE, NO_SERVICES),
+    "the inventory service": (SERVICE.replace("pricing", "inventory"), NO_SERVICES),
     "the monolith": (
         DJANGO,
         {"fastapi", "starlette", "uvicorn", "extracted", "strangler.fastapi"},

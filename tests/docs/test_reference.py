@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 import pytest
 
+from extracted.inventory.settings import InventorySettings
 from extracted.pricing.settings import PricingSettings
 from strangler import ladder
 from strangler.django import conf
@@ -174,7 +175,9 @@ def test_a_services_settings_are_these():
         usual = "–" if field.default is None else str(field.default)
         assert said[f"STRANGLER_{name.upper()}"] == usual
     text = (REFERENCE / "settings.md").read_text()
-    assert all(f"PRICING_{name.upper()}" in text for name in PricingSettings.model_fields)
+    for own in (InventorySettings, PricingSettings):
+        prefix = own.model_config["env_prefix"]
+        assert all(f"{prefix}{name.upper()}" in text for name in own.model_fields)
 
 
 def test_the_shops_settings_read_these_variables():
