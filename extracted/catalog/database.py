@@ -81,7 +81,7 @@ class Database:
         if sqlite:
             event.listen(self.engine, "connect", _prepare)
             event.listen(self.engine, "begin", _begin)
-        self._reading = self.engine
+        self._reading = self.engine.execution_options(postgresql_readonly=True)
         self._writing = self.engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
 
     @contextmanager

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import event, func, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, InternalError
 
 from contracts.catalog import InvalidPrice, NotAllowed, UnknownProduct
 from contracts.money import Money
@@ -58,6 +58,17 @@ def test_what_is_stored_is_in_utc_and_exact(shop: CatalogService, database: Data
     with database.reading() as session:
         depths = select(Category.path, Category.depth).order_by(Category.path)
         assert session.execute(depths).all() == [("garden", 1), ("garden/tools", 2)]
+
+
+def test_nothing_is_written_where_only_reading_is_meant(shop: CatalogService, database: Database):
+    try:
+        with database.reading() as session:
+            session.get_one(Product, "HOE-1").title = "Spade"
+            session.flush()
+    except InternalError as error:
+        assert "read-only" in str(error)  # noqa: PT017 -- PostgreSQL alone refuses at once
+    assert stored(database)[0].title == "Hoe"
+    assert shop.update("HOE-1", name="Axe").name == "Axe"
 
 
 def test_a_change_that_fails_changes_nothing(shop: CatalogService, database: Database):
