@@ -31,7 +31,7 @@ _SETTINGS = {
     "statement_timeout": "0",
     "lock_timeout": "30s",
     # A mover that is stopped inside a transaction holds rows for so long, and no longer.
-    "idle_in_transaction_session_timeout": "60s",
+    "idle_in_transaction_session_timeout": "15s",
     "idle_session_timeout": "0",
     "client_connection_check_interval": "1s",  # a statement that waits notices its client's death
 }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 
 from psycopg import sql
 
@@ -13,8 +14,13 @@ from strangler.transfer.postgres.schema import Described
 from strangler.transfer.postgres.staging import staged
 
 
-def referring(link: Link, table: str, keys: Collection[Key]) -> dict[str, set[Key]]:
-    """The keys of the capability's rows which refer to these rows; also their own children's."""
+def referring(
+    link: Link, table: str, keys: Collection[Key], *, acting: bool = False
+) -> dict[str, set[Key]]:
+    """The keys of the capability's rows which refer to these rows; also their own children's.
+
+    With ``acting``, only by references that delete or change rows by themselves.
+    """
     found: dict[str, set[Key]] = {}
     waiting = [(table, set(keys))]
     while waiting:
@@ -22,7 +28,7 @@ def referring(link: Link, table: str, keys: Collection[Key]) -> dict[str, set[Ke
         for child in link.tables:
             known = link.known(child)
             for reference in known.table.foreign_keys:
-                if reference.table != parent or not of:
+                if reference.table != parent or not of or (acting and not reference.acts):
                     continue
                 new = _children(link, known, reference, of) - found.get(child, set())
                 if child == table:
@@ -82,17 +88,20 @@ def taken(link: Link, table: str, change: Change) -> set[Key]:
     return found
 
 
-def replace(link: Link, known: Described, change: Change) -> None:
+def replace(link: Link, change: Change, table: str) -> None:
     """Delete the rows of a change that are there, and insert them again as they shall be.
 
     In one statement, which first deletes all of them: so unique values may go round, and foreign
     keys are checked when the rows are back. What the change does not name is kept.
     """
+    known = link.look(table)  # every column there is now, or one would be lost
     every = known.table.writable
     values = sql.SQL(", ").join(
         sql.Identifier("s" if name in change.columns else "gone", name) for name in every
     )
-    with staged(link, known, change.columns, change.rows) as stage:
+    places = [change.columns.index(name) for name in known.table.key]
+    keys = [tuple(row[place] for place in places) for row in change.rows]
+    with staged(link, known, change.columns, change.rows) as stage, _kept(link, known, keys):
         link.connection.execute(
             sql.SQL(
                 "WITH gone AS (DELETE FROM {table} t USING {stage} s WHERE {deleted} RETURNING t.*)"
@@ -108,3 +117,38 @@ def replace(link: Link, known: Described, change: Change) -> None:
                 same=known.same_key("gone", "s"),
             )
         )
+
+
+@contextmanager
+def _kept(link: Link, parent: Described, keys: Collection[Key]) -> Iterator[None]:
+    """What the deletion of these rows deletes or changes by itself is afterwards as it was."""
+    kept = []
+    found = referring(link, parent.table.name, keys, acting=True)
+    for number, (table, rows) in enumerate(found.items()):
+        known, name = link.look(table), sql.Identifier(f"strangler_kept_{number}")
+        source, parameters = known.keys(list(rows))
+        query = sql.SQL("CREATE TEMPORARY TABLE {} ON COMMIT DROP AS SELECT * FROM {} WITH NO DATA")
+        link.connection.execute(query.format(name, known.name))
+        link.connection.execute(
+            sql.SQL("INSERT INTO {} SELECT t.* FROM {} JOIN {} t ON {}").format(
+                name, source, known.name, known.same_key("t", "k")
+            ),
+            parameters,
+        )
+        kept.append((known, name))
+    yield
+    for known, name in kept:
+        columns = sql.SQL(", ").join(map(sql.Identifier, known.table.writable))
+        link.connection.execute(
+            sql.SQL(
+                "INSERT INTO {table} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns}"
+                " FROM {kept} ON CONFLICT ({key}) DO {action}"
+            ).format(
+                table=known.name,
+                columns=columns,
+                kept=name,
+                key=sql.SQL(", ").join(map(sql.Identifier, known.table.key)),
+                action=known.overwriting(known.table.writable),
+            )
+        )
+        link.connection.execute(sql.SQL("DROP TABLE {}").format(name))

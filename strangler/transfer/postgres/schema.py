@@ -145,6 +145,14 @@ class Described:
             for name in self.table.key
         )
 
+    def overwriting(self, columns: tuple[str, ...]) -> sql.Composed:
+        """What ``ON CONFLICT DO`` does for these columns to be as given."""
+        others = [sql.Identifier(name) for name in columns if name not in self.table.key]
+        if not others:
+            return sql.Composed([sql.SQL("NOTHING")])
+        sets = sql.SQL(", ").join(sql.SQL("{0} = EXCLUDED.{0}").format(name) for name in others)
+        return sql.SQL("UPDATE SET {}").format(sets)
+
 
 def describe(connection: psycopg.Connection[tuple[Any, ...]], name: str) -> Described:
     """A table of the current schema.

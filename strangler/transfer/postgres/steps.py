@@ -133,17 +133,17 @@ class PostgresStep(Step):
         known = self._link.known(table)
         order = known.ordered("t")
         where, parameters = after_key(known, "t", after, None)
+        key = sql.SQL(", ").join(sql.Identifier("t", name) for name in known.table.key)
         query = sql.SQL(
-            "WITH chunk AS MATERIALIZED"
-            " (SELECT {key}, {text} AS text, row_number() OVER () AS place"
-            " FROM (SELECT {plain} FROM {table} t {where} ORDER BY {order} LIMIT %s) t),"
+            "WITH chunk AS MATERIALIZED (SELECT {key}, {text} AS strangler_text,"
+            " row_number() OVER () AS strangler_place"
+            " FROM (SELECT {key} FROM {table} t {where} ORDER BY {order} LIMIT %s) t),"
             " put AS (INSERT INTO strangler_journal (capability, tbl, key, writer, door)"
-            " SELECT %s, %s, text, 'mover', true FROM chunk)"
-            " SELECT {picked} FROM chunk ORDER BY place DESC LIMIT 1"
+            " SELECT %s, %s, strangler_text, 'mover', true FROM chunk)"
+            " SELECT {picked} FROM chunk ORDER BY strangler_place DESC LIMIT 1"
         ).format(
-            key=sql.SQL(", ").join(sql.Identifier("t", name) for name in known.table.key),
+            key=key,
             text=known.key_text("t"),
-            plain=sql.SQL(", ").join(sql.Identifier("t", name) for name in known.table.key),
             table=known.name,
             where=where,
             order=sql.SQL(", ").join(order),

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import psycopg
 from psycopg import sql
 
-from strangler.transfer.database import Change, Writer
+from strangler.transfer.database import Change, Unwritable, Writer
 from strangler.transfer.mapping import Key
 from strangler.transfer.postgres import kinds, references
 from strangler.transfer.postgres.errors import spoken
@@ -55,6 +55,13 @@ class PostgresWriter(Writer):
         self._connection = link.connection
 
     def write(self, table: str, change: Change) -> None:
+        try:
+            self._write(table, change)
+        except (TypeError, ValueError, OverflowError) as error:
+            # What psycopg or JSON can't write down at all: a set, half of a surrogate pair.
+            raise Unwritable(f"{table}: {error}", table) from error
+
+    def _write(self, table: str, change: Change) -> None:
         known = self._link.known(table)
         with spoken(), self._connection.transaction():
             self._delete(known, change.gone)
@@ -65,7 +72,7 @@ class PostgresWriter(Writer):
                 with self._connection.transaction():
                     self._upsert(known, change)
             except psycopg.errors.UniqueViolation:
-                references.replace(self._link, known, change)
+                references.replace(self._link, change, table)
                 self._upsert(known, change)
 
     def referring(self, table: str, keys: Collection[Key]) -> dict[str, set[Key]]:
@@ -121,16 +128,6 @@ class PostgresWriter(Writer):
         one = sql.SQL("({})").format(
             sql.SQL(", ").join(sql.SQL("%s{}").format(known.cast(name)) for name in columns)
         )
-        updated = [name for name in change.columns if name not in known.table.key]
-        action = (
-            sql.SQL("UPDATE SET {}").format(
-                sql.SQL(", ").join(
-                    sql.SQL("{0} = EXCLUDED.{0}").format(sql.Identifier(name)) for name in updated
-                )
-            )
-            if updated
-            else sql.SQL("NOTHING")
-        )
         self._connection.execute(
             sql.SQL(
                 "INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE VALUES {} ON CONFLICT ({}) DO {}"
@@ -139,7 +136,7 @@ class PostgresWriter(Writer):
                 sql.SQL(", ").join(map(sql.Identifier, columns)),
                 sql.SQL(", ").join([one] * len(change.rows)),
                 sql.SQL(", ").join(map(sql.Identifier, known.table.key)),
-                action,
+                known.overwriting(change.columns),
             ),
             [value for row in change.rows for value in (*row, *born)],
         )

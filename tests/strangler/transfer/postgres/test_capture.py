@@ -88,9 +88,9 @@ def test_what_is_rolled_back_was_never_dirty(session: Session, app: psycopg.Conn
     ],
 )
 def test_a_writer_is_named(
-    session: Session, app: psycopg.Connection, ending: str, writer: str, door: bool
+    session: Session, app: psycopg.Connection, ending: str, writer: str, *, door: bool
 ):
-    app.execute(f"INSERT INTO category (name) VALUES ('/*strangler door=1 by=forged*/') {ending}")
+    app.execute("INSERT INTO category (name) VALUES ('/*strangler door=1 by=forged*/') " + ending)  # noqa: S608 - ours
     with session.claim(10) as claim:
         (entry,) = claim.entries
     assert (entry.writer, entry.door) == (writer, door)
@@ -118,8 +118,10 @@ def test_keys_do_not_depend_on_the_writer_s_settings(postgres_url: str):
         session.install(owner=Arm.MONOLITH, epoch=1)
         session.seize(1)
         start(session)
-        row = "('2026-02-03 04:05:06.07+00', '\\xff00', '2026-02-03', 0.1, 1.50)"
-        app.execute(f"INSERT INTO odd VALUES {row}")
+        app.execute(
+            "INSERT INTO odd"
+            " VALUES ('2026-02-03 04:05:06.07+00', '\\xff00', '2026-02-03', 0.1, 1.50)"
+        )
         app.execute("SET TimeZone = 'Asia/Kolkata'")
         app.execute("SET DateStyle = 'SQL, DMY'")
         app.execute("SET bytea_output = escape")

@@ -199,12 +199,12 @@ def test_a_child_process_has_connections_of_its_own(session: Session, door: Post
     with door.entered(deadline=soon()):
         child = os.fork()
         if not child:
+            code = 1
             try:
                 with door.entered(deadline=soon()) as owner:
-                    code = 0 if owner == OURS else 1
-            except BaseException:
-                code = 2
-            os._exit(code)
+                    code = 0 if owner == OURS else 2
+            finally:
+                os._exit(code)
         assert os.waitpid(child, 0)[1] == 0
         with pytest.raises(LockTimeout):
             session.close_door(patience=0.1)
