@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -28,6 +29,10 @@ BAR = 30
 """Columns of a bar within a table."""
 NAMED = 5
 """Findings, writers and parked keys that are shown."""
+
+
+LISTED = 20
+"""Rows that a verification names; all are counted."""
 
 
 @contextmanager
@@ -184,11 +189,16 @@ def verification(capability: str, found: Result) -> RenderableType:
     if not found.findings:
         said = f"{capability}: {took}, the same on both sides"
         return Text(said, style="green")
-    grid = render.table("", "row", "what")
-    for one in found.findings:
+    counts = Counter((one.table, one.kind) for one in found.findings)
+    said = ", ".join(f"{count:,} {kind} in {table}" for (table, kind), count in counts.items())
+    grid = render.table("", "row", "why")
+    for one in found.findings[:LISTED]:
         why = ", ".join(one.columns) or one.reason
         grid.add_row(Text(one.kind, style="bold red"), f"{one.table} {_key(one.key)}", why)
-    return Group(Text(f"{capability}: {took}, {len(found.findings):,} differ"), "", grid)
+    parts: list[RenderableType] = [Text(f"{capability}: {took}, and not the same: {said}"), grid]
+    if len(found.findings) > LISTED:
+        parts.append(Text("… --json lists all of them", style="dim"))
+    return Group(*parts)
 
 
 def _key(key: tuple[object, ...]) -> str:

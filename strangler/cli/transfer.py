@@ -36,7 +36,8 @@ def mover(
     capability: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[CAPABILITY]...", help="Only of these; else of all that have a map."
+            metavar="[CAPABILITY]...",
+            help="Only of these; else of all that have a map, and a database that is named here.",
         ),
     ] = None,
 ) -> None:
@@ -55,12 +56,18 @@ def mover(
     from strangler.django.control_plane import state
     from strangler.django.transfer import running
 
-    chosen = [state.capability(name) for name in capability or ()] or running.movable()
+    chosen = [state.capability(name) for name in capability or ()]
+    if not chosen:
+        chosen, problems = running.ready()
+        for problem in problems:
+            render.complain(problem)
+        if not chosen:
+            render.complain("there is nothing to carry")
+            raise typer.Exit(1)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    names = ", ".join(one.name for one in chosen) or "nothing: no capability has a map"
-    render.say(f"the mover carries {names}")
+    render.say(f"the mover carries {', '.join(one.name for one in chosen)}")
     sys.stdout.flush()
     running.run(chosen, stop)
 

@@ -35,6 +35,19 @@ def movable() -> list[Capability]:
     return [one for one in known if one.transfer is not None and tables.has_tables(one)]
 
 
+def ready() -> tuple[list[Capability], list[str]]:
+    """Those of them whose databases are named here; and why the others can't be carried."""
+    known, problems = [], []
+    for one in movable():
+        try:
+            sides(one)
+        except Unfit as unfit:
+            problems += [f"{one.name} is not carried: {problem}" for problem in unfit.problems]
+        else:
+            known.append(one)
+    return known, problems
+
+
 def run(capabilities: Sequence[Capability], stop: threading.Event) -> None:
     """Carry until told to stop, and verify once whatever has changed owner.
 
