@@ -17,15 +17,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import pytest
 
-from contracts.catalog import Catalog, InvalidPrice, NotAllowed, UnknownProduct
-from contracts.money import Money
+from contracts.catalog import Catalog
 from extracted.catalog.database import Database
 from extracted.catalog.migrating import migrate
 from strangler.ladder import Stage
@@ -38,16 +36,24 @@ from strangler.ports.context import Context, use
 from strangler.ports.errors import DeclaredError
 from strangler.ports.face import normalise
 from strangler.ports.trust.keys import Keyring
-from tests.monolith.catalog.samples import FILTERS, ORDERINGS
-from tests.monolith.people import FOR_CUSTOMER, FOR_STAFF
 from tests.parity.arms import MANIFEST, both
 from tests.parity.carrying import carry
+from tests.parity.catalog_cases import (
+    BAD,
+    BAD_QUERIES,
+    BODIES,
+    CALLS,
+    CATEGORIES,
+    EUR,
+    GOOD_QUERIES,
+    NEW,
+    ODD_PLACES,
+    PRODUCTS,
+)
 from tests.parity.shop import Shop, opened
 from tests.servers import Postgres
 from tests.strangler.fastapi.running import JSON, ROOT, Answered, ask
 
-PRODUCTS = "/api/catalog/products/"
-CATEGORIES = "/api/catalog/categories/"
 HEADERS = ("content-type", "retry-after", "www-authenticate", "location")
 WAYS = ("monolith", "edge")
 
@@ -117,75 +123,6 @@ def post(body: Any, path: str = PRODUCTS, *, status: int, method: str = "POST") 
     return Asking(status, method, path, data, "staff", JSON)
 
 
-GOOD_QUERIES = [
-    *(query for query, _ in FILTERS),
-    *(query for query, _ in ORDERINGS),
-    "",
-    "search=",
-    "search=&category=&attribute=x:y&currency=&ordering=&active=",
-    "search=spade&search=steel",
-    "search=%C3%89LAN&x=1",
-    "search=stra%C3%9Fe",
-    "search=%FF",
-    "category=garden&category=kitchen",
-    "active=null",
-    "active=",
-    "ordering=-name",
-    "attribute=grip:%20a:b",
-    "currency=EUR&min_price=0.0001",
-    "currency=EUR&min_price=-5&max_price=1E1",
-    "currency=EUR&max_price=9.99",
-    "page=2",
-    "page=2&page_size=3",
-    "page=1&page_size=3",
-    "page=last&page_size=7",
-    "page_size=1000",
-    "page_size=0",
-    "page_size=-1",
-    "page_size=x",
-    "page_size=&page=",
-    "b=%26&a=%C3%A9+%20&page_size=2&page=3&a=2",
-    "search=seed&page_size=5&ordering=-created",
-    "format=json",
-    "page=%EF%BC%92",
-]
-BAD_QUERIES = [
-    "ordering=color",
-    "ordering=%20",
-    "min_price=1",
-    "currency=EUR&min_price=NaN",
-    "currency=EUR&min_price=sNaN",
-    "currency=EUR&min_price=-Infinity",
-    "currency=EUR&max_price=1e99",
-    "currency=EUR&max_price=1.00001",
-    "currency=EUR&max_price=12345678901",
-    "currency=EUR&max_price=123456789012345",
-    "currency=EUR&max_price=0.00000000000000001",
-    f"currency=EUR&max_price={'1' * 1001}",
-    "currency=EUR&max_price=%20",
-    "currency=XXX",
-    "currency=eur&min_price=x",
-    "currency=EURO",
-    "attribute=color",
-    "attribute=Color:red",
-    "attribute=",
-    "attribute=a:b&attribute=&attribute=c",
-    f"attribute={'a' * 49}:{'x' * 250}",
-    "&".join(f"attribute=a{number}:1" for number in range(11)),
-    "category=Garden",
-    "category=/garden",
-    "category=%20",
-    f"category={'x' * 256}",
-    "search=%00",
-    "search=%20%0a",
-    f"search={'x' * 101}",
-    f"search={'x' * 101}%00",
-    "active=perhaps",
-    "active=%20",
-    "search=%00&category=A&active=2",
-]
-
-
 @pytest.mark.parametrize("query", GOOD_QUERIES)
 def test_a_search(shop: Shop, query: str):
     agreed(shop, looking(query))
@@ -239,21 +176,6 @@ def test_who_may_what(shop: Shop, who: str):
     agreed(shop, Asking(200 if staff else 403, path=f"{PRODUCTS}?active=1", who=who))
 
 
-ODD_PLACES = [
-    (404, "GET", "/api/catalog/products"),
-    (404, "POST", "/api/catalog/products"),
-    (404, "GET", "/api/catalog/categories?x=1"),
-    (404, "GET", "/api/catalog/products/SPADE-1"),
-    (404, "GET", "/api/catalog/products/SPADE-1/price/"),
-    (404, "GET", "/api/catalog/nothing/"),
-    (404, "GET", "/api/catalog/"),
-    (404, "GET", f"{PRODUCTS}?format=xml"),
-    (200, "HEAD", PRODUCTS),
-    (200, "GET", CATEGORIES),
-    (200, "HEAD", CATEGORIES),
-]
-
-
 @pytest.mark.parametrize(("status", "method", "path"), ODD_PLACES)
 def test_an_odd_place(shop: Shop, status: int, method: str, path: str):
     agreed(shop, Asking(status, method, path, who="staff"))
@@ -269,42 +191,6 @@ def test_what_a_client_would_like_back(shop: Shop, status: int, accept: str):
                         headers={"Accept": accept}))  # fmt: skip
 
 
-NEW = {
-    "sku": "RAKE-7",
-    "name": "Rake",
-    "description": "It rakes.",
-    "category": "garden/tools",
-    "attributes": {"color": "red"},
-    "price": {"amount": "12.50", "currency": "EUR"},
-}
-EUR = {"currency": "EUR"}
-BAD: list[dict[str, Any]] = [
-    {"sku": "rake"}, {"sku": "-RAKE"}, {"sku": "RA--KE"}, {"sku": "X" * 65}, {"sku": None},
-    {"sku": 12.5}, {"sku": True}, {"sku": []}, {"sku": "r" * 70 + "\0\ud800"},
-    {"name": ""}, {"name": "  "}, {"name": "x" * 201}, {"name": None}, {"name": {}},
-    {"description": "x" * 10_001}, {"description": "\0"}, {"description": "a\udfffb"},
-    {"description": None},
-    {"category": "Garden"}, {"category": ""}, {"category": "x" * 256}, {"category": 5.5},
-    {"attributes": {"color": {"deep": "1"}}}, {"attributes": {"color": None, "b": "", "c": True}},
-    {"attributes": {"Color": "red"}}, {"attributes": {"a" * 51: "red"}},
-    {"attributes": {f"a{number}": "1" for number in range(51)}}, {"attributes": ["color"]},
-    {"attributes": "color"}, {"attributes": None}, {"attributes": {"": "x"}},
-    {"attributes": {"color": "x" * 201}},
-    {"price": "12.50"}, {"price": None}, {"price": []}, {"price": {"amount": "12.50"}},
-    {"price": {}}, {"price": {"amount": None, "currency": None}},
-    *({"price": {"amount": amount, **EUR}} for amount in (
-        "0", "-1", "-0", "NaN", "Infinity", "1e40", "1.001", "", "x", [1], {"a": 1}, True, 1e300,
-        "0.00001", "12345678901", "1" * 1001, 0, 1.001,
-    )),
-    {"price": {"amount": "1.5", "currency": "JPY"}}, {"price": {"amount": "1", "currency": "XXX"}},
-    {"price": {"amount": "1", "currency": "eur"}}, {"price": {"amount": "1", "currency": 978}},
-    {"price": {"amount": "x", "currency": "EURO"}},
-    {"active": "perhaps"}, {"active": None}, {"active": []}, {"active": 2}, {"active": ""},
-    {"sku": "rake", "price": {"amount": "x"}, "attributes": {"a": None}, "active": {}},
-    {"category": "garden/nowhere"},
-]  # fmt: skip
-
-
 @pytest.mark.parametrize("change", BAD, ids=lambda change: json.dumps(change)[:40])
 def test_a_bad_product(shop: Shop, change: dict[str, Any]):
     agreed(shop, post({**NEW, **change}, status=400))
@@ -313,15 +199,6 @@ def test_a_bad_product(shop: Shop, change: dict[str, Any]):
     if set(change) == {"price"} and change != {"price": None}:
         path = f"{PRODUCTS}SPADE-1/price"
         agreed(shop, post(change["price"], path, status=400, method="PUT"))
-
-
-BODIES: dict[bytes, int] = {
-    b"": 400, b"null": 400, b"[]": 400, b"5": 400, b'"x"': 400, b"{": 400, b"{}": 400,
-    b"\xef\xbb\xbf{}": 400, b'{"sku": "\xff"}': 400, b"{}x": 400, b"[" * 100_000: 400,
-    b'{"name": NaN}': 400, b'{"name": 1e999}': 400, b'{"name": -Infinity}': 400,
-    b'{"name": "a", "name": ""}': 400, b"1" * 5000: 400,
-    b" " * (1024 * 1024): 400, b" " * (1024 * 1024 + 1): 413,
-}  # fmt: skip
 
 
 @pytest.mark.parametrize("body", BODIES, ids=lambda body: repr(body[:20]))
@@ -409,28 +286,6 @@ def called(shop: Shop, party: str, stage: Stage, method: str, *arguments: Any) -
             return type(error), error.detail()
         finally:
             remote.close()
-
-
-def price(amount: str, currency: str = "EUR") -> Money:
-    return Money(Decimal(amount), currency)
-
-
-CALLS: list[tuple[Context, str, list[Any], Any]] = [
-    (Context(), "product", ["SPADE-1"], None),
-    (Context(), "product", ["OLD-1"], None),
-    (Context(), "product", ["NONE"], UnknownProduct),
-    (Context(), "product", ["\0"], UnknownProduct),
-    (Context(), "products", [["TROWEL-1", "NONE", "OLD-1", "TROWEL-1", "\0", "x" * 999]], None),
-    (Context(), "products", [[]], None),
-    (Context(), "reprice", ["SPADE-1", price("1")], NotAllowed),
-    (FOR_CUSTOMER, "reprice", ["SPADE-1", price("1")], NotAllowed),
-    (FOR_STAFF, "reprice", ["SPADE-1", price("21.5")], None),
-    (FOR_STAFF, "reprice", ["SPADE-1", price("21.50")], None),
-    (FOR_STAFF, "reprice", ["NONE", price("1")], UnknownProduct),
-    *((FOR_STAFF, "reprice", ["SPADE-1", price(*bad)], InvalidPrice) for bad in (
-        ("0",), ("-1",), ("1E+30",), ("1E-30",), ("1.001",), ("1", "USD"), ("1", "XXX"), ("1", ""),
-    )),
-]  # fmt: skip
 
 
 @pytest.mark.parametrize(("context", "method", "arguments", "wanted"), CALLS)
