@@ -410,3 +410,15 @@ def _carry(source: File, target: File, until: float) -> None:
                     change = Change(("id", "name"), [tuple(row.values()) for row in rows.values()])
                     change.gone = [key for key in keys if key not in rows]
                     writer.write("tag", change)
+
+
+def test_references_that_are_checked_at_once_wait_for_the_end_too(make: Open):
+    file = make(
+        TAG + "; CREATE TABLE use (id integer PRIMARY KEY, tag_id integer REFERENCES tag)",
+        "tag",
+        "use",
+    )
+    with file.session.applying(token=0, epoch=1, keys=[]) as writer:
+        writer.write("use", Change(("id", "tag_id"), [(1, 7)]))
+        writer.write("tag", Change(("id", "name"), [(7, "a")]))
+    assert file.app.execute("SELECT tag_id FROM use").fetchall() == [(7,)]

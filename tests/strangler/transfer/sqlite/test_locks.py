@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from strangler.ladder import Arm
-from strangler.transfer.database import DatabaseAway, LockTimeout
+from strangler.transfer.database import DatabaseAway, LockTimeout, Owner
 from strangler.transfer.door import DoorClosed
 from strangler.transfer.sqlite import SqliteDoor, locks
 from strangler.transfer.sqlite.locks import FileLock
@@ -88,3 +88,23 @@ def test_a_lock_that_can_not_be_opened_says_that_nobody_can_say(tmp_path: Path):
     with pytest.raises(DatabaseAway) as caught:
         FileLock(tmp_path / "taken" / "lock")
     assert "taken" in str(caught.value)
+
+
+class LateDoor(SqliteDoor):
+    """Was held up after it had read the owner row: what it knows of it first is old."""
+
+    stale: Owner | None = Owner(Arm.MONOLITH, 1, 0, frozen=False)
+
+    def owner(self) -> Owner | None:
+        stale, self.stale = self.stale, None
+        return stale or super().owner()
+
+
+def test_who_came_by_a_gate_that_counts_no_more_is_not_inside(make: Open):
+    file = make(TAG, "tag")
+    file.session.seize(1)
+    file.session.close_door(patience=1)
+    with closing(LateDoor(str(file.path), capability="catalog", arm=Arm.MONOLITH)) as door:
+        with pytest.raises(DoorClosed), door.entered(deadline=time.monotonic() + 0.1):
+            pytest.fail("its gate is another mover's by now")
+        file.session.close_door(patience=0.1)
