@@ -16,7 +16,7 @@ from strangler.transfer.apply import Flow
 from strangler.transfer.control import Control, NotOurs
 from strangler.transfer.database import LockTimeout, Step, TransferError
 from strangler.transfer.pairing import Entity
-from strangler.transfer.protocol import STEPS, UNDO, Action, Decision, Phase
+from strangler.transfer.protocol import STEPS, UNDO, Action, Decision, Phase, step_from
 from strangler.transfer.verify import Verification
 
 BUDGET = 5.0
@@ -123,7 +123,7 @@ class Switch:
                     self._actions[step.action]()
                 phase = step.target
         except Exception as error:
-            if phase not in UNDO:
+            if not self._may_undo(phase, error):
                 raise
             self._undo(phase)
             if isinstance(error, LockTimeout | SwitchRefused | NotOurs):
@@ -183,6 +183,12 @@ class Switch:
         if left <= 0:
             raise SwitchRefused(f"it took longer than {self._budget:g} s")
         return left
+
+    @staticmethod
+    def _may_undo(phase: Phase, error: Exception) -> bool:
+        """Is it certain that nothing is decided? Else only a repair may go on: it asks."""
+        deciding = step_from(phase).action is Action.DECIDE
+        return phase in UNDO and (not deciding or isinstance(error, NotOurs | SwitchRefused))
 
     def _undo(self, phase: Phase) -> None:
         for action in UNDO[phase]:
