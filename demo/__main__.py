@@ -9,27 +9,30 @@ from pathlib import Path
 from demo import interruptions
 from demo.film import film
 from demo.processes import NotReady
+from demo.servers import ServerFailedError, ServerMissingError
 from demo.settings import FOLDER, Settings
+
+KNOWN = {"EDGE": ("middleware",), "DATABASE": ("sqlite", "postgres")}
+"""What the film can be played with; the first is the default."""
 
 
 def main() -> int:
     """Read the settings from the environment, and roll."""
-    wanted = {
-        "EDGE": (os.environ.get("EDGE") or "middleware", "middleware"),
-        "DATABASE": (os.environ.get("DATABASE") or "sqlite", "sqlite"),
-    }
-    for name, (value, known) in wanted.items():
-        if value != known:
+    for name, known in KNOWN.items():
+        value = os.environ.get(name) or known[0]
+        if value not in known:
             print(
-                f"demo: {name}={value} is unknown here; leave it out, or write {known}",
+                f"demo: {name}={value} is unknown here; leave it out, or write "
+                f"{' or '.join(known)}",
                 file=sys.stderr,
             )
             return 2
     interruptions.watch()
     try:
         folder = Path(os.environ.get("DEMO_FOLDER") or FOLDER).absolute()
-        return film(Settings(stay=bool(os.environ.get("STAY")), folder=folder))
-    except NotReady as error:
+        database = os.environ.get("DATABASE") or KNOWN["DATABASE"][0]
+        return film(Settings(stay=bool(os.environ.get("STAY")), folder=folder, database=database))
+    except (NotReady, ServerMissingError, ServerFailedError) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

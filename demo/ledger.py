@@ -49,6 +49,9 @@ class Ledger:
         self.mistakes: list[str] = []
         self.orders: dict[str, PlacedOrder] = {}
         self.unanswered: set[str] = set()
+        self.prices: dict[str, Decimal] = {}
+        self.received: list[str] = []
+        self.slowest_write = 0.0
 
     def answered(
         self,
@@ -57,11 +60,14 @@ class Ledger:
         seconds: float,
         *,
         rescued: bool = False,
+        writes: bool = False,
         failure: str | None = None,
     ) -> None:
         """One request has ended; ``failure`` says how, where it did not end well."""
         with self._lock:
             self.requests += 1
+            if writes:
+                self.slowest_write = max(self.slowest_write, seconds)
             figures = self.arms.setdefault((capability, arm), ArmFigures())
             figures.requests += 1
             figures.rescued += rescued
@@ -94,6 +100,16 @@ class Ledger:
         with self._lock:
             self.unanswered.add(key)
 
+    def repriced(self, sku: str, price: Decimal) -> None:
+        """The shop says that it sells this at another price from now on."""
+        with self._lock:
+            self.prices[sku] = price
+
+    def took(self, note: str) -> None:
+        """The shop says that it has received a delivery; each has a note of its own."""
+        with self._lock:
+            self.received.append(note)
+
     def turned_down(self, key: str) -> None:
         """The shop has refused an order, as it may (nothing left in stock)."""
         with self._lock:
@@ -112,6 +128,15 @@ class FoundOrder:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """What the books say of the staff's work. ``unbalanced``: stock that is no sum of movements."""
+
+    prices: dict[str, Decimal] = field(default_factory=dict)
+    received: list[str] = field(default_factory=list)
+    unbalanced: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
 class Reckoning:
     """Acknowledged orders against the shop's books."""
 
@@ -120,8 +145,10 @@ class Reckoning:
     differing: list[str]
 
 
-def reckon(ledger: Ledger, found: Iterable[FoundOrder]) -> Reckoning:
-    """Every acknowledged order must be in the books once, confirmed, as it was shown, and paid out.
+def reckon(ledger: Ledger, found: Iterable[FoundOrder], kept: Kept | None = None) -> Reckoning:
+    """Hold what was acknowledged against the books.
+
+    Every acknowledged order must be in the books once, confirmed, as it was shown, and paid out.
 
     An order in the books that was acknowledged to nobody counts as done twice, unless its request
     ended without an answer. More goods gone than were ordered is an order done twice as well.
@@ -133,16 +160,31 @@ def reckon(ledger: Ledger, found: Iterable[FoundOrder]) -> Reckoning:
         if count > 1 or (key not in ledger.orders and key not in ledger.unanswered):
             reckoning.twice.append(key)
     for shown in ledger.orders.values():
-        kept = books.get(shown.id)
-        if kept is None or kept.state != "confirmed":
+        entry = books.get(shown.id)
+        if entry is None or entry.state != "confirmed":
             reckoning.lost.append(shown.key)
             continue
-        if kept.total != shown.total:
-            reckoning.differing.append(f"{shown.key}: {shown.total} was shown, not {kept.total}")
-        for sku in shown.units.keys() | kept.units.keys():
-            ordered, gone = shown.units.get(sku, 0), kept.units.get(sku, 0)
+        if entry.total != shown.total:
+            reckoning.differing.append(f"{shown.key}: {shown.total} was shown, not {entry.total}")
+        for sku in shown.units.keys() | entry.units.keys():
+            ordered, gone = shown.units.get(sku, 0), entry.units.get(sku, 0)
             if gone < ordered:
                 reckoning.lost.append(f"{shown.key}: {ordered - gone} of {sku} were not taken")
             elif gone > ordered:
                 reckoning.twice.append(f"{shown.key}: {gone - ordered} of {sku} too many")
+    if kept is not None:
+        _reckon_staff(ledger, kept, reckoning)
     return reckoning
+
+
+def _reckon_staff(ledger: Ledger, kept: Kept, reckoning: Reckoning) -> None:
+    """The last price that was acknowledged counts, and every delivery, once."""
+    for sku, price in ledger.prices.items():
+        if kept.prices.get(sku) != price:
+            reckoning.lost.append(
+                f"{sku}: repriced to {price}, and it costs {kept.prices.get(sku)}"
+            )
+    books = Counter(kept.received)
+    reckoning.lost.extend(f"delivery {note}" for note in ledger.received if not books[note])
+    reckoning.twice.extend(f"delivery {note}" for note in ledger.received if books[note] > 1)
+    reckoning.differing.extend(kept.unbalanced)

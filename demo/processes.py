@@ -35,8 +35,15 @@ class Part:
     """One process with its log; it leads a process group of its own, so its workers go with it."""
 
     def __init__(
-        self, name: str, command: Sequence[str], *, env: Mapping[str, str], log: Path, ready: str
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        log: Path,
+        ready: str | None = None,
     ) -> None:
+        """``ready`` is a URL that answers once it is; without one it is ready at once."""
         self.name = name
         self._command = list(command)
         self._env = dict(env)
@@ -90,6 +97,8 @@ class Part:
             os.killpg(self._process.pid, number)
 
     def _answers(self) -> bool:
+        if self._ready is None:
+            return True
         try:
             with urlopen(self._ready, timeout=1) as answer:  # our own loopback URL
                 return bool(answer.status < 400)  # HTTP's own border

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,10 +17,50 @@ SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
+class Climb:
+    """The rungs that one capability stood on, and for how many seconds."""
+
+    capability: str
+    stages: list[str]
+    rungs: list[tuple[str, float]]
+
+    def as_json(self) -> dict[str, Any]:
+        """As ``report.json`` has it."""
+        return {
+            "capability": self.capability,
+            "stages": self.stages,
+            "seconds": [[stage, round(seconds, 2)] for stage, seconds in self.rungs],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What the mover did: dirty keys carried, lags by capability, and the freezes. In seconds."""
+
+    rows: int = 0
+    lags: dict[str, float] = field(default_factory=dict)
+    freezes: list[tuple[str, float]] = field(default_factory=list)
+    differing: list[str] = field(default_factory=list)
+    """Rows that are not the same on both sides in the end."""
+
+    def as_json(self) -> dict[str, Any]:
+        """As ``report.json`` has it."""
+        return {
+            "rows": self.rows,
+            "lag": {name: round(lag, 3) for name, lag in self.lags.items()},
+            "freezes": [[name, round(freeze, 3)] for name, freeze in self.freezes],
+            "differing": len(self.differing),
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """What the film came to. Times are in seconds."""
 
-    capability: str
+    climbs: list[Climb]
+    transfer: Carried
+    edge: str
+    database: str
     seconds: float
     requests: int
     by_arm: dict[str, int]
@@ -30,8 +70,7 @@ class Report:
     orders: int
     lost: list[str]
     twice: list[str]
-    stages: list[str]
-    rungs: list[tuple[str, float]]
+    slowest_write: float
     spoiled: str | None
 
     @classmethod
@@ -40,29 +79,36 @@ class Report:
         ledger: Ledger,
         reckoning: Reckoning,
         *,
-        capability: str,
-        stages: list[str],
-        rungs: list[tuple[str, float]],
+        climbs: list[Climb],
         seconds: float,
         spoiled: str | None,
+        transfer: Carried | None = None,
+        edge: str = "middleware",
+        database: str = "sqlite",
     ) -> Self:
         """Add up what the customers saw and what the books say."""
         by_arm: dict[str, int] = {}
         for (_, arm), figures in ledger.arms.items():
             by_arm[arm] = by_arm.get(arm, 0) + figures.requests
         return cls(
-            capability=capability,
+            climbs=climbs,
+            transfer=transfer or Carried(),
+            edge=edge,
+            database=database,
             seconds=seconds,
             requests=ledger.requests,
             by_arm=by_arm,
             rescued=ledger.rescued,
             failed=ledger.failures,
-            wrong=[*ledger.mistakes, *reckoning.differing],
+            wrong=[
+                *ledger.mistakes,
+                *reckoning.differing,
+                *(transfer.differing if transfer else ()),
+            ],
             orders=len(ledger.orders),
             lost=reckoning.lost,
             twice=reckoning.twice,
-            stages=stages,
-            rungs=rungs,
+            slowest_write=ledger.slowest_write,
             spoiled=spoiled,
         )
 
@@ -75,8 +121,8 @@ class Report:
     def as_json(self) -> dict[str, Any]:
         """What ``report.json`` holds."""
         return {
-            "edge": "middleware",
-            "database": "sqlite",
+            "edge": self.edge,
+            "database": self.database,
             "seconds": round(self.seconds, 1),
             "requests": self.requests,
             "requests_by_arm": self.by_arm,
@@ -87,13 +133,9 @@ class Report:
             "lost": len(self.lost),
             "twice": len(self.twice),
             "finished": self.spoiled is None,
-            "climbs": [
-                {
-                    "capability": self.capability,
-                    "stages": self.stages,
-                    "seconds": [[stage, round(seconds, 2)] for stage, seconds in self.rungs],
-                }
-            ],
+            "slowest_write": round(self.slowest_write, 3),
+            "transfer": self.transfer.as_json(),
+            "climbs": [climb.as_json() for climb in self.climbs],
         }
 
 
@@ -110,9 +152,17 @@ def conclude(report: Report, console: Console, *, folder: Path) -> None:
     table.add_row("orders placed", f"{report.orders:,}")
     table.add_row("orders lost", _colour(report.lost))
     table.add_row("orders twice", _colour(report.twice))
+    table.add_row("slowest write", f"{report.slowest_write * 1000:.0f} ms")
     table.add_section()
-    for stage, seconds in report.rungs:
-        table.add_row(f"time on {stage}", f"{seconds:.1f} s")
+    carried = report.transfer
+    table.add_row("rows moved", f"{carried.rows:,}")
+    table.add_row("  of 100, 99 arrived within", ", ".join(map(_seconds, carried.lags.values())))
+    for name, freeze in carried.freezes:
+        table.add_row(f"freeze of {name}", _seconds(freeze))
+    for climb in report.climbs:
+        table.add_section()
+        for stage, seconds in climb.rungs:
+            table.add_row(f"{climb.capability} on {stage}", f"{seconds:.1f} s")
     console.print(table)
     for title, lines in (
         ("failed", report.failed),
@@ -126,6 +176,10 @@ def conclude(report: Report, console: Console, *, folder: Path) -> None:
         console.print(f"The film was spoiled: {report.spoiled}", style="red", markup=False)
     elif report.clean:
         console.print("Not one request failed; not one order was lost, or done twice.")
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds * 1000:.0f} ms"
 
 
 def _colour(faults: list[str]) -> str:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from demo.processes import ROOT
 
+CLIMBERS = ("pricing", "catalog", "inventory")
+"""The capabilities that climb, in this order; all but the first take their tables along."""
+
 THRESHOLDS = {
     "resilience": {"breaker": '{ failures = 5, reset = "1s" }'},
-    "shadow": {"sample": "1.0", "min_comparisons": "80", "min_per_route": "30"},
+    "shadow": {"sample": "1.0", "min_comparisons": "80", "min_per_route": "20"},
     "rollout": {"steps": "[5, 25, 50]", "min_requests": "12", "soak": '"2s"'},
 }
 """What the gates of the demo want; a shop of your own would ask for more."""
@@ -25,7 +29,7 @@ class Settings:
 
     stay: bool
     folder: Path = FOLDER
-    capability: str = "pricing"
+    database: str = "sqlite"
     rate: float = 70.0
     visitors: int = 600
     workers: int = 8
@@ -33,19 +37,26 @@ class Settings:
     customers: int = 8
 
 
-def write_manifest(settings: Settings, *, monolith: str, service: str) -> Path:
+def write_manifest(settings: Settings, *, monolith: str, services: Mapping[str, str]) -> Path:
     """Write the manifest of the demo, and say where.
 
     Raises:
         ValueError: the shop's manifest does not look as it did when this was written.
     """
     text = (ROOT / "router" / "capabilities.toml").read_text()
-    name = settings.capability
     text = _replaced(text, r'^monolith = ".*"$', f'monolith = "{monolith}"')
+    for name, url in services.items():
+        text = _climbing(text, name, url)
+    path = settings.folder / "capabilities.toml"
+    path.write_text(text)
+    return path
+
+
+def _climbing(text: str, name: str, url: str) -> str:
     head, found, rest = text.partition(f"[capability.{name}]\n")
     if not found:
         raise ValueError(f"router/capabilities.toml has no [capability.{name}]")
-    rest = _replaced(rest, r"^service  = .*$", f'service  = ["{service}"]')
+    rest = _replaced(rest, r"^service  = .*$", f'service  = ["{url}"]')
     for section in THRESHOLDS:
         pattern = rf"^\[capability\.{name}\.{section}\]\n(?:[^\[\n].*\n|\n)*"
         rest = re.sub(pattern, "", rest, count=1, flags=re.MULTILINE)
@@ -54,9 +65,7 @@ def write_manifest(settings: Settings, *, monolith: str, service: str) -> Path:
         + "".join(f"{key} = {value}\n" for key, value in values.items())
         for section, values in THRESHOLDS.items()
     )
-    path = settings.folder / "capabilities.toml"
-    path.write_text(f"{head}{found}{rest}\n{own}")
-    return path
+    return f"{head}{found}{rest}\n{own}"
 
 
 def _replaced(text: str, pattern: str, replacement: str) -> str:

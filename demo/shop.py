@@ -1,49 +1,47 @@
-"""The shop that the film plays in: what runs, what is in it, and what its books say afterwards."""
+"""The shop that the film plays in: what runs, and what is in it."""
 
 from __future__ import annotations
 
 import itertools
 import random
 import secrets
-import sqlite3
 import sys
 from collections.abc import Mapping
-from contextlib import closing
-from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import httpx
 
-from demo.ledger import FoundOrder
+from demo.books import Books
+from demo.databases import Databases
 from demo.processes import Part, free_port, run
-from demo.settings import Settings, write_manifest, wrong_rules
-from demo.traffic import Basket, Customer, World
+from demo.settings import CLIMBERS, Settings, write_manifest, wrong_rules
+from demo.world import Basket, Customer, World
 
 COUNTRIES = ("DE", "AT", "FR", "GB", "US")
 COUPONS = (None, None, None, "WELCOME10")
 BASKETS = 40
+RARE = 4
+"""Products of which there are only a few left, when everybody wants them."""
+FEW = 12
+"""How many that are."""
+STAFFED = 10
+"""Products that staff reprice and receive all the time, and nobody buys."""
 PASSWORD = "only-in-the-film"  # noqa: S105  # everybody in the film has it
-SOLD = """
-    SELECT movement."order", stock.sku, -SUM(movement.delta)
-    FROM inventory_movement AS movement
-    JOIN inventory_stock AS stock ON stock.id = movement.stock_id
-    WHERE movement.reason = 'sold' GROUP BY 1, 2
-"""
 
 
 class Shop:
-    """The monolith behind its edge, and the service beside it, each on a free port."""
+    """The monolith behind its edge, the services beside it, and the mover between them."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, databases: Databases) -> None:
         self.settings = settings
         folder = settings.folder
-        monolith, service = free_port(), free_port()
-        self.url = f"http://127.0.0.1:{monolith}"
+        ports = {name: free_port() for name in ("monolith", *CLIMBERS)}
+        self.url = f"http://127.0.0.1:{ports['monolith']}"
         self.log = folder / "log"
-        self.database = folder / "monolith.sqlite3"
-        manifest = write_manifest(
-            settings, monolith=self.url, service=f"http://127.0.0.1:{service}"
-        )
+        self.books = Books(databases)
+        services = {name: f"http://127.0.0.1:{ports[name]}" for name in CLIMBERS}
+        manifest = write_manifest(settings, monolith=self.url, services=services)
         self.env = {
             "ALLOWED_HOSTS": "127.0.0.1",
             "DEBUG": "false",
@@ -52,30 +50,44 @@ class Shop:
             "IDENTITY_KEYS": str(folder / "identity.json"),
             "SECRET_KEY": secrets.token_urlsafe(48),
             "VAR": str(folder),
-            "DATABASE_URL": f"sqlite:///{self.database}",
             "DJANGO_SETTINGS_MODULE": "monolith.config.settings",
             "IDENTITY_DEMO_PASSWORD": PASSWORD,
             "STRANGLER_EDGE": "middleware",
             "STRANGLER_MANIFEST": str(manifest),
             "STRANGLER_TABLE": str(folder / "table"),
             "STRANGLER_KEYS": str(folder / "keys"),
+            **databases.env(),
         }
         self.monolith = Part(
             "the monolith",
             [sys.executable, "-m", "gunicorn", "monolith.config.wsgi", "--worker-class", "sync",
-             "--workers", str(settings.workers), "--bind", f"127.0.0.1:{monolith}",
+             "--workers", str(settings.workers), "--bind", f"127.0.0.1:{ports['monolith']}",
              "--preload", "--timeout", "60", "--no-control-socket", "--forwarder-headers", ""],
             env=self.env,
             log=self.log / "monolith.log",
             ready=f"{self.url}/readyz",
         )  # fmt: skip
-        self.service = Part(
-            "the pricing service",
-            [sys.executable, "-m", "extracted.pricing", "--port", str(service)],
-            env={**self.env, "STRANGLER_TABLE": ""},
-            log=self.log / "pricing.log",
-            ready=f"http://127.0.0.1:{service}/readyz",
+        self.services = {
+            name: Part(
+                f"the {name} service",
+                [sys.executable, "-m", f"extracted.{name}", "--port", str(ports[name])],
+                env={**self.env, "STRANGLER_TABLE": ""},
+                log=self.log / f"{name}.log",
+                ready=f"{url}/readyz",
+            )
+            for name, url in services.items()
+        }
+        self.mover = Part(
+            "the mover",
+            [str(Path(sys.executable).with_name("strangler")), "mover"],
+            env=self.env,
+            log=self.log / "mover.log",
         )
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Everything that runs."""
+        return (self.monolith, *self.services.values(), self.mover)
 
     def prepare(self) -> None:
         """Make tables, keys and something to sell.
@@ -92,8 +104,22 @@ class Shop:
              "--customers", str(size.customers), "--orders", "0"],
             env=self.env, log=log,
         )  # fmt: skip
-        for party in ("monolith", self.settings.capability):
+        for name in ("catalog", "inventory"):
+            run(["-m", f"extracted.{name}", "migrate"], env=self.env, log=log)
+        for party in ("monolith", *CLIMBERS):
             run(["manage.py", "strangler", "keys", party], env=self.env, log=log)
+
+    def start(self) -> None:
+        """Start everything, the pricing service with a mistake in it.
+
+        Raises:
+            NotReady: a part did not come up.
+        """
+        self.monolith.start()
+        self.services["pricing"].start(**self.wrong_rules())
+        for name in ("catalog", "inventory"):
+            self.services[name].start()
+        self.mover.start()
 
     def wrong_rules(self) -> Mapping[str, str]:
         """The environment of a service with one wrong tax."""
@@ -104,13 +130,25 @@ class Shop:
         return {"PRICING_RULES": "", "STRANGLER_BUILD": "second"}
 
     def world(self) -> World:
-        """Look around: the products, what some baskets cost, and customers who are logged in."""
+        """Look around: the products, what some baskets cost, and who is logged in.
+
+        The first products are rare from now on, and the next belong to staff.
+        """
         with httpx.Client(base_url=self.url, timeout=15) as client:
             products = self._products(client)
+            skus = [*products]
+            rare, staffed, sold = skus[:RARE], skus[RARE : RARE + STAFFED], skus[RARE + STAFFED :]
+            staff = self._log_in(client, "staff")
+            stocks = self._stocks(client, staff)
+            for sku in rare:
+                self._leave_few(client, staff, sku, stocks)
             return World(
                 products=products,
-                baskets=self._baskets(client, [*products]),
+                baskets=self._baskets(client, sold),
                 customers=self._customers(client),
+                staff=staff,
+                staffed={sku: _place(stocks, sku) for sku in staffed},
+                rare=[self._basket(client, _one(sku)) for sku in rare],
             )
 
     def _products(self, client: httpx.Client) -> dict[str, dict[str, Any]]:
@@ -121,6 +159,29 @@ class Shop:
             products.update((product["sku"], product) for product in answer["results"])
             page = answer["next"]
         return products
+
+    def _stocks(self, client: httpx.Client, staff: Customer) -> list[dict[str, Any]]:
+        stocks: list[dict[str, Any]] = []
+        page: str | None = "/api/inventory/stock"
+        while page:
+            answer = client.get(page, headers=staff.headers).raise_for_status().json()
+            stocks += answer["results"]
+            page = answer["next"]
+        return stocks
+
+    def _leave_few(
+        self, client: httpx.Client, staff: Customer, sku: str, stocks: list[dict[str, Any]]
+    ) -> None:
+        """All that there is lies in one warehouse, and it is not much."""
+        left = FEW
+        for stock in stocks:
+            if stock["sku"] == sku and stock["on_hand"] != left:
+                change = {"sku": sku, "warehouse": stock["warehouse"], "reason": "counted"}
+                change["delta"] = left - stock["on_hand"]
+                client.post(
+                    "/api/inventory/movements", json=change, headers=staff.headers
+                ).raise_for_status()
+            left = 0 if stock["sku"] == sku else left
 
     def _baskets(self, client: httpx.Client, skus: list[str]) -> list[Basket]:
         dice = random.Random(7)
@@ -135,42 +196,28 @@ class Shop:
                 "country": COUNTRIES[number % len(COUNTRIES)],
                 "coupon": dice.choice(COUPONS),
             }
-            answer = client.post("/api/pricing/quote", json=request).raise_for_status()
-            baskets.append(Basket(request=request, quote=answer.json()))
+            baskets.append(self._basket(client, request))
         return baskets
 
+    def _basket(self, client: httpx.Client, request: dict[str, Any]) -> Basket:
+        answer = client.post("/api/pricing/quote", json=request).raise_for_status()
+        return Basket(request=request, quote=answer.json())
+
     def _customers(self, client: httpx.Client) -> list[Customer]:
-        customers = []
-        for number in itertools.islice(itertools.count(1), self.settings.customers):
-            answer = client.post(
-                "/api/identity/token",
-                json={"username": f"customer-{number}", "password": PASSWORD},
-            )
-            token = answer.raise_for_status().json()["access"]
-            customers.append(Customer(id=f"customer-{number}", token=token))
-        return customers
+        numbers = itertools.islice(itertools.count(1), self.settings.customers)
+        return [self._log_in(client, f"customer-{number}") for number in numbers]
 
-    def orders(self) -> list[FoundOrder]:
-        """Every order in the monolith's books, read past its code."""
-        with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as books:
-            orders = books.execute("SELECT id, key, state, total FROM ordering_order").fetchall()
-            moves = books.execute(SOLD).fetchall()
-        sold: dict[str, dict[str, int]] = {}
-        for order, sku, units in moves:
-            sold.setdefault(order, {})[sku] = units
-        return [
-            FoundOrder(
-                id=_hyphened(row[0]),
-                key=row[1],
-                state=row[2],
-                total=Decimal(str(row[3] or 0)),
-                units=sold.get(row[0], {}),
-            )
-            for row in orders
-        ]
+    def _log_in(self, client: httpx.Client, name: str) -> Customer:
+        answer = client.post(
+            "/api/identity/token", json={"username": name, "password": PASSWORD}
+        ).raise_for_status()
+        return Customer(id=name, token=answer.json()["access"])
 
 
-def _hyphened(identifier: str) -> str:
-    """Django keeps a UUID without hyphens on SQLite."""
-    plain = identifier.replace("-", "")
-    return "-".join((plain[:8], plain[8:12], plain[12:16], plain[16:20], plain[20:]))
+def _one(sku: str) -> dict[str, Any]:
+    return {"lines": [{"sku": sku, "quantity": 1}], "country": "DE", "coupon": None}
+
+
+def _place(stocks: list[dict[str, Any]], sku: str) -> str:
+    """A warehouse where it lies."""
+    return next(str(stock["warehouse"]) for stock in stocks if stock["sku"] == sku)

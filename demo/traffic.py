@@ -1,4 +1,4 @@
-"""Customers: they browse, ask for quotes and order, and look at every answer they get."""
+"""Customers and staff: they browse, quote, order, reprice, and look at every answer they get."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import random
 import threading
 import time
 import uuid
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -15,6 +16,7 @@ from typing import Any
 import httpx
 
 from demo.ledger import Ledger, PlacedOrder
+from demo.world import Basket, Customer, World
 
 OUTSTANDING = 6
 """How many requests may be under way at once; beyond that the customers wait in line.
@@ -23,38 +25,11 @@ Fewer than the monolith has workers: behind the middleware edge one of them wait
 answers, and the service asks another one for prices.
 """
 
+RACERS = 0.4
+"""The share of visitors who want what is rare, once they all do."""
+
 TIMEOUT = 15.0
 """Seconds a customer waits for an answer. Longer is a failed request."""
-
-
-@dataclass(frozen=True, slots=True)
-class Customer:
-    """Somebody who may order: a user of the shop, with the token they logged in with."""
-
-    id: str
-    token: str
-
-
-@dataclass(frozen=True, slots=True)
-class Basket:
-    """A basket, and what it costs: the answer which the monolith gave before the climb."""
-
-    request: dict[str, Any]
-    quote: dict[str, Any]
-
-    @property
-    def units(self) -> dict[str, int]:
-        """How many of each SKU."""
-        return {line["sku"]: line["quantity"] for line in self.request["lines"]}
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """What the customers know of the shop before the film begins."""
-
-    products: dict[str, dict[str, Any]]
-    baskets: list[Basket]
-    customers: list[Customer]
 
 
 @dataclass(slots=True)
@@ -82,12 +57,20 @@ class Traffic:
             Visitor(customer=buyers[number] if number < len(buyers) else None)
             for number in range(visitors)
         ]
+        # One of them at a time for each product, so that they know what it costs.
+        self._staff = Visitor(customer=world.staff)
+        self._idle = list(world.staffed)
+        self._racing = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._open, name="traffic")
 
     def start(self) -> None:
         """Open the doors."""
         self._thread.start()
+
+    def race(self) -> None:
+        """Let everybody want the rare products, until all are sold."""
+        self._racing.set()
 
     def stop(self) -> None:
         """Close the doors, and wait until the last visitor has been answered."""
@@ -123,17 +106,29 @@ class Traffic:
                 await asyncio.sleep(max(0.0, due - time.monotonic()))
 
     async def _visit(self, client: httpx.AsyncClient) -> None:
+        if self._racing.is_set() and self._random.random() < RACERS:
+            await self._order(client, self._random.choice(self._world.rare))
+            return
         dice = self._random.random()
-        if dice < 0.08:  # the shares of what visitors do; they add up to one
-            await self._order(client)
-        elif dice < 0.12:
-            await self._look_back(client)
-        elif dice < 0.62:
-            await self._quote(client)
-        elif dice < 0.85:
-            await self._look(client)
-        else:
-            await self._browse(client)
+        for share, visit in self._visits:
+            dice -= share
+            if dice < 0:
+                await visit(client)
+                return
+        await self._browse(client)
+
+    @property
+    def _visits(self) -> list[tuple[float, Callable[[httpx.AsyncClient], Awaitable[None]]]]:
+        """What visitors do, and the share of each; the rest browses."""
+        staff = [(0.03, self._reprice), (0.03, self._receive)] if self._world.staffed else []
+        return [
+            (0.08, self._buy),
+            (0.04, self._look_back),
+            (0.40, self._quote),
+            (0.23, self._look),
+            (0.10, self._ask_stock),
+            *staff,
+        ]
 
     async def _browse(self, client: httpx.AsyncClient) -> None:
         answer = await self._ask(client, self._anyone(), "GET", "/api/catalog/products/")
@@ -142,13 +137,68 @@ class Traffic:
         if not answer["results"]:
             self._ledger.wrong("the shop shows no products")
         for product in answer["results"]:
-            self._expect("product", product, self._world.products.get(product["sku"]))
+            self._see(product, self._world.products.get(product["sku"]))
 
     async def _look(self, client: httpx.AsyncClient) -> None:
         sku = self._random.choice(list(self._world.products))
         answer = await self._ask(client, self._anyone(), "GET", f"/api/catalog/products/{sku}/")
         if answer is not None:
-            self._expect("product", answer, self._world.products[sku])
+            self._see(answer, self._world.products[sku])
+
+    def _see(self, found: dict[str, Any], wanted: dict[str, Any] | None) -> None:
+        """A product as everybody sees it; what staff charge for theirs, they check themselves."""
+        if wanted is not None and wanted["sku"] in self._world.staffed:
+            found, wanted = {**found, "price": None}, {**wanted, "price": None}
+        self._expect("product", found, wanted)
+
+    async def _ask_stock(self, client: httpx.AsyncClient) -> None:
+        skus = self._random.sample(list(self._world.products), 2)
+        answer = await self._ask(
+            client,
+            self._anyone(),
+            "GET",
+            f"/api/inventory/availability?sku={skus[0]}&sku={skus[1]}",
+        )
+        if answer is not None:
+            self._expect("skus", [one["sku"] for one in answer], skus)
+            if any(one["available"] < 0 for one in answer):
+                self._ledger.wrong(f"less than nothing is available: {answer}")
+
+    async def _reprice(self, client: httpx.AsyncClient) -> None:
+        """Change a price, and read it back at once: staff see what they have done."""
+        if not self._idle:
+            return
+        sku = self._idle.pop()
+        before = self._world.products[sku]["price"]
+        amount = f"{self._random.randint(100, 9999) / 100:.2f}"
+        price = {"amount": amount, "currency": before["currency"]}
+        path = f"/api/catalog/products/{sku}/"
+        answer = await self._ask(client, self._staff, "PUT", f"{path}price", json=price)
+        if answer is not None:
+            self._ledger.repriced(sku, Decimal(amount))
+            self._expect("new price", answer["price"], price)
+            seen = await self._ask(client, self._staff, "GET", path)
+            if seen is not None:
+                self._expect("price read back", seen["price"], price)
+        self._idle.append(sku)
+
+    async def _receive(self, client: httpx.AsyncClient) -> None:
+        """Goods arrive: a command that no key makes idempotent, so it must happen once."""
+        sku = self._random.choice(list(self._world.staffed))
+        note = uuid.uuid4().hex
+        delivery = {
+            "sku": sku, "warehouse": self._world.staffed[sku], "delta": 1, "reason": "received",
+            "note": note,
+        }  # fmt: skip
+        answer = await self._ask(
+            client, self._staff, "POST", "/api/inventory/movements", json=delivery
+        )
+        if answer is not None:
+            self._ledger.took(note)
+            self._expect("delivery", answer["note"], note)
+
+    async def _buy(self, client: httpx.AsyncClient) -> None:
+        await self._order(client, self._random.choice(self._world.baskets))
 
     async def _quote(self, client: httpx.AsyncClient) -> None:
         basket = self._random.choice(self._world.baskets)
@@ -158,9 +208,8 @@ class Traffic:
         if answer is not None:
             self._expect("quote", answer, basket.quote)
 
-    async def _order(self, client: httpx.AsyncClient) -> None:
+    async def _order(self, client: httpx.AsyncClient, basket: Basket) -> None:
         visitor = self._buyer()
-        basket = self._random.choice(self._world.baskets)
         key = uuid.uuid4().hex
         self._ledger.placing(key)
         # Some customers press the button twice. It must be one order all the same.
@@ -215,7 +264,7 @@ class Traffic:
         allowed: frozenset[int] | set[int] = frozenset(),
         headers: dict[str, str] | None = None,
         json: Any = None,
-    ) -> dict[str, Any] | None:
+    ) -> Any:
         """The answer's body, or None where the request failed (and has been counted as such)."""
         headers = dict(headers or {})
         if visitor.cookies:
@@ -240,13 +289,14 @@ class Traffic:
             self._ledger.answered(capability, arm, seconds, failure=failure)
             return None
         try:
-            body: dict[str, Any] = answer.json()
+            body = answer.json()
         except ValueError:
             failure = f"{method} {path}: no JSON: {answer.text[:200]}"
             self._ledger.answered(capability, arm, seconds, failure=failure)
             return None
         rescued = answer.headers.get("X-Strangler-Reason") == "fallback"
-        self._ledger.answered(capability, arm, seconds, rescued=rescued)
+        writes = method != "GET" and capability != "pricing"
+        self._ledger.answered(capability, arm, seconds, rescued=rescued, writes=writes)
         return body
 
     def _expect(self, what: str, found: object, wanted: object) -> None:

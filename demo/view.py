@@ -26,6 +26,9 @@ LINES = 14
 WIDTH = 100
 """Columns of the live view."""
 
+TABLELESS = "pricing"
+"""It has no rows that would have to be carried."""
+
 COLOURS = {Arm.MONOLITH: "cyan", Arm.SERVICE: "green"}
 
 
@@ -36,9 +39,29 @@ class Picture:
     capability: str
     ledger: Ledger
     began: float = field(default_factory=time.monotonic)
-    stage: Stage = Stage.MONOLITH
-    percent: int = 0
+    standing: dict[str, tuple[Stage, int]] = field(default_factory=dict)
+    freezes: list[tuple[str, float]] = field(default_factory=list)
+    """Whose rows changed owner, and for how many seconds commands waited at most."""
     story: deque[Text] = field(default_factory=lambda: deque(maxlen=LINES))
+
+    @property
+    def stage(self) -> Stage:
+        """Where the capability that is shown stands."""
+        return self.standing.get(self.capability, (Stage.MONOLITH, 0))[0]
+
+    @property
+    def percent(self) -> int:
+        """Its canary's share."""
+        return self.standing.get(self.capability, (Stage.MONOLITH, 0))[1]
+
+    def show(self, capability: str) -> None:
+        """Whose climb is to be seen from now on."""
+        self.capability = capability
+
+    def stand(self, capability: str, stage: Stage, percent: int) -> None:
+        """A capability has moved, and is shown."""
+        self.standing[capability] = (stage, percent)
+        self.show(capability)
 
     def __rich_console__(self, _console: Console, _options: ConsoleOptions) -> RenderResult:
         seconds = time.monotonic() - self.began
@@ -59,7 +82,8 @@ class Picture:
         )
 
     def _ladder(self) -> Text:
-        rungs = [stage for stage in Stage if stage is not Stage.REPLICATING]
+        without = Stage.REPLICATING if self.capability == TABLELESS else None
+        rungs = [stage for stage in Stage if stage is not without]
         text = Text("  ")
         for stage in rungs:
             if stage is not rungs[0]:

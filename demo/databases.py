@@ -1,0 +1,74 @@
+"""The databases of the film: files of SQLite, or a PostgreSQL of its own."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from demo.servers import Postgres
+
+NAMES = ("monolith", "catalog", "inventory")
+
+
+class Databases:
+    """Where each database is, for those who use it and for the mover."""
+
+    def __init__(self, urls: dict[str, str], mover: dict[str, str]) -> None:
+        self._urls = urls
+        self._mover = mover
+
+    def env(self) -> dict[str, str]:
+        """What every process of the shop reads of it."""
+        return {
+            "DATABASE_URL": self._urls["monolith"],
+            "CATALOG_DATABASE_URL": self._urls["catalog"],
+            "INVENTORY_DATABASE_URL": self._urls["inventory"],
+            "STRANGLER_MOVER_DATABASE": self._mover["monolith"],
+            "STRANGLER_CATALOG_DATABASE": self._mover["catalog"],
+            "STRANGLER_INVENTORY_DATABASE": self._mover["inventory"],
+        }
+
+    def rows(self, name: str, query: str) -> Sequence[Sequence[Any]]:
+        """Ask one of them, past everybody's code."""
+        url = self._urls[name]
+        if url.startswith("sqlite:"):
+            file = url.removeprefix("sqlite:///")
+            with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as books:
+                return books.execute(query).fetchall()
+        with psycopg.connect(url) as connection:
+            return connection.execute(query.encode()).fetchall()
+
+
+@contextmanager
+def opened(kind: str, folder: Path) -> Iterator[Databases]:
+    """All databases, empty; a server that was started for them is stopped afterwards.
+
+    Raises:
+        ServerMissingError, ServerFailedError: PostgreSQL is not to be had.
+    """
+    if kind == "sqlite":
+        files = {name: f"sqlite:///{folder / name}.sqlite3" for name in NAMES}
+        yield Databases(files, files)
+        return
+    with Postgres() as server:
+        yield _on(server)
+
+
+def _on(server: Postgres) -> Databases:
+    """A database for each, owned by the shop; the mover logs in as itself, and is no superuser."""
+    with psycopg.connect(server.url(), autocommit=True) as admin:
+        admin.execute("CREATE ROLE shop LOGIN")
+        admin.execute("CREATE ROLE mover LOGIN IN ROLE shop")
+        for name in NAMES:
+            admin.execute(sql.SQL("CREATE DATABASE {} OWNER shop").format(sql.Identifier(name)))
+    address = f"127.0.0.1:{server.port}"
+    return Databases(
+        {name: f"postgresql://shop@{address}/{name}" for name in NAMES},
+        {name: f"postgresql://mover@{address}/{name}" for name in NAMES},
+    )

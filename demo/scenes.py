@@ -1,0 +1,115 @@
+"""The scenes: a mistake that is found, a service that dies, and tables that change owner, twice."""
+
+from __future__ import annotations
+
+import time
+
+from demo.climber import Climber, Say, Spoiled
+from demo.shop import Shop
+from demo.traffic import Traffic
+from demo.view import Picture, photograph
+from strangler.ladder import Stage
+
+
+class Scenes:
+    """What is played, in this order."""
+
+    def __init__(
+        self, shop: Shop, traffic: Traffic, picture: Picture, climbers: dict[str, Climber], say: Say
+    ) -> None:
+        self._shop = shop
+        self._traffic = traffic
+        self._picture = picture
+        self._climbers = climbers
+        self._say = say
+
+    def let_rows_flow(self) -> None:
+        """Before anything moves: the rows of catalog and inventory begin to flow, beside it all."""
+        self._say("[cyan]Overture[/]  Rows of two capabilities begin to flow to their services.")
+        for name in ("catalog", "inventory"):
+            self._climbers[name].climb(Stage.REPLICATING)
+        self._picture.show("pricing")
+
+    def find_the_mistake(self) -> None:
+        """Scene 1: in the shadow, a wrong tax is found; the gate refuses, and says where."""
+        pricing = self._climbers["pricing"]
+        self._say("[cyan]Scene 1[/]  The service taxes German baskets wrongly. Who notices?")
+        pricing.climb(Stage.SHADOW)
+        refused = pricing.try_to("advance")
+        if refused.code != 1:
+            raise Spoiled(f"the wrong tax was not found: {refused}")
+        for verdict in refused.answer["verdicts"]:
+            if verdict["outcome"] == "failed":
+                self._say(f"[red]refused[/]  {verdict['message']}")
+        self._say("The service is restarted with the right rule.")
+        self._shop.services["pricing"].stop()
+        self._shop.services["pricing"].start(**self._shop.right_rules())
+        pricing.command("renew", "--reason", "the right tax rule is deployed")
+
+    def climb_with_a_crash(self) -> None:
+        """Scene 2: up to live; at 25 % the service is killed."""
+        pricing = self._climbers["pricing"]
+        self._say("[cyan]Scene 2[/]  Up the ladder, with a power cut on the way.")
+        pricing.climb(Stage.CANARY, 5)
+        pricing.climb(Stage.CANARY, 25)
+        time.sleep(0.5)
+        self._say("[yellow]SIGKILL[/]  The service is gone, in the midst of its answers.")
+        self._shop.services["pricing"].kill()
+        time.sleep(1.5)
+        self._shop.services["pricing"].start(**self._shop.right_rules())
+        seen = self._picture.ledger
+        self._say(
+            f"It is back. The monolith answered {seen.rescued} requests in its place; "
+            f"failed so far: {len(seen.failures)}"
+        )
+        pricing.command("renew", "--reason", "the service is back after a power cut")
+        pricing.climb(Stage.CANARY, 50)
+        pricing.climb(Stage.LIVE)
+        time.sleep(2)
+
+    def come_back(self, *, retire: bool) -> None:
+        """Scene 3: one command down, up once more, and the end of the ladder."""
+        pricing = self._climbers["pricing"]
+        self._say("[cyan]Scene 3[/]  The way back is one command. Then up again.")
+        pricing.move("rollback", "--to", str(Stage.MONOLITH))
+        pricing.climb(Stage.SHADOW)
+        pricing.climb(Stage.CANARY, 50)
+        pricing.climb(Stage.LIVE)
+        if retire:
+            pricing.climb(Stage.RETIRED)
+
+    def take_the_tables_along(self) -> None:
+        """Scene 4: catalog's rows change owner while staff reprice."""
+        catalog = self._climbers["catalog"]
+        self._picture.show("catalog")
+        self._say("[cyan]Scene 4[/]  Catalog goes, tables and all, while staff change prices.")
+        catalog.climb(Stage.SHADOW)
+        catalog.climb(Stage.CANARY, 50)
+        self._switch(catalog, "advance", "--to", str(Stage.LIVE))
+
+    def race_for_the_last(self) -> None:
+        """Scene 5: inventory's rows change owner, back and again, while the last goods are sold."""
+        inventory = self._climbers["inventory"]
+        self._picture.show("inventory")
+        self._say("[cyan]Scene 5[/]  Inventory goes, while everybody wants the last few pieces.")
+        inventory.climb(Stage.SHADOW)
+        inventory.climb(Stage.CANARY, 50)
+        self._traffic.race()
+        time.sleep(0.3)
+        self._switch(inventory, "advance", "--to", str(Stage.LIVE))
+        photograph(self._picture, self._shop.settings.folder / "view.svg")
+        time.sleep(1)
+        self._say("And back, with every row that was written there; then up again.")
+        self._switch(inventory, "rollback", "--to", str(Stage.CANARY), "--percent", "50")
+        self._switch(inventory, "advance", "--to", str(Stage.LIVE))
+        time.sleep(1)
+
+    def _switch(self, climber: Climber, verb: str, *arguments: str) -> None:
+        climber.move(verb, *arguments)
+        seen = climber.rows()
+        last = seen["switches"][-1]
+        self._picture.freezes.append((climber.name, last["freeze"]))
+        self._say(
+            f"[yellow]freeze[/]  the {seen['owner']} owns {climber.name}'s rows since epoch "
+            f"{seen['epoch']}; commands waited for {last['freeze'] * 1000:.0f} ms at most"
+        )
