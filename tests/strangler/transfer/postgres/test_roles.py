@@ -66,7 +66,12 @@ def test_it_captures_and_fences_and_passes(
     with mover.applying(token=1, epoch=1, keys=[]) as writer:
         writer.write("category", Change(("id", "name"), [(9, "by the mover")]))
         writer.write("category", Change(("id", "name"), [(9 + n, f"{n}") for n in range(200)]))
-    assert app.execute("SELECT count(*) FROM category").fetchone() == (201,)
+        writer.write("product", Change(("sku", "category_id", "title"), [("a", 9, "A")]))
+    # A cascade runs as the table's owner, who is not the mover: only the session's user is.
+    with mover.applying(token=1, epoch=1, keys=[]) as writer:
+        writer.write("category", Change(("id", "name"), gone=[(9,)]))
+    assert app.execute("SELECT count(*) FROM product").fetchone() == (0,)
+    assert app.execute("SELECT count(*) FROM category").fetchone() == (200,)
     shop.close()
 
 
