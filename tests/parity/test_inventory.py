@@ -11,7 +11,9 @@ What may differ, and is not compared:
   members, but parsed;
 - headers other than those in ``HEADERS``: date and length follow from the rest, ``Server``,
   ``Vary`` and the security headers are the frameworks';
-- ``Allow`` on answers other than 405: REST framework repeats it on each.
+- ``Allow`` on answers other than 405: REST framework repeats it on each;
+- what is said of credentials that do not hold: the monolith names them, and the service, which they
+  never reach, knows nobody. See ``test_credentials_that_do_not_hold``.
 """
 
 from __future__ import annotations
@@ -213,6 +215,21 @@ def test_what_a_client_would_like_back(shop: Warehouses):
             for accept, good in ACCEPT.items()
         )
         agreed(shop, *askings)
+
+
+def test_credentials_that_do_not_hold(shop: Warehouses):
+    forged = {"Authorization": "Bearer forged"}
+
+    def told(way: str, path: str) -> tuple[int, Any]:
+        answer = shop.arms.ask(way, "GET", f"{URL}{path}", headers=forged)
+        assert answer.status == 200 or answer.headers["www-authenticate"] == 'Bearer realm="shop"'
+        return answer.status, None if answer.status == 200 else answer.json()["error"]
+
+    for path, by_service in (
+        ("/stock", (401, "NotAuthenticated")), ("/availability?sku=A", (200, None)),
+    ):  # fmt: skip
+        assert told("monolith", path) == (401, "InvalidCredentials")
+        assert told("edge", path) == by_service
 
 
 MOVE = {"sku": "A", "warehouse": "near", "delta": 1, "reason": "received"}
