@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import create_engine, text
 
-from extracted.catalog.database import address
+from contracts.catalog import Catalog
+from extracted.catalog.database import Database, address
+from extracted.catalog.migrating import migrate
 from strangler.ladder import Stage
+from strangler.manifest.model import Resilience
+from strangler.ports import runtime
+from strangler.ports.bind import bind
+from strangler.ports.calling import remote
+from strangler.ports.errors import DeclaredError
+from strangler.ports.trust.keys import Keyring
 from tests.monolith.catalog.samples import stock
 from tests.monolith.people import PASSWORD
-from tests.parity.arms import Arms
+from tests.parity.arms import Arms, both
+from tests.parity.carrying import carry
 from tests.strangler.fastapi.running import JSON, Answered, ask
 
 TREE = ("garden", "garden/tools", "garden/tools/small", "gardening", "kitchen")
@@ -75,3 +86,42 @@ def sent(answer: Answered) -> Answered:
     """It has gone well."""
     assert answer.status in {200, 201}, answer.body
     return answer
+
+
+@contextmanager
+def running(folder: Path, *, monolith: str, service: str) -> Iterator[Shop]:
+    """Both arms, each with a database of its own that holds the same."""
+    database = Database(service)
+    migrate(database)
+    with both(
+        folder,
+        "catalog",
+        settings="tests.parity.shop_settings",
+        database=monolith,
+        CATALOG_DATABASE_URL=service,
+    ) as arms:
+        people = opened(arms, monolith)
+        assert carry(monolith, database) > 20
+        database.close()
+        yield Shop(arms, people)
+
+
+def called(shop: Shop, party: str, stage: Stage, method: str, *arguments: Any) -> Any:
+    """What the port answers, or the declared error that it raises."""
+    url = shop.arms.service.url if party == "catalog" else shop.arms.monolith.url
+    shop.arms.stand(stage)
+    with runtime.configured(
+        party="monolith",
+        keyring=Keyring.load(shop.arms.keys, "monolith"),
+        urls=lambda _name, _arm: (url,),
+        audience=lambda _name, _arm: party,
+        resilience=lambda _name: Resilience(attempts=1),
+        place=None,
+        placed={"catalog": "remote"},
+    ):
+        try:
+            return getattr(bind(Catalog), method)(*arguments)
+        except DeclaredError as error:
+            return type(error), error.detail()
+        finally:
+            remote.close()

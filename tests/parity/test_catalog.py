@@ -16,28 +16,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import pytest
 
-from contracts.catalog import Catalog
-from extracted.catalog.database import Database
-from extracted.catalog.migrating import migrate
 from strangler.ladder import Stage
 from strangler.manifest import load
-from strangler.manifest.model import Resilience
-from strangler.ports import runtime
-from strangler.ports.bind import bind
-from strangler.ports.calling import remote
 from strangler.ports.context import Context, use
-from strangler.ports.errors import DeclaredError
 from strangler.ports.face import normalise
-from strangler.ports.trust.keys import Keyring
-from tests.parity.arms import MANIFEST, both
-from tests.parity.carrying import carry
+from tests.parity.arms import MANIFEST
 from tests.parity.catalog_cases import (
     BAD,
     BAD_QUERIES,
@@ -50,7 +39,7 @@ from tests.parity.catalog_cases import (
     ODD_PLACES,
     PRODUCTS,
 )
-from tests.parity.shop import Shop, opened
+from tests.parity.shop import Shop, called, running
 from tests.servers import Postgres
 from tests.strangler.fastapi.running import JSON, ROOT, Answered, ask
 
@@ -64,24 +53,6 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     monolith, service = (f"sqlite:///{folder / name}.sqlite3" for name in ("shop", "catalog"))
     with running(folder, monolith=monolith, service=service) as found:
         yield found
-
-
-@contextmanager
-def running(folder: Path, *, monolith: str, service: str) -> Iterator[Shop]:
-    """Both arms, each with a database of its own that holds the same."""
-    database = Database(service)
-    migrate(database)
-    with both(
-        folder,
-        "catalog",
-        settings="tests.parity.shop_settings",
-        database=monolith,
-        CATALOG_DATABASE_URL=service,
-    ) as arms:
-        people = opened(arms, monolith)
-        assert carry(monolith, database) > 20
-        database.close()
-        yield Shop(arms, people)
 
 
 class Asking(NamedTuple):
@@ -265,27 +236,6 @@ def live(shop: Shop) -> None:
     for query in ("search=rake", "search=MIGHTY", "category=toys", "ordering=-created",
                   "ordering=price", "attribute=mm:2.5", "active=false"):  # fmt: skip
         agreed(shop, Asking(200, path=f"{PRODUCTS}?{query}&page_size=100", who="staff"))
-
-
-def called(shop: Shop, party: str, stage: Stage, method: str, *arguments: Any) -> Any:
-    """What the port answers, or the declared error that it raises."""
-    url = shop.arms.service.url if party == "catalog" else shop.arms.monolith.url
-    shop.arms.stand(stage)
-    with runtime.configured(
-        party="monolith",
-        keyring=Keyring.load(shop.arms.keys, "monolith"),
-        urls=lambda _name, _arm: (url,),
-        audience=lambda _name, _arm: party,
-        resilience=lambda _name: Resilience(attempts=1),
-        place=None,
-        placed={"catalog": "remote"},
-    ):
-        try:
-            return getattr(bind(Catalog), method)(*arguments)
-        except DeclaredError as error:
-            return type(error), error.detail()
-        finally:
-            remote.close()
 
 
 @pytest.mark.parametrize(("context", "method", "arguments", "wanted"), CALLS)
