@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,11 +26,13 @@ from tests.docs.reading import ROOT, Block, commands
 
 TREE = ("contracts", "monolith", "extracted", "router", "strangler", "docs")
 FILES = ("manage.py", "pyproject.toml", "Makefile")
-SHOP, SERVICE, OWN = "8000", "8102", "8103"
+SHOP, SERVICE, OWN, CATALOG = "8000", "8102", "8103", "8101"
 PATIENCE = 30.0
 INCONCLUSIVE = 3
 ACTIVATE = ". .venv/bin/activate"
-LOOKS = ("strangler diffs", "strangler status")
+LOOKS = ("strangler diffs", "strangler status", "strangler transfer status")
+MOVER = "strangler mover"
+CARRIES = "the mover carries"
 _STAYS = re.compile(r"^(export |cd |\. |source )")
 _MEASURE = r"[\d.,]+ (?:ms|s|min|h|d)\b"
 _STAMP = r"(?:\d\d-\d\d )?\d\d:\d\d:\d\d"
@@ -100,7 +102,7 @@ class Reader:
 
     folder: Path
     ports: dict[str, str] = field(
-        default_factory=lambda: {usual: free_port() for usual in (SHOP, SERVICE, OWN)}
+        default_factory=lambda: {usual: free_port() for usual in (SHOP, SERVICE, OWN, CATALOG)}
     )
     stays: dict[str, list[str]] = field(default_factory=dict)
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
@@ -146,7 +148,12 @@ class Reader:
             elif _STAYS.match(command.text):
                 stays.append(command.text)
             elif server := self.server(command.text):
-                self.start(terminal, *server)
+                port, text = server
+                self.start(terminal, text, lambda _, port=port: _listening(int(port)))
+            elif command.text.startswith(MOVER):
+                # Not the warm one: ^C has to reach what was started here.
+                text = command.text.replace("strangler", ".venv/bin/strangler", 1)
+                self.start(terminal, text, lambda log: CARRIES in log.read_text())
             else:
                 expected = self.here(command.printed)
                 code, printed = self.ask(terminal, command.text, block.exit, expected)
@@ -198,8 +205,8 @@ class Reader:
         )
         return done.returncode, done.stdout
 
-    def start(self, terminal: str, port: str, command: str) -> None:
-        """Start what stays, and wait until it answers."""
+    def start(self, terminal: str, command: str, up: Callable[[Path], bool]) -> None:
+        """Start what stays, and wait until it is up, as its log or its port tells."""
         assert terminal not in self.running, f"the terminal {terminal!r} is busy"
         log = self.folder / f"{terminal}.log"
         with log.open("ab") as file:
@@ -214,7 +221,7 @@ class Reader:
             )
         self.running[terminal] = process
         until = time.monotonic() + PATIENCE
-        while not _listening(int(port)):
+        while not up(log):
             assert process.poll() is None, f"$ {command}\n{log.read_text()}"
             assert time.monotonic() < until, f"$ {command}\n{log.read_text()}"
             time.sleep(0.05)
@@ -231,9 +238,12 @@ class Reader:
     def server(self, command: str) -> tuple[str, str] | None:
         """The port that a server listens on, and its command with that port; None for no server."""
         command = command.replace("make dev", "python manage.py runserver")
+        if command.endswith(" migrate"):
+            return None
         for server, usual in (
             ("manage.py runserver", SHOP),
             ("-m extracted.pricing", SERVICE),
+            ("-m extracted.catalog", CATALOG),
             ("-m parcels", OWN),
         ):
             if server in command:
