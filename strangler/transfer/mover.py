@@ -32,8 +32,8 @@ WAIT = 0.3
 """Seconds between two attempts to get the lease."""
 TROUBLED = 1.0
 """Seconds to wait after something broke."""
-BEATS = 100
-"""Canary rows by which the lag is told."""
+BEATS = 60
+"""Canary rows by which the lag is told: those of the last minute."""
 
 NAMED = 5
 """Parked keys that a report names."""
@@ -145,6 +145,7 @@ class _Carrying:
         if backfill.more():
             return True
         self._backfill = None
+        self._pulse.forget()
         self._control.finish_backfill()
         return False
 
@@ -214,6 +215,10 @@ class _Pulse:
             self._number += 1
             self._source.beat(self._number)
             self._beaten = time.monotonic()
+
+    def forget(self) -> None:
+        """What a backfill has delayed says nothing of the time after it."""
+        self._lags.clear()
 
     def arrived(self, now: float) -> None:
         if self._beaten is not None:
