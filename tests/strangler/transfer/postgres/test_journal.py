@@ -201,11 +201,11 @@ def test_chunks_are_in_the_order_of_bytes(german: tuple[str, Session]):
 def test_a_mover_that_was_stopped_finds_its_transaction_gone(
     session: Session, database: PostgresDatabase
 ):
-    """Whoever is stopped inside a step holds the owner row for a minute at most."""
+    """Whoever is stopped inside a step holds the owner row for so long, and no longer."""
     row = session._link.connection.execute(  # type: ignore[attr-defined]
         "SELECT current_setting('idle_in_transaction_session_timeout')"
     ).fetchone()
-    assert row == ("1min",)
+    assert row not in {None, ("0",)}
     other = database.session()
     other._link.connection.execute("SET idle_in_transaction_session_timeout = '100ms'")  # type: ignore[attr-defined]
     with pytest.raises(Exception, match="idle"), other.step(token=1, epoch=1) as step:  # noqa: PT012
