@@ -10,6 +10,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from strangler.fastapi import errors, logs
+from strangler.fastapi.door import Doorman
 from strangler.fastapi.edge import EdgeMiddleware
 from strangler.fastapi.front import Front, Watched
 from strangler.fastapi.health import Check, Health
@@ -19,10 +20,12 @@ from strangler.fastapi.ports import PortEndpoint
 from strangler.fastapi.settings import ServiceSettings, environment
 from strangler.fastapi.watch import Watch
 from strangler.fastapi.wiring import wire
+from strangler.ladder import Arm
 from strangler.manifest import Manifest, load
 from strangler.ports.declare import Port, capability
 from strangler.ports.freezing.freeze import digest
 from strangler.routing.paths import RouteMap
+from strangler.transfer.connect import door
 
 
 class NotInManifest(ValueError):
@@ -37,6 +40,7 @@ def service(
     checks: Mapping[str, Check] | None = None,
     during: Sequence[AbstractContextManager[object]] = (),
     settings: ServiceSettings | None = None,
+    database: str | None = None,
 ) -> FastAPI:
     """The app of one capability's service.
 
@@ -53,12 +57,15 @@ def service(
         during: what there is as long as the service is up, such as a timer: entered in this order
             before the first request, and left, the last one first, after the end of the last.
         settings: by default, what the environment says.
+        database: the URL of the capability's own database, where the door of its commands is; a
+            capability without tables has none.
 
     Raises:
         ManifestErrors: the manifest is wrong, with everything that is.
         NotInManifest: it does not know the capability, or these paths as the capability's.
         KeysUnusable: the keys are missing or are none.
         BadEnvironment: so is the environment.
+        Unfit: the database's URL is none.
     """
     settings = settings or environment(ServiceSettings)
     name = capability(port)
@@ -66,7 +73,14 @@ def service(
     if name not in manifest.capabilities:
         raise NotInManifest(f"{settings.manifest} knows no capability {name!r}: describe it there")
     logs.configure(level=settings.log_level, party=name)
-    wire(port, implementation, manifest=manifest, settings=settings)
+    doorman = ports_door = None
+    if database is not None:
+        # Calls wait in the pool's threads: only a part of them may, so that the rest goes on.
+        most = max(1, settings.threads // 3)
+        ports_door = door(database, capability=name, arm=Arm.SERVICE, waiting=most)
+        front = door(database, capability=name, arm=Arm.SERVICE)
+        doorman = Doorman(name, front, inside=settings.threads + settings.waiting)
+    wire(port, implementation, manifest=manifest, settings=settings, door=ports_door)
     pool = Pool(threads=settings.threads, waiting=settings.waiting)
     metrics = Metrics(pool)
     watch = Watch(metrics)
@@ -85,6 +99,9 @@ def service(
             health.draining = True
             watch.flush()
             pool.close()
+        if doorman is not None and ports_door is not None:
+            doorman.close()
+            ports_door.close()
 
     app = _Service(
         title=name,
@@ -104,7 +121,7 @@ def service(
     errors.install(app)
     callers = manifest.capabilities[name].callers
     endpoint = PortEndpoint(port, pool=pool, callers=callers, watch=watch)
-    app.add_middleware(EdgeMiddleware, manifest=manifest, capability=name)
+    app.add_middleware(EdgeMiddleware, manifest=manifest, capability=name, doorman=doorman)
     app.add_middleware(Watched, watch=watch)  # the outermost
     app.front = Front(app.behind, ports=endpoint, metrics=metrics, health=health)
     return app

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Set as AbstractSet
 from typing import Final
 from urllib.parse import quote
 
@@ -10,6 +11,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from strangler.fastapi import bodies
+from strangler.fastapi.door import Doorman, Hold
 from strangler.fastapi.errors import answered, problem
 from strangler.fastapi.front import CONTEXT as PROVED
 from strangler.fastapi.health import OPEN
@@ -17,7 +19,9 @@ from strangler.ladder import Arm
 from strangler.manifest import Manifest
 from strangler.ports import headers as names
 from strangler.ports import runtime
-from strangler.ports.context import Context, Trace, use
+from strangler.ports.answer import turned_away
+from strangler.ports.context import Context, Trace, commanded, use
+from strangler.ports.errors import DoorShut, NotOwner
 from strangler.ports.face import LIMIT
 from strangler.ports.serve import HOPS, Refusal, due
 from strangler.ports.trust.tokens import TokenRefused, Use, verify
@@ -25,6 +29,7 @@ from strangler.routing.decide import Kind
 from strangler.routing.paths import OddPath, RouteMap, canonical
 
 _OURS: Final = b"x-strangler-"
+_COMMANDED: Final = names.COMMANDED.lower().encode()
 _ARM: Final = (names.ARM.lower().encode(), Arm.SERVICE.value.encode())
 
 
@@ -40,8 +45,17 @@ class EdgeMiddleware:
     nothing of anybody. So a route outside the manifest's is never served unproved.
     """
 
-    def __init__(self, app: ASGIApp, *, manifest: Manifest, capability: str) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        manifest: Manifest,
+        capability: str,
+        doorman: Doorman | None = None,
+    ) -> None:
+        """``doorman`` lets commands in, where the service has a database whose rows have moved."""
         self._app = app
+        self._doorman = doorman
         self._routes = RouteMap(manifest)
         self._capability = capability
 
@@ -64,13 +78,39 @@ class EdgeMiddleware:
                     return
                 receive = bodies.again(body, receive)
             context = self._proved(scope, body, arrived)
+            hold = None
+            if kind is Kind.COMMAND and self._doorman is not None:
+                hold = await self._let_in(self._doorman, context)
+                context = hold.context
         except Refusal as refusal:
             await answered(refusal.answer())(scope, receive, send)
             return
         scope[PROVED] = context
         _believe(scope)
-        with use(context):
-            await self._app(scope, bodies.bounded(receive), _signed(send, context.trace))
+        before = context.pins
+        context = context.replace(pins=set(before))
+        if kind is Kind.COMMAND:
+            before = before - {self._capability}
+        signed = _signed(send, context, before)
+        try:
+            with use(context):
+                if kind is Kind.COMMAND:
+                    commanded(self._capability)
+                await self._app(scope, bodies.bounded(receive), signed)
+        finally:
+            if hold is not None:
+                hold.leave()
+
+    async def _let_in(self, doorman: Doorman, context: Context) -> Hold:
+        """Inside the door.
+
+        Raises:
+            Refusal: the monolith owns the rows, or the door stays shut; nothing has been executed.
+        """
+        try:
+            return await doorman.let_in(context)
+        except (NotOwner, DoorShut) as error:
+            raise turned_away(error) from error
 
     def _kind(self, scope: Scope) -> Kind | None:
         """Is it a query or a command of our capability? None if it is neither.
@@ -169,15 +209,17 @@ def _believe(scope: Scope) -> None:
     scope["headers"] = kept
 
 
-def _signed(send: Send, trace: Trace | None) -> Send:
-    """Every answer names its arm, and carries the trace."""
+def _signed(send: Send, context: Context, before: AbstractSet[str]) -> Send:
+    """Every answer names its arm, carries the trace, and says what was commanded on the way."""
     ours = [_ARM]
-    if trace is not None:
-        ours.append((b"traceparent", trace.header.encode()))
+    if context.trace is not None:
+        ours.append((b"traceparent", context.trace.header.encode()))
 
     async def signing(message: Message) -> None:
         if message["type"] == "http.response.start":
             message["headers"] = [*message.get("headers", ()), *ours]
+            if new := context.pins - before:
+                message["headers"].append((_COMMANDED, ",".join(sorted(new)).encode()))
         await send(message)
 
     return signing

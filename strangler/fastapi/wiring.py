@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from strangler.fastapi.door import wired
 from strangler.fastapi.settings import ServiceSettings
 from strangler.ladder import Arm
 from strangler.manifest import Manifest, Resilience
@@ -16,6 +17,7 @@ from strangler.ports.serve import serve
 from strangler.ports.trust.keys import Keyring
 from strangler.routing.decide import Call, Decision, Reason, decide
 from strangler.routing.table import Table, TableUnusable
+from strangler.transfer.door import Door
 
 _QUIET: Final = 1.0
 """Seconds for which the same trouble is said once."""
@@ -24,12 +26,18 @@ _log = logging.getLogger("strangler.routing")
 
 
 def wire(
-    port: type[Port], implementation: Port, *, manifest: Manifest, settings: ServiceSettings
+    port: type[Port],
+    implementation: Port,
+    *,
+    manifest: Manifest,
+    settings: ServiceSettings,
+    door: Door | None = None,
 ) -> None:
     """Answer for this port here, and reach the others.
 
     With a routing table beside it the service goes straight to the right arm of another capability;
-    without one it asks the monolith, whose port endpoint places the call.
+    without one it asks the monolith, whose port endpoint places the call. The commands that are
+    answered here come in by the ``door``, if there is one.
 
     Raises:
         KeysUnusable: the keys are missing or are none.
@@ -45,6 +53,8 @@ def wire(
         urls=_urls(manifest),
         resilience=_resilience(manifest),
         placements={name: one.placement for name, one in manifest.capabilities.items()},
+        door=wired(own, door) if door is not None else None,
+        epoch=_epoch(table) if table else None,
     )
     serve(port, implementation)
 
@@ -78,6 +88,16 @@ def _fallback(table: Table) -> Callable[[str, Kind], bool]:
             return False
 
     return may_fall_back
+
+
+def _epoch(table: Table) -> Callable[[str], int]:
+    def epoch(capability: str) -> int:
+        try:
+            return table.entry(capability).epoch
+        except TableUnusable:
+            return 0
+
+    return epoch
 
 
 def _urls(manifest: Manifest) -> Callable[[str, Arm], Sequence[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -182,7 +183,9 @@ def router(garden: GardenService) -> APIRouter:
 
 def create() -> FastAPI:
     garden = GardenService()
-    return service(Garden, garden, routers=[router(garden)])
+    return service(
+        Garden, garden, routers=[router(garden)], database=os.environ.get("GARDEN_DATABASE")
+    )
 
 
 if __name__ == "__main__":
