@@ -13,6 +13,7 @@ from extracted.inventory.settings import InventorySettings
 from extracted.pricing.settings import PricingSettings
 from strangler import ladder
 from strangler.django import conf
+from strangler.django.transfer import places
 from strangler.fastapi.settings import ServiceSettings
 from strangler.ladder import Direction, Stage
 from strangler.manifest import (
@@ -161,6 +162,7 @@ def test_the_kits_settings_are_these():
         assert keys[name] == usual, name
     variables = {code(row[0]) for row in said if len(row) == 2}
     assert {f"STRANGLER_{key}" for key in conf._FROM_ENVIRONMENT} <= variables
+    assert {places.MONOLITH, places.service_variable("<CAPABILITY>")} <= variables
 
 
 def test_a_services_settings_are_these():
