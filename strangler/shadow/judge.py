@@ -77,11 +77,20 @@ class Judge:
         self._chance = chance
         self._noise = Noise()
 
-    def judge(self, control: Answer, *, route: str, service: Ask, monolith: Ask) -> Verdict:
+    def judge(
+        self,
+        control: Answer,
+        *,
+        route: str,
+        service: Ask,
+        monolith: Ask,
+        settle: Callable[[], None] | None = None,
+    ) -> Verdict:
         """How the service's answer compares with ``control``, which the client got.
 
         A mismatch is checked once more before it counts, for reads that raced a write: both arms
-        are asked again.
+        are asked again. Where rows flow, ``settle`` waits in between until what the monolith has
+        seen has reached the service; and what changes meanwhile does not count.
         """
         repeated = self._chance() < REPEATED
         try:
@@ -100,11 +109,16 @@ class Judge:
             self._noise.repeated(route, _paths(own))
         if first.same:
             return replace(verdict, outcome=Outcome.IGNORED) if first.ignored else verdict
+        if settle is not None:
+            settle()
         try:
             second = compare(again, service(), self._rules)
         except NoAnswer as failure:
             return _failed(control, failure)
         itself = _paths(own) if own is not None else set()
+        if settle is not None and not second.same:
+            _, moved = self._again(again, monolith)
+            itself |= _paths(moved) if moved is not None else set()
         left = tuple(
             difference
             for difference in first.differences

@@ -21,11 +21,11 @@ from django.core.signals import setting_changed
 from django.db import close_old_connections
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
-from strangler.django import conf
+from strangler.django import conf, tables
 from strangler.django.edge.targets import Target
 from strangler.django.observing import observations
 from strangler.django.ports import placing
-from strangler.django.shadow import asking
+from strangler.django.shadow import asking, settling
 from strangler.django.shadow.findings import Findings
 from strangler.ladder import Stage
 from strangler.ports.context import Context
@@ -158,6 +158,9 @@ def compare(work: asking.Work) -> None:
             route=f"{work.question.method} {work.question.route}",
             service=partial(asking.service, work, capability),
             monolith=partial(asking.monolith, work),
+            settle=partial(settling.settle, capability.name)
+            if tables.has_tables(capability)
+            else None,
         )
     finally:
         close_old_connections()

@@ -156,3 +156,28 @@ class TestNoise:
 
 def test_the_share_of_second_questions_is_a_small_one() -> None:
     assert 0 < REPEATED <= 0.1
+
+
+def test_where_rows_flow_it_waits_until_they_have_arrived():
+    service = Arm(said({"stock": 5}), said({"stock": 4}))
+    waited: list[int] = []
+    verdict = Judge(Rules.of(Shadow()), chance=lambda: NEVER).judge(
+        said({"stock": 4}),
+        route="GET /x",
+        service=service,
+        monolith=Arm(said({"stock": 4})),
+        settle=lambda: waited.append(1),
+    )
+    assert verdict.outcome is Outcome.NOISE
+    assert waited == [1]
+
+
+def test_what_changes_while_it_waits_does_not_count():
+    verdict = Judge(Rules.of(Shadow()), chance=lambda: NEVER).judge(
+        said({"stock": 4, "tax": 1}),
+        route="GET /x",
+        service=Arm(said({"stock": 5, "tax": 2})),
+        monolith=Arm(said({"stock": 4, "tax": 1}), said({"stock": 3, "tax": 1})),
+        settle=lambda: None,
+    )
+    assert [one.path for one in verdict.differences] == ["$.tax"]
