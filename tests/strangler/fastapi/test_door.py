@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -83,11 +83,14 @@ def call(edge: Party, context: Context | None = None) -> Answered:
     return edge.call("plant", ARGUMENTS, command=True, context=context)
 
 
+Ask = Callable[..., Answered]
 FACES = pytest.mark.parametrize(("ask", "status"), [(plant, 201), (call, 200)])
 
 
 @FACES
-def test_an_owner_answers_and_says_what_was_commanded(mover, edge, ask, status):
+def test_an_owner_answers_and_says_what_was_commanded(
+    mover: Mover, edge: Party, ask: Ask, status: int
+) -> None:
     for context in (Context(hops=1), Context(hops=1, epoch=3)):
         answer = ask(edge, context)
         assert (answer.status, answer.json()) == (status, "fern")
@@ -95,7 +98,9 @@ def test_an_owner_answers_and_says_what_was_commanded(mover, edge, ask, status):
 
 
 @FACES
-def test_who_does_not_own_says_who_does_and_has_done_nothing(mover, edge, ask, status):
+def test_who_does_not_own_says_who_does_and_has_done_nothing(
+    mover: Mover, edge: Party, ask: Ask, status: int
+) -> None:
     before = edge.call("done").json()
     mover.says(Arm.MONOLITH, 4)
     answer = ask(edge)
@@ -107,7 +112,7 @@ def test_who_does_not_own_says_who_does_and_has_done_nothing(mover, edge, ask, s
 
 
 @FACES
-def test_another_epoch_is_refused(mover, edge, ask, status):
+def test_another_epoch_is_refused(mover: Mover, edge: Party, ask: Ask, status: int) -> None:
     answer = ask(edge, Context(hops=1, epoch=2))
     assert answer.refused == (421, "NotOwner")
     assert answer.headers[names.OWNER.lower()] == "service"
@@ -115,7 +120,9 @@ def test_another_epoch_is_refused(mover, edge, ask, status):
 
 
 @FACES
-def test_a_freeze_costs_latency_and_the_body_is_whole(mover, edge, ask, status):
+def test_a_freeze_costs_latency_and_the_body_is_whole(
+    mover: Mover, edge: Party, ask: Ask, status: int
+) -> None:
     mover.session.close_door(patience=2)
     with ThreadPoolExecutor() as threads:
         asked: Future[Answered] = threads.submit(ask, edge)
@@ -130,14 +137,18 @@ def test_a_freeze_costs_latency_and_the_body_is_whole(mover, edge, ask, status):
 
 
 @FACES
-def test_a_hold_of_ours_passes_a_closed_door_and_one_of_theirs_is_told(mover, edge, ask, status):
+def test_a_hold_of_ours_passes_a_closed_door_and_one_of_theirs_is_told(
+    mover: Mover, edge: Party, ask: Ask, status: int
+) -> None:
     mover.session.close_door(patience=2)
     assert ask(edge, Context(hops=1, doors=("garden@service",))).status == status
     assert ask(edge, Context(hops=1, doors=("garden@monolith",))).status == 421
 
 
 @FACES
-def test_who_waits_beyond_his_deadline_is_told_in_time(mover, edge, ask, status):
+def test_who_waits_beyond_his_deadline_is_told_in_time(
+    mover: Mover, edge: Party, ask: Ask, status: int
+) -> None:
     mover.session.close_door(patience=2)
     began = time.monotonic()
     headers = {names.DEADLINE: "0.3", "Content-Type": "application/json"}

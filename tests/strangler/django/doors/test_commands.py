@@ -1,0 +1,225 @@
+"""The monolith's side of the door, asked over WSGI: commands come in, or are carried."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from strangler.django import conf
+from strangler.django.door import DoorShut, NotOwner, commanding
+from strangler.ladder import Arm, Stage
+from strangler.ports import headers as names
+from strangler.ports.context import Context, current
+from strangler.ports.trust.keys import Keyring
+from strangler.ports.trust.tokens import Use, verify
+from strangler.transfer.sqlite import SqliteDatabase, SqliteSession
+from tests.strangler.django.behind_edge import Edge, Reply
+from tests.strangler.django.faults import Seen, reply
+
+BODY = b"a body, \x00 and all"
+OURS = {"Cookie": "strangler_cohort=7"}
+
+
+class Side:
+    """The monolith's database of the capability, with a mover's hand on it."""
+
+    def __init__(self, path: Path) -> None:
+        self.url = f"sqlite:///{path}"
+        self.session = self.connected()
+        self.session.install(owner=Arm.MONOLITH, epoch=1)
+        self.session.seize(1)
+
+    def connected(self) -> SqliteSession:
+        return SqliteDatabase(
+            self.url, capability="weather", arm=Arm.MONOLITH, tables=["places"]
+        ).session()
+
+    def says(self, owner: Arm, epoch: int) -> None:
+        now = self.session.owner()
+        assert now is not None
+        with self.session.step(token=1, epoch=now.epoch) as step:
+            step.record(owner=owner, epoch=epoch, frozen=False)
+
+    def captures(self) -> None:
+        with self.session.step(token=1, epoch=1) as step:
+            step.capture(on=True, patience=1)
+
+    def write(self, name: str) -> None:
+        with sqlite3.connect(self.url.removeprefix("sqlite:///")) as connection:
+            connection.execute("INSERT INTO places (name) VALUES (?)", (name,))
+
+
+@pytest.fixture
+def side(shop: Edge, settings: Any, tmp_path: Path) -> Iterator[Side]:
+    """The capability has tables by now, on both sides."""
+    path = tmp_path / "rows.sqlite3"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE places (id integer PRIMARY KEY AUTOINCREMENT, name text)")
+    side = Side(path)
+    settings.STRANGLER = {**settings.STRANGLER, "DOOR": side.url}
+    manifest = tmp_path / "capabilities.toml"
+    manifest.write_text(
+        manifest.read_text().replace('"tests.assets.sky"', '"monolith.inventory"', 1)
+    )
+    conf.manifest.cache_clear()
+    begin(shop)
+    yield side
+    side.session.open_door()
+    side.session.close()
+
+
+def begin(shop: Edge) -> None:
+    from django.core.handlers.wsgi import WSGIHandler
+
+    shop.forget()
+    shop.handler = WSGIHandler()
+    shop.stand(Stage.CANARY, 100, tables=True)
+
+
+def post(shop: Edge, **more: Any) -> Reply:
+    return shop.ask("POST", "/weather/rome?a=1", OURS, BODY, **more)
+
+
+def proved(shop: Edge, seen: Seen) -> Context:
+    return verify(
+        Keyring.load(shop.root / "keys", "weather"),
+        seen.header(names.CONTEXT) or "",
+        use=Use.HTTP,
+        action=names.face("weather", "POST"),
+        body=BODY,
+        target="/weather/rome?a=1",
+    )
+
+
+def elsewhere(owner: Arm, epoch: int) -> Any:
+    return reply(
+        421, {"error": "NotOwner"}, f"{names.EXECUTED}: no", f"{names.OWNER}: {owner}",
+        f"{names.EPOCH}: {epoch}",
+    )  # fmt: skip
+
+
+class TestCarrying:
+    def test_the_owner_answers(self, shop: Edge, side: Side) -> None:
+        answer = post(shop)
+        assert (answer.status, answer.arm, answer.json()["size"]) == (201, "monolith", len(BODY))
+        assert shop.service.hits == 0
+
+    def test_what_the_service_owns_is_carried_there_whole(self, shop: Edge, side: Side) -> None:
+        side.says(Arm.SERVICE, 2)
+        answer = post(shop)
+        assert (answer.status, answer.arm, answer.reason) == (200, "service", "carried")
+        assert shop.service.seen[0].body == BODY
+        assert proved(shop, shop.service.seen[0]).epoch == 2
+        assert shop.asked == []
+        assert shop.recorded == [("weather", "service", "command", False, False)]
+
+    def test_what_the_service_turns_away_comes_home_whole(self, shop: Edge, side: Side) -> None:
+        shop.stand(Stage.LIVE, tables=True)
+        side.says(Arm.MONOLITH, 5)
+        shop.service.behave = elsewhere(Arm.MONOLITH, 5)
+        answer = post(shop)
+        assert (answer.status, answer.arm, answer.json()["size"]) == (201, "monolith", len(BODY))
+        assert (answer.reason, shop.service.hits) == ("carried", 1)
+        assert shop.recorded == [("weather", "monolith", "command", False, False)]
+
+    def test_sides_that_know_nothing_get_nobody_into_a_loop(
+        self, shop: Edge, side: Side, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("strangler.django.edge.commands.PATIENCE", 0.5)
+        side.says(Arm.SERVICE, 2)
+        shop.service.behave = elsewhere(Arm.MONOLITH, 2)
+        answer = post(shop)
+        assert (answer.status, answer.header("Retry-After")) == (503, "1")
+        assert answer.header(names.EXECUTED) == "no"
+        assert 1 <= shop.service.hits < 10
+        assert shop.asked == []
+
+    def test_a_freeze_costs_latency(self, shop: Edge, side: Side) -> None:
+        side.session.close_door(patience=1)
+        with ThreadPoolExecutor() as threads:
+            asked = threads.submit(post, shop)
+            time.sleep(0.2)
+            assert not asked.done()
+            assert shop.ask("GET", "/about", OURS).status == 200
+            side.says(Arm.SERVICE, 2)
+            side.session.open_door()
+            answer = asked.result(5)
+        assert (answer.status, answer.arm) == (200, "service")
+        assert shop.service.seen[0].body == BODY
+
+    def test_what_a_kit_party_brings_is_carried_no_further(self, shop: Edge, side: Side) -> None:
+        side.says(Arm.SERVICE, 2)
+        token = shop.token(method="POST", body=BODY, target="/weather/rome")
+        answer = shop.ask("POST", "/weather/rome", {"X-Strangler-Context": token}, BODY)
+        assert answer.status == 421
+        assert answer.header(names.EXECUTED) == "no"
+        assert answer.header(names.OWNER) == "service"
+        assert answer.header(names.EPOCH) == "2"
+        assert shop.service.hits == 0
+
+    def test_behind_nginx_it_is_carried_once(self, shop: Edge, side: Side, settings: Any) -> None:
+        settings.STRANGLER = {**settings.STRANGLER, "EDGE": "nginx"}
+        begin(shop)
+        side.says(Arm.SERVICE, 2)
+        assert post(shop).arm == "service"
+        shop.service.behave = elsewhere(Arm.MONOLITH, 3)
+        assert post(shop).status == 421
+        assert shop.service.hits == 2
+
+    def test_a_capability_on_its_first_rung_has_no_door(self, shop: Edge, side: Side) -> None:
+        shop.stand(Stage.MONOLITH, tables=True)
+        side.session.close_door(patience=1)
+        assert post(shop).status == 201
+
+
+class TestReadYourWrites:
+    def test_who_commands_is_pinned_until_the_rows_have_moved(self, shop: Edge, side: Side) -> None:
+        side.captures()
+        assert shop.ask("GET", "/weather/rome", OURS).arm == "service"
+        side.write("rome")
+        answer = post(shop)
+        pin = next(
+            value
+            for key, value in answer.headers
+            if key == "Set-Cookie" and "strangler_pin" in value
+        )
+        assert "weather:1" in pin
+        mine = {"Cookie": "strangler_cohort=7; " + pin.strip().partition(";")[0]}
+        answer = shop.ask("GET", "/weather/rome", mine)
+        assert (answer.arm, answer.reason) == ("monolith", "pinned")
+        assert shop.ask("GET", "/weather/rome", OURS).arm == "service"
+        with side.session.claim(10) as claim:
+            assert len(claim.entries) == 1
+        assert shop.ask("GET", "/weather/rome", mine).arm == "service"
+
+    def test_who_brings_no_cookie_stays_with_the_owner(self, shop: Edge, side: Side) -> None:
+        answer = shop.ask("GET", "/weather/rome", {"X-Tenant": "acme"})
+        assert (answer.arm, answer.reason) == ("monolith", "pinned")
+        given = [value for key, value in answer.headers if key == "Set-Cookie"]
+        assert any("strangler_pin=-" in one for one in given)
+        kept = {"X-Tenant": "acme", "Cookie": "strangler_pin=-"}
+        assert shop.ask("GET", "/weather/rome", kept).arm == "service"
+
+
+class TestJobs:
+    def test_a_job_comes_in_by_the_door(self, shop: Edge, side: Side) -> None:
+        with commanding("weather"):
+            assert current().doors == ("weather@monolith",)
+            with commanding("weather"):
+                pass
+
+    def test_the_other_side_has_its_own(self, shop: Edge, side: Side) -> None:
+        side.says(Arm.SERVICE, 2)
+        with pytest.raises(NotOwner), commanding("weather"):
+            raise AssertionError
+
+    def test_a_freeze_says_try_later(self, shop: Edge, side: Side) -> None:
+        side.session.close_door(patience=1)
+        with pytest.raises(DoorShut), commanding("weather", patience=0.1):
+            raise AssertionError
