@@ -22,8 +22,8 @@ def create() -> FastAPI:
         BadEnvironment, ManifestErrors, NotInManifest, KeysUnusable: what every service needs is
             not there.
     """
-    settings = environment(ServiceSettings)
-    database = Database(environment(CatalogSettings).database_url, connections=settings.threads)
+    settings, own = environment(ServiceSettings), environment(CatalogSettings)
+    database = Database(own.database_url, connections=settings.threads)
     catalog = CatalogService(database)
     return service(
         Catalog,
@@ -31,4 +31,5 @@ def create() -> FastAPI:
         routers=[api.router(catalog)],
         checks={"database": check(database)},
         settings=settings,
+        database=own.database_url,
     )

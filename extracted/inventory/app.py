@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from fastapi import FastAPI
 
 from contracts.inventory import Inventory
@@ -12,6 +14,7 @@ from extracted.inventory.migrating import check
 from extracted.inventory.service import InventoryService
 from extracted.inventory.settings import InventorySettings
 from strangler.fastapi.app import service
+from strangler.fastapi.door import commanding
 from strangler.fastapi.settings import ServiceSettings, environment
 
 
@@ -26,13 +29,15 @@ def create() -> FastAPI:
     common, own = environment(ServiceSettings), environment(InventorySettings)
     database = Database(own.database_url, connections=common.threads + 2)  # timer and readiness
     inventory = InventoryService(database)
+    timer = Timer(database, every=own.expiry, commanding=partial(commanding, "inventory"))
     app = service(
         Inventory,
         inventory,
         routers=[api.router(inventory, database)],
         checks={"database": check(database)},
-        during=[database, Timer(database, every=own.expiry)],
+        during=[database, timer],
         settings=common,
+        database=own.database_url,
     )
     shown.exact(app.openapi())
     return app

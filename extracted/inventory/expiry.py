@@ -16,6 +16,7 @@ from extracted.inventory.database import Database
 from extracted.inventory.models import Allocation, Reservation, Stock
 from extracted.inventory.moments import now
 from extracted.inventory.moving import in_lock_order, move, stockable
+from strangler.ports.errors import DoorShut, NotOwner
 
 BATCH: Final = 200
 """Reservations that one transaction of the timer frees."""
@@ -109,6 +110,8 @@ class Timer:
         while not self._stop.wait(self._every):
             try:
                 self._look()
+            except (NotOwner, DoorShut) as refused:
+                _log.debug("lapsed reservations are not ours to free now: %s", refused)
             except Exception:  # noqa: BLE001 - whatever it is, the next look may go well
                 _log.exception("lapsed reservations were not freed; the next look is due soon")
 
