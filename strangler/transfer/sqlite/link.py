@@ -68,6 +68,7 @@ class Link:
             )
         try:
             self.run("PRAGMA foreign_keys = ON")
+            self.run("PRAGMA synchronous = NORMAL")
             self.run("SELECT 1 FROM sqlite_master")
         except TransferError:
             self._connection.close()
@@ -98,8 +99,23 @@ class Link:
         return found[0] if found else None
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
-        """A transaction that nobody else writes beside; undone by an exception."""
+    def writing(self, *, durable: bool = True) -> Iterator[None]:
+        """A transaction that nobody else writes beside; undone by an exception.
+
+        Args:
+            durable: it is on the disk before anything that comes later, whatever cuts the power.
+                Everybody else who writes waits for the disk meanwhile: so not for what may be done
+                again.
+        """
+        if durable:
+            self.run("PRAGMA synchronous = FULL")
+            try:
+                with self.writing(durable=False):
+                    yield
+            finally:
+                with suppress(sqlite3.Error):
+                    self._connection.execute("PRAGMA synchronous = NORMAL")
+            return
         self.run("BEGIN IMMEDIATE")
         try:
             yield

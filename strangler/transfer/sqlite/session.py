@@ -133,7 +133,7 @@ class SqliteSession(Session):
             entries = journal.oldest_entries(self._link, self._tables, limit)
             yield SqliteClaim(entries)
             if entries:
-                with self._link.writing():
+                with self._link.writing(durable=False):  # what is carried twice does no harm
                     journal.forget(self._link, entries)
 
     def dirty(self, table: str, keys: Collection[Key]) -> set[Key]:
