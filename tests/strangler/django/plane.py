@@ -35,7 +35,6 @@ contract = "contracts.catalog:Catalog"
 service  = ["{service}"]
 routes   = ["/api/catalog/"]
 callers  = ["pricing"]
-{catalog}
 
 [capability.pricing]
 context  = "monolith.pricing"
@@ -72,7 +71,8 @@ class Plane:
         return Table(self.root / "table")
 
     def write(self, *, more: str = "") -> None:
-        text = MANIFEST.format(service=self.service, catalog=self.catalog, more=more)
+        text = MANIFEST.format(service=self.service, more=more)
+        text = text.replace("[capability.pricing]", f"{self.catalog}\n\n[capability.pricing]", 1)
         (self.root / "capabilities.toml").write_text(text)
         conf.manifest.cache_clear()
 
