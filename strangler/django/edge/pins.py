@@ -19,14 +19,12 @@ from django.http.cookie import parse_cookie
 from strangler.django import conf, tables
 from strangler.django.doors import known
 from strangler.django.edge import identity
-from strangler.django.ports import placing
-from strangler.ladder import Stage
+from strangler.ladder import Arm
 from strangler.transfer.database import TransferError
 
 COOKIE = "strangler_pin"
 """The edge's own cookie: ``capability:position``, with ``|`` between several; ``-`` for none."""
 _KEPT = 24 * 3600
-_FLOWING = frozenset({Stage.SHADOW, Stage.CANARY})
 _ONE = re.compile(r"([a-z][a-z0-9_-]*):([0-9]{1,18})")
 
 _log = logging.getLogger("strangler.edge")
@@ -93,13 +91,17 @@ def _set(response: HttpResponseBase, text: str, *, secure: bool) -> None:
 
 
 def _position(name: str) -> int | None:
-    """Where the journal is now; None where no rows flow to the service."""
-    entry = placing.entry(name)
-    if entry is None or entry.stage not in _FLOWING:
-        return None
+    """Where the journal is now; None where no rows flow to the service.
+
+    That this side owns is what the owner row says, and not the table: a command that was carried
+    here by a switch is answered under the revision with which its request began.
+    """
     door = known.door(name)
     try:
-        return door.position() if door is not None else None
+        row = door.owner() if door is not None else None
+        if door is None or row is None or row.owner is not Arm.MONOLITH:
+            return None
+        return door.position()
     except TransferError as error:
         _log.error("%s: where its journal is can't be said, so nobody is pinned: %s", name, error)
         return None
