@@ -11,6 +11,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from contextlib import closing
+from math import ceil
 
 from strangler.ladder import Arm
 from strangler.transfer.apply import Applied, Flow
@@ -25,15 +26,17 @@ from strangler.transfer.repair import NotInstalled, repair
 IDLE = 0.02
 """Seconds between two looks into an empty journal."""
 EVERY = 1.0
-"""Seconds between two canary rows, and two reports."""
+"""Seconds between two reports."""
+BEAT = 0.25
+"""Seconds between two touches of the canary row."""
 RETRY = 5.0
 """Seconds after which parked keys are tried again."""
 WAIT = 0.3
 """Seconds between two attempts to get the lease."""
 TROUBLED = 1.0
 """Seconds to wait after something broke."""
-BEATS = 60
-"""Canary rows by which the lag is told: those of the last minute."""
+BEATS = 100
+"""Canary rows by which the lag is told: the latest."""
 
 NAMED = 5
 """Parked keys that a report names."""
@@ -130,11 +133,11 @@ class _Carrying:
             if self._backfill is not None:
                 busy = self._fill(self._backfill) or busy
             now = time.monotonic()
+            self._pulse.beat(now)
             if now >= due:
                 due = now + EVERY
                 self._control.report(self._report())
                 self._writers.clear()
-                self._pulse.beat()
                 if self._control.wanted():
                     return
                 self._retry(now)
@@ -204,14 +207,17 @@ class _Pulse:
         heard = source.heard()
         self._number = heard[0] if heard else 0
         self._beaten: float | None = None
+        self._due = 0.0
         self._lags: deque[float] = deque(maxlen=BEATS)
 
     @property
     def count(self) -> int:
         return len(self._lags)
 
-    def beat(self) -> None:
-        if self._beaten is None:  # else the last one is still on its way, and grows old
+    def beat(self, now: float) -> None:
+        # While one is still on its way, and grows old, there is no other.
+        if self._beaten is None and now >= self._due:
+            self._due = now + BEAT
             self._number += 1
             self._source.beat(self._number)
             self._beaten = time.monotonic()
@@ -227,4 +233,4 @@ class _Pulse:
 
     def lag(self, now: float) -> float | None:
         lags = sorted([*self._lags, *([now - self._beaten] if self._beaten is not None else [])])
-        return lags[min(len(lags) - 1, int(len(lags) * 0.99))] if lags else None
+        return lags[ceil(len(lags) * 0.99) - 1] if lags else None  # by the nearest rank
