@@ -163,8 +163,8 @@ class Leased(Control):
         """Write it down, and keep the lease."""
         said = dataclasses.asdict(report)
         writers = said.pop("writers")
-        self._own(until=_in(LEASE), reported=Now(), report=said)
-        with self._reaching():
+        with self._reaching(), transaction.atomic(using=_using()):
+            self._own(until=_in(LEASE), reported=Now(), report=said)
             self._count(writers)
 
     def _count(self, writers: dict[tuple[str, bool], int]) -> None:
