@@ -4,42 +4,51 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('strangler', '0002_append_only_history'),
+        ("strangler", "0002_append_only_history"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Transfer',
+            name="Transfer",
             fields=[
-                ('capability', models.CharField(max_length=100, primary_key=True, serialize=False)),
-                ('epoch', models.PositiveBigIntegerField(default=1)),
-                ('token', models.PositiveBigIntegerField(default=0)),
-                ('holder', models.CharField(blank=True, max_length=200)),
-                ('until', models.DateTimeField(null=True)),
-                ('wanted_by', models.CharField(blank=True, max_length=200)),
-                ('wanted_until', models.DateTimeField(null=True)),
-                ('backfilled', models.BooleanField(default=False)),
-                ('reported', models.DateTimeField(null=True)),
-                ('report', models.JSONField(default=dict)),
-                ('verified', models.JSONField(default=dict)),
-                ('switches', models.JSONField(default=list)),
+                ("capability", models.CharField(max_length=100, primary_key=True, serialize=False)),
+                ("epoch", models.PositiveBigIntegerField(default=1)),
+                ("token", models.PositiveBigIntegerField(default=0)),
+                ("holder", models.CharField(blank=True, max_length=200)),
+                ("until", models.DateTimeField(null=True)),
+                ("wanted_by", models.CharField(blank=True, max_length=200)),
+                ("wanted_until", models.DateTimeField(null=True)),
+                ("backfilled", models.BooleanField(default=False)),
+                ("reported", models.DateTimeField(null=True)),
+                ("report", models.JSONField(default=dict)),
+                ("verified", models.JSONField(default=dict)),
+                ("switches", models.JSONField(default=list)),
             ],
         ),
         migrations.CreateModel(
-            name='Writer',
+            name="Writer",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('capability', models.CharField(max_length=100)),
-                ('since_revision', models.PositiveBigIntegerField()),
-                ('name', models.CharField(max_length=200)),
-                ('door', models.BooleanField()),
-                ('keys', models.PositiveBigIntegerField(default=0)),
-                ('last', models.DateTimeField()),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("capability", models.CharField(max_length=100)),
+                ("since_revision", models.PositiveBigIntegerField()),
+                ("name", models.CharField(max_length=200)),
+                ("door", models.BooleanField()),
+                ("keys", models.PositiveBigIntegerField(default=0)),
+                ("last", models.DateTimeField()),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('capability', 'since_revision', 'name', 'door'), name='strangler_writer_once')],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("capability", "since_revision", "name", "door"),
+                        name="strangler_writer_once",
+                    )
+                ],
             },
         ),
     ]
