@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from django.db import Error, connections, transaction
@@ -26,6 +28,8 @@ from strangler.transfer.protocol import Decision
 
 _ASKED = 2 * LEASE
 _POLL = 0.05
+_KERNEL = Path("/proc/sys/kernel/random/boot_id")
+_PROCESSES = Path("/proc/self/ns/pid")
 
 
 def _in(seconds: float) -> Any:
@@ -47,16 +51,28 @@ class Leased(Control):
         self._capability = capability
         self._decide = decide
         self._publish = publish
-        self._holder = f"{socket.gethostname()}:{os.getpid()}:{threading.get_native_id()}"
+        self._holder = (
+            f"{socket.gethostname()}:{os.getpid()}:{threading.get_native_id()}{_machine()}"
+        )
         self.token = 0
 
     def acquire(self) -> bool:
-        """Take the lease if nobody has it, or nobody else wants it."""
+        """Take the lease if nobody has it, or nobody else wants it.
+
+        Who has died on this machine has it no more, nor wants it: a switch that was killed half way
+        is repaired at once, and commands need not wait until its lease runs out.
+        """
         with self._reaching():
-            self._rows().get_or_create(capability=self._capability)
-            free = Q(holder="") | Q(until=None) | Q(until__lt=Now()) | Q(holder=self._holder)
+            row, _ = self._rows().get_or_create(capability=self._capability)
+            dead = [name for name in (row.holder, row.wanted_by) if _is_gone(name)]
+            free = (
+                Q(holder__in=["", *dead])
+                | Q(until=None)
+                | Q(until__lt=Now())
+                | Q(holder=self._holder)
+            )
             unwanted = (
-                Q(wanted_by__in=["", self._holder])
+                Q(wanted_by__in=["", self._holder, *dead])
                 | Q(wanted_until=None)
                 | Q(wanted_until__lt=Now())
             )
@@ -85,7 +101,9 @@ class Leased(Control):
         until = time.monotonic() + patience
         while not self.acquire():
             with self._reaching():
-                self._row().filter(Q(wanted_by="") | Q(wanted_until__lt=Now())).update(
+                asking = self._row().get().wanted_by
+                nobody = Q(wanted_by__in=["", *([asking] if _is_gone(asking) else [])])
+                self._row().filter(nobody | Q(wanted_until__lt=Now())).update(
                     wanted_by=self._holder, wanted_until=_in(_ASKED)
                 )
             if time.monotonic() > until:
@@ -107,7 +125,8 @@ class Leased(Control):
         """Has somebody else asked?"""
         with self._reaching():
             asked = self._row().filter(wanted_until__gte=Now())
-            return bool(asked.exclude(wanted_by__in=["", self._holder]).exists())
+            asking = asked.exclude(wanted_by__in=["", self._holder]).first()
+            return asking is not None and not _is_gone(asking.wanted_by)
 
     def decision(self) -> Decision:
         """The owner is the stage's, and the epoch was written with it."""
@@ -202,6 +221,31 @@ class Leased(Control):
             if not connection.in_atomic_block:
                 connection.close()  # the next question gets a new one
             raise ControlAway(f"the control plane's database: {error}") from error
+
+
+@cache
+def _machine() -> str:
+    """What tells these processes' numbers from others': "" where nobody can say."""
+    try:
+        kernel = _KERNEL.read_text(encoding="ascii").strip()[:8]
+        return f"@{kernel}.{_PROCESSES.stat().st_ino}"
+    except OSError:
+        return ""
+
+
+def _is_gone(holder: str) -> bool:
+    """Was that a process of this machine, which has ended?"""
+    name, _, machine = holder.rpartition("@")
+    number = name.split(":")[1:2]
+    if not machine or f"@{machine}" != _machine() or not number:
+        return False
+    try:
+        os.kill(int(number[0]), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
 
 
 def _using() -> str:

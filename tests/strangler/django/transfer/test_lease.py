@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from datetime import timedelta
 
 import pytest
@@ -197,3 +200,39 @@ def test_without_the_database_nobody_can_say(one: Leased, monkeypatch: pytest.Mo
     monkeypatch.setattr(one, "_row", away)
     with pytest.raises(ControlAway, match="connection refused"):
         one.renew()
+
+
+def _holder_of(number: int) -> str:
+    """As a process of this machine is called."""
+    made = Leased(NAME)._holder
+    assert made.split(":")[1] == str(os.getpid())
+    return made.replace(f":{os.getpid()}:", f":{number}:")
+
+
+def _ended() -> int:
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        return process.pid
+
+
+def test_who_has_died_here_has_it_no_more(kit: Plane, other: Leased) -> None:
+    assert holder(_holder_of(_ended())).acquire()
+    assert other.acquire()
+
+
+def test_who_has_died_here_wants_it_no_more(kit: Plane, one: Leased, other: Leased) -> None:
+    assert one.acquire()
+    Transfer.objects.update(
+        wanted_by=_holder_of(_ended()), wanted_until=timezone.now() + timedelta(seconds=LEASE)
+    )
+    assert not one.wanted()
+    with pytest.raises(NotOurs):
+        other.take(patience=0)
+    assert row().wanted_by == "other"
+    assert one.wanted()
+
+
+@pytest.mark.parametrize("elsewhere", [True, False])
+def test_who_lives_or_is_elsewhere_keeps_it(kit: Plane, other: Leased, *, elsewhere: bool) -> None:
+    name = _holder_of(_ended() if elsewhere else os.getppid())
+    assert holder(f"{name}0" if elsewhere else name).acquire()
+    assert not other.acquire()
