@@ -7,14 +7,15 @@ Whoever dies anywhere leaves nothing but work to be done again.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from strangler.ladder import Arm
 from strangler.transfer.database import (
     Change,
+    Claim,
     Entry,
     Parked,
     ReferenceMissing,
@@ -29,6 +30,8 @@ from strangler.transfer.pairing import Entity, Pair, Pairing
 
 BATCH = 1000
 """Dirty keys that are carried in one transaction."""
+AGAIN = 3
+"""Times that rows are read again which do not fit together: other transactions go on meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,18 @@ class Applied:
 
     entries: Sequence[Entry] = ()
     entities: frozenset[Entity] = frozenset()
+    """Empty, where they were poured."""
     parked: Sequence[Parked] = ()
+    census: Mapping[tuple[str, str, bool], int] = field(default_factory=dict)
+    """How many entries there were, by table, writer, and whether by the door."""
+
+
+@dataclass(slots=True)
+class Carried:
+    """What was carried of a claim; ``failed`` says why not, and then none of it counts."""
+
+    entities: set[Entity] = field(default_factory=set)
+    failed: dict[Entity, str] = field(default_factory=dict)
 
 
 class _Wider(Exception):
@@ -69,6 +83,8 @@ class Flow:
     """The side that the rows come from."""
     token: int
     epoch: int
+    _careful: bool = field(default=False, init=False)
+    """A batch has lacked what it refers to: from then on each is held against that."""
 
     def batch(self, limit: int = BATCH) -> Applied:
         """Carry some dirty keys; those that can't be carried are parked.
@@ -77,20 +93,27 @@ class Flow:
             Superseded: another mover has taken over, or the owner is another by now.
             DatabaseAway: one of the databases has gone.
         """
-        failed: dict[Entity, str] = {}
-        entries: Sequence[Entry] = ()
-        entities: set[Entity] = set()
+        return self.claimed(limit, lambda claim: self.carry(claim.entries))
+
+    def claimed(self, limit: int, carry: Callable[[Claim], Carried]) -> Applied:
+        """Claim some dirty keys, and carry them this way; those that can't be are parked."""
+        claim: Claim | None = None
+        carried = Carried()
         try:
             with self.source.claim(limit) as claim:
-                entries = claim.entries
-                entities = self._entities(entries)
-                if entities:
-                    self._carry(entities, failed)
-                if failed:
+                carried = carry(claim)
+                if carried.failed:
                     raise _Unapplied  # noqa: TRY301 - gives the claim back
         except _Unapplied:
-            return Applied(parked=self._park(entries, failed))
-        return Applied(entries, frozenset(entities))
+            return Applied(parked=self._park(claim.entries if claim else (), carried.failed))
+        return Applied(claim.entries, frozenset(carried.entities), census=claim.census())
+
+    def carry(self, entries: Iterable[Entry]) -> Carried:
+        """Carry what is claimed, row by row."""
+        carried = Carried(self._entities(entries))
+        if carried.entities:
+            self._carry(carried.entities, carried.failed)
+        return carried
 
     def _entities(self, entries: Iterable[Entry]) -> set[Entity]:
         found = (self.pairing.entity(self.owner, entry.table, entry.key) for entry in entries)
@@ -121,36 +144,39 @@ class Flow:
         Raises:
             _NotFit, Unwritable: the target will not have them.
         """
-        wide, careful = set(entities), False
+        wide, tries = set(entities), 0
         while True:
             try:
-                self._attempt(wide, careful=careful)
+                self._attempt(wide)
             except _Wider as wider:
                 if wider.entities <= wide:
                     raise wider.because from wider
                 wide |= wider.entities
             except ReferenceMissing:
-                if careful:
+                # Perhaps because a transaction came between two tables' reading: they are read
+                # again, together with what they hang on.
+                tries += 1
+                if tries > AGAIN:
                     raise
-                careful = True
+                self._careful = True
             else:
                 return
 
-    def _attempt(self, wide: set[Entity], *, careful: bool) -> None:
+    def _attempt(self, wide: set[Entity]) -> None:
         with self.target.applying(
             token=self.token, epoch=self.epoch, keys=sorted(wide, key=repr)
         ) as writer:
             changes = self._changes(wide)
+            if self._careful:  # before the first write: what refers to a row is found by that row
+                related = self._lacking(changes) | self._referring(changes, writer)
+                if not related <= wide:
+                    raise _Wider(related, ReferenceMissing("a batch without what it refers to"))
             for name, change in changes.items():
                 try:
                     writer.write(name, change)
                 except UniqueTaken as taken:
                     holders = self._entities_there(name, writer.taken(name, change))
                     raise _Wider(holders, taken) from taken
-            if careful:
-                related = self._related(changes, writer)
-                if not related <= wide:
-                    raise _Wider(related, ReferenceMissing("a batch without what it refers to"))
 
     @property
     def sessions(self) -> tuple[Session, Session]:
@@ -168,21 +194,34 @@ class Flow:
         found = (self.pairing.entity(self.other, table, key) for key in keys)
         return {entity for entity in found if entity is not None}
 
-    def _related(self, changes: Mapping[str, Change], writer: Writer) -> set[Entity]:
-        """What the rows of a batch refer to, and what refers to those that go."""
+    def _referring(self, changes: Mapping[str, Change], writer: Writer) -> set[Entity]:
+        """What refers to the rows of a batch that go."""
         found: set[Entity] = set()
-        for pair in self.pairing.pairs:
-            for table in pair.tables(self.other):
-                if (change := changes.get(table.name)) is None:
-                    continue
-                found |= self._parents(table, change)
-                if change.gone:
-                    for child, keys in writer.referring(table.name, change.gone).items():
-                        found |= self._entities_there(child, keys)
+        for name, change in changes.items():
+            if change.gone:
+                for child, keys in writer.referring(name, change.gone).items():
+                    found |= self._entities_there(child, keys)
         return found
 
-    def _parents(self, table: Table, change: Change) -> set[Entity]:
+    def _lacking(self, changes: Mapping[str, Change]) -> set[Entity]:
+        """What the rows of a batch refer to and the target lacks, and what that refers to again."""
         found: set[Entity] = set()
+        while new := self._orphans(changes) - found:
+            found |= new
+            changes = self._changes(new)
+        return found
+
+    def _orphans(self, changes: Mapping[str, Change]) -> set[Entity]:
+        """The parents of these rows that the target lacks."""
+        found: set[Entity] = set()
+        for name, change in changes.items():
+            if change.rows and (table := self._table_there(name)) is not None:
+                for parent, keys in self._parents(table, change):
+                    there = self.target.read(parent, parent.key, keys)
+                    found |= self._entities_there(parent.name, keys - there.keys())
+        return found
+
+    def _parents(self, table: Table, change: Change) -> Iterator[tuple[Table, set[Key]]]:
         for reference in table.foreign_keys:
             parent = self._table_there(reference.table)
             if parent is None or sorted(reference.references) != sorted(parent.key):
@@ -192,8 +231,7 @@ class Flow:
                 continue
             places = [change.columns.index(own[column]) for column in parent.key]
             keys = {tuple(row[place] for place in places) for row in change.rows}
-            found |= self._entities_there(parent.name, (key for key in keys if None not in key))
-        return found
+            yield parent, {key for key in keys if None not in key}
 
     def _table_there(self, name: str) -> Table | None:
         tables = (table for pair in self.pairing.pairs for table in pair.tables(self.other))
@@ -233,7 +271,7 @@ class Flow:
         """What these entities of the service are in the monolith's table."""
         change = Change(tuple(sorted(pair.map.mapped())), born=dict(pair.map.kept))
         first = pair.map.targets[0].table
-        for key, rows in self.there(pair, keys).items():
+        for key, rows in self._whole(pair, keys).items():
             if first not in rows:
                 change.gone.append(key)
                 continue
@@ -243,6 +281,16 @@ class Flow:
                 raise _NotFit((pair.map.source, key), str(error)) from error
             change.rows.append(tuple(row[column] for column in change.columns))
         return {pair.map.source: change}
+
+    def _whole(self, pair: Pair, keys: Collection[Key]) -> dict[Key, dict[str, Mapping[str, Any]]]:
+        """The same; a transaction that committed between two tables' reading is read again."""
+        found = self.there(pair, keys)
+        for _ in range(AGAIN):
+            torn = [key for key, rows in found.items() if 0 < len(rows) < len(pair.map.targets)]
+            if not torn:
+                break
+            found |= self.there(pair, torn)
+        return found
 
     def there(self, pair: Pair, keys: Collection[Key]) -> dict[Key, dict[str, Mapping[str, Any]]]:
         """The service's rows of these keys of the monolith, by key and table."""

@@ -24,6 +24,8 @@ BUDGET = 5.0
 SETTLED = 2000
 """Dirty keys at most, when a freeze begins."""
 _PAUSE = 0.05
+_CALM = 1.0
+"""Seconds in which to carry what is dirty still, once it is little enough."""
 
 
 class SwitchRefused(TransferError):
@@ -82,13 +84,7 @@ class Switch:
         """
         old = self._flow.source
         until = time.monotonic() + patience
-        while (dirty := old.pending()) > SETTLED or self._flow.batch().entries:
-            self._control.renew()
-            if time.monotonic() > until:
-                raise SwitchRefused(
-                    f"{dirty} keys are dirty, and writers are faster than we are: at most "
-                    f"{SETTLED} may be when a freeze begins"
-                )
+        self._catch_up(until)
         self._refuse_parked()
         if missing := [*old.missing(), *self._flow.target.missing()]:
             raise SwitchRefused(f"something is not in place: {'; '.join(missing)}")
@@ -98,6 +94,23 @@ class Switch:
         except BaseException:
             old.quieten(on=False)
             raise
+
+    def _catch_up(self, until: float) -> None:
+        """Carry until little is dirty; with writers at work, nothing at all would be luck."""
+        calm = 0.0
+        while True:
+            self._control.renew()
+            carried = self._flow.batch().entries
+            dirty, now = self._flow.source.pending(), time.monotonic()
+            if dirty <= SETTLED:
+                calm = calm or now + _CALM
+                if not (dirty and carried) or now > calm:
+                    return
+            elif now > until:
+                raise SwitchRefused(
+                    f"{dirty} keys are dirty, and writers are faster than we are: at most "
+                    f"{SETTLED} may be when a freeze begins"
+                )
 
     def _clear(self, until: float) -> None:
         while hinders := self._flow.source.hinders():

@@ -78,17 +78,19 @@ _EXACT = {ColumnKind.INTEGER, ColumnKind.UUID}
 _BYTES = '{0}::text COLLATE "C" AS {0}'
 
 # A statement says who wrote it in a comment at its end; the application's execute wrapper adds it.
+# The variables' names are the kit's: a table may have a column that is called "writer".
 _CAPTURE = """
 DECLARE
-  said text := split_part(right(rtrim(current_query(), E' ;\\n'), 400), '/*strangler ', -1);
-  writer text;
-  door boolean := false;
+  strangler_said text :=
+    split_part(right(rtrim(current_query(), E' ;\\n'), 400), '/*strangler ', -1);
+  strangler_writer text;
+  strangler_door boolean := false;
 BEGIN
-  IF said LIKE 'door=_ by=%*/' THEN
-    door := substr(said, 6, 1) = '1';
-    writer := substr(said, 11, length(said) - 12);
+  IF strangler_said LIKE 'door=_ by=%*/' THEN
+    strangler_door := substr(strangler_said, 6, 1) = '1';
+    strangler_writer := substr(strangler_said, 11, length(strangler_said) - 12);
   ELSE
-    writer := current_setting('application_name') || '/' || session_user;
+    strangler_writer := current_setting('application_name') || '/' || session_user;
   END IF;
   IF TG_OP = 'INSERT' THEN
     {insert}
@@ -141,7 +143,8 @@ def _journal(described: Described, capability: str, source: sql.Composable) -> s
     canary = described.table.name == HEARTBEAT
     return sql.SQL(
         "INSERT INTO strangler_journal (capability, tbl, key, writer, door)"
-        " SELECT {capability}, {table}, {key}, writer, door FROM {source} k{only};"
+        " SELECT {capability}, {table}, {key}, strangler_writer, strangler_door"
+        " FROM {source} k{only};"
     ).format(
         capability=sql.SQL("k.capability") if canary else sql.Literal(capability),
         table=described.table.name,

@@ -1,0 +1,178 @@
+"""The processes beside the writers: the mover, whoever switches, whoever watches the fences."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from contextlib import closing, suppress
+from pathlib import Path
+
+import psycopg
+
+from strangler.ladder import Arm
+from strangler.transfer import mover as production
+from strangler.transfer.control import ControlAway, NotOurs
+from strangler.transfer.database import TransferError
+from strangler.transfer.mover import Mover
+from strangler.transfer.repair import repair
+from strangler.transfer.switch import Switch, SwitchRefused
+from tests.chaos import notes
+from tests.chaos.faults import Blow, Fault, Striking, Struck, kill_self, stop_self
+from tests.chaos.side import Fenced, Gone, Side
+from tests.chaos.world import CAPABILITY, MAPS, World, flowing
+
+
+def mover(world: World) -> None:
+    """The production mover, which looks more often than it does elsewhere."""
+    production.WAIT, production.EVERY, production.TROUBLED = 0.05, 0.1, 0.1
+    stop = threading.Event()
+
+    def watch() -> None:
+        while not world.ending.exists():
+            time.sleep(0.05)
+        stop.set()
+
+    threading.Thread(target=watch, daemon=True).start()
+    Mover(
+        CAPABILITY,
+        MAPS,
+        monolith=world.database(Arm.MONOLITH),
+        service=world.database(Arm.SERVICE),
+        control=world.desk,
+        installed=lambda: True,
+    ).run(stop)
+
+
+def switches(world: World) -> Path:
+    """Where it is said what became of each switch."""
+    return world.folder / "switches"
+
+
+def switch(world: World, fault: Fault | None = None) -> None:
+    """Let the rows change owner, as the ladder does; or die at it."""
+    desk = world.desk
+    with notes.Notes(switches(world)) as said:
+        try:
+            desk.take()
+            try:
+                with world.sessions() as sides:
+                    repair(
+                        desk, monolith=sides[Arm.MONOLITH], service=sides[Arm.SERVICE],
+                        token=desk.token,
+                    )  # fmt: skip
+                    flow = flowing(world, sides, desk)
+                    old, new = world.url(flow.owner), world.url(flow.other)
+                    striking = Striking(fault, said, lambda blow: _strike(blow, old, new))
+                    flow.source = Struck(flow.source, striking)  # type: ignore[assignment]
+                    flow.target = Struck(flow.target, striking)  # type: ignore[assignment]
+                    performed = Switch(flow, desk)
+                    striking.prepare(performed)
+                    performed.settle()
+                    timings = performed.perform()
+                    said.say(switched=desk.decision().epoch, freeze=timings.freeze,
+                             drained=timings.drained)  # fmt: skip
+            finally:
+                desk.release()
+        except SwitchRefused as refused:
+            said.say(refused=str(refused))
+        except (TransferError, NotOurs, ControlAway) as broke:
+            said.say(broke=f"{type(broke).__name__}: {broke}")
+
+
+def _strike(blow: Blow, old: str, new: str) -> None:
+    match blow:
+        case Blow.KILL:
+            kill_self()
+        case Blow.STOP:
+            stop_self()
+        case Blow.OLD_CRASHES:
+            crash(old)
+        case Blow.NEW_CRASHES:
+            crash(new)
+        case Blow.CUT:
+            for url in {old, new}:
+                cut(url)
+
+
+def crash(url: str) -> None:
+    """Kill the server with all its backends at once, as a machine that fails."""
+    with psycopg.connect(url) as connection:
+        row = connection.execute("SHOW data_directory").fetchone()
+    assert row is not None
+    os.kill(int((Path(row[0]) / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+
+
+def cut(url: str) -> None:
+    """Cut every connection of a database but this one, the mover's too."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+
+
+def sightings(world: World) -> Path:
+    """Where it is said what should never be seen."""
+    return world.folder / "sightings"
+
+
+def watch(world: World) -> None:
+    """See that never both sides take writes at once, and that no epoch ever goes back."""
+    epochs = {"monolith": 0, "service": 0, "control": 0}
+    desk, looks = world.desk, 0
+    with notes.Notes(sightings(world)) as said:
+        while not world.ending.exists():
+            first, other = list(Arm)[:: 1 if looks % 2 else -1]
+            looks += 1
+            with suppress(Gone):
+                if _both_open(world, first, other):
+                    said.say(error="both sides take writes")
+            try:
+                with world.sessions() as sides:
+                    for arm, session in sides.items():
+                        row = session.owner()
+                        assert row is not None
+                        _higher(epochs, str(arm), row.epoch, said)
+            except TransferError:
+                continue
+            _higher(epochs, "control", desk.decision().epoch, said)
+            time.sleep(0.02)
+        said.say(looks=looks)
+
+
+def _higher(epochs: dict[str, int], name: str, epoch: int, said: notes.Notes) -> None:
+    if epoch < epochs[name]:
+        said.say(error=f"the epoch of {name} went back from {epochs[name]} to {epoch}")
+    epochs[name] = epoch
+
+
+def _both_open(world: World, first: Arm, other: Arm) -> bool:
+    """A write that is not committed keeps a fence from rising: two of them say it for certain."""
+    with closing(world.side(first)) as one, closing(world.side(other)) as two:
+        try:
+            if not _writes(one):
+                return False
+            return _writes(two)
+        finally:
+            for side in (one, two):
+                with suppress(Gone, Fenced):
+                    if _inside(side):
+                        side.run("ROLLBACK")
+
+
+def _writes(side: Side) -> bool:
+    side.run(side.begin)
+    try:
+        side.add_entry("watch", 0, "never to be seen")
+    except Fenced:
+        return False
+    return True
+
+
+def _inside(side: Side) -> bool:
+    connection = side.connection  # type: ignore[attr-defined]
+    if isinstance(connection, psycopg.Connection):
+        return bool(connection.info.transaction_status)
+    return bool(connection.in_transaction)

@@ -1,0 +1,71 @@
+"""A PostgreSQL that may be killed and comes back where it was, with all that it had committed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from typing import Self
+
+from tests.servers import Postgres
+
+
+class Durable(Postgres):
+    """Two databases' server, watched: whenever it is gone it is started again at once.
+
+    It flushes nothing to the disk, as no power fails here; but whatever is acknowledged has been
+    handed to the operating system.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.crashes = 0
+        self._ending = threading.Event()
+        self._watch: threading.Thread | None = None
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        self._watch = threading.Thread(target=self._keep, daemon=True)
+        self._watch.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ending.set()
+        if self._watch is not None:
+            self._watch.join()
+        super().__exit__()
+
+    def command(self) -> list[str]:
+        return [*super().command(), "-c", "synchronous_commit=on", "-c", "autovacuum_naptime=1s"]
+
+    def kill(self) -> None:
+        """All of it, as a machine that fails; returns once it is there again."""
+        before = self.crashes
+        assert self.pid is not None
+        os.kill(self.pid, signal.SIGKILL)
+        while self.crashes == before:
+            time.sleep(0.02)
+
+    def _keep(self) -> None:
+        while not self._ending.wait(0.02):
+            process = self._process
+            if process is not None and process.poll() is not None:
+                self._again()
+                self.crashes += 1
+
+    def _again(self) -> None:
+        """On its old port, as soon as the last backend of the old one has gone."""
+        while not self._ending.is_set():
+            user = self.user()
+            with (self.folder / "log").open("ab") as log:
+                self._process = subprocess.Popen(
+                    self.command(), cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log,
+                    stderr=log, user=user.uid, group=user.gid, extra_groups=user.groups,
+                )  # fmt: skip
+            while self._process.poll() is None and not self._ending.is_set():
+                if self.answers():
+                    return
+                time.sleep(0.02)
+            time.sleep(0.05)
