@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 
 from extracted.catalog.app import create
-from extracted.catalog.database import NoDatabase
 from extracted.catalog.migrating import main as migrate
 from strangler.fastapi.server import main
+from strangler.sqlalchemy.database import NoDatabase
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["migrate"]:

@@ -6,12 +6,12 @@ from fastapi import FastAPI
 
 from contracts.catalog import Catalog
 from extracted.catalog import api
-from extracted.catalog.database import Database
-from extracted.catalog.migrating import check
+from extracted.catalog.migrating import SCHEMA
 from extracted.catalog.service import CatalogService
-from extracted.catalog.settings import CatalogSettings
+from extracted.catalog.settings import DATABASE, CatalogSettings
 from strangler.fastapi.app import service
 from strangler.fastapi.settings import ServiceSettings, environment
+from strangler.sqlalchemy.database import Database
 
 
 def create() -> FastAPI:
@@ -23,13 +23,16 @@ def create() -> FastAPI:
             not there.
     """
     settings, own = environment(ServiceSettings), environment(CatalogSettings)
-    database = Database(own.database_url, connections=settings.threads)
+    database = Database(
+        own.database_url, named=DATABASE, connections=settings.threads + 1
+    )  # readiness
     catalog = CatalogService(database)
     return service(
         Catalog,
         catalog,
         routers=[api.router(catalog)],
-        checks={"database": check(database)},
+        checks={"database": SCHEMA.check(database)},
+        during=[database],
         settings=settings,
         database=own.database_url,
     )

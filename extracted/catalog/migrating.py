@@ -1,69 +1,24 @@
-"""The database's schema: brought up to date by Alembic, and looked at before taking traffic."""
+"""The database's schema, as the migrations beside this make it."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-
-from extracted.catalog.database import Away, Database, NoDatabase
-from extracted.catalog.settings import CatalogSettings
+from extracted.catalog.settings import DATABASE, CatalogSettings
 from strangler.fastapi.settings import BadEnvironment, environment
+from strangler.sqlalchemy.database import Away, Database, NoDatabase
+from strangler.sqlalchemy.schema import Schema
 
-FOLDER = Path(__file__).with_name("migrations")
+SCHEMA = Schema(Path(__file__).with_name("migrations"), program="extracted.catalog")
 
 
 def main() -> int:
     """The command line's ``migrate``; returns its exit code."""
     try:
-        migrate(Database(environment(CatalogSettings).database_url))
+        with Database(environment(CatalogSettings).database_url, named=DATABASE) as database:
+            SCHEMA.migrate(database)
     except (Away, BadEnvironment, NoDatabase) as error:
         sys.stderr.write(f"extracted.catalog can't migrate:\n{error}\n")
         return 1
     return 0
-
-
-def migrate(database: Database) -> None:
-    """Bring the schema up to date, in one transaction.
-
-    Raises:
-        Away: the database can't be reached.
-    """
-    with database.transaction() as session:
-        config = _config()
-        config.attributes["connection"] = session.connection()
-        command.upgrade(config, "head")
-
-
-def check(database: Database) -> Callable[[], None]:
-    """Whether the database answers, and has the schema that this code was written for.
-
-    The check raises ``Away``, or ``Outdated``.
-    """
-    head = ScriptDirectory.from_config(_config()).get_current_head()
-
-    def checked() -> None:
-        with database.reading() as session:
-            found = MigrationContext.configure(session.connection()).get_current_revision()
-        if found != head:
-            raise Outdated(
-                f"its schema is at {found or 'nothing'}, not at {head}: "
-                "run python -m extracted.catalog migrate"
-            )
-
-    return checked
-
-
-class Outdated(Exception):
-    """The schema is not the one that this code was written for."""
-
-
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
-    return config

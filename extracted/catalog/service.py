@@ -16,12 +16,12 @@ from contracts.catalog import InvalidPrice, NotAllowed, UnknownProduct
 from contracts.identity import Role
 from contracts.money import Money
 from extracted.catalog import search
-from extracted.catalog.database import Database
 from extracted.catalog.models import Category, Price, Product
 from extracted.catalog.money import checked, money
 from extracted.catalog.search import Wanted, searchable
 from strangler.ports.context import current
 from strangler.ports.errors import DeclaredError
+from strangler.sqlalchemy.database import Database
 
 SKU = r"[A-Z0-9]+(-[A-Z0-9]+)*"
 SKU_LENGTH = 64

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+DATABASE: Final = "CATALOG_DATABASE_URL"
 
 
 class CatalogSettings(BaseSettings):

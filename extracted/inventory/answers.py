@@ -14,7 +14,6 @@ from starlette.exceptions import HTTPException
 from contracts.inventory import Inventory
 from extracted.inventory import shown
 from extracted.inventory.claiming import claim
-from extracted.inventory.database import Database
 from extracted.inventory.fields import (
     Checked,
     Choice,
@@ -30,6 +29,7 @@ from extracted.inventory.models import Movement, Reason, Stock, Warehouse
 from extracted.inventory.pages import page
 from extracted.inventory.rest import Asked
 from extracted.inventory.stocking import BY_HAND, adjust
+from strangler.sqlalchemy.database import Database
 
 SKUS_AT_ONCE: Final = 100
 RANK: Final = 100

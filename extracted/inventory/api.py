@@ -11,8 +11,8 @@ from fastapi import APIRouter
 from contracts.inventory import Inventory
 from extracted.inventory import shown
 from extracted.inventory.answers import SKUS_AT_ONCE, Answers
-from extracted.inventory.database import Database
 from extracted.inventory.rest import Operation, Resource, add
+from strangler.sqlalchemy.database import Database
 
 
 def router(inventory: Inventory, database: Database) -> APIRouter:

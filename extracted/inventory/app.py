@@ -8,14 +8,14 @@ from fastapi import FastAPI
 
 from contracts.inventory import Inventory
 from extracted.inventory import api, shown
-from extracted.inventory.database import Database
 from extracted.inventory.expiry import Timer
-from extracted.inventory.migrating import check
+from extracted.inventory.migrating import SCHEMA
 from extracted.inventory.service import InventoryService
-from extracted.inventory.settings import InventorySettings
+from extracted.inventory.settings import DATABASE, InventorySettings
 from strangler.fastapi.app import service
 from strangler.fastapi.door import commanding
 from strangler.fastapi.settings import ServiceSettings, environment
+from strangler.sqlalchemy.database import Database
 
 
 def create() -> FastAPI:
@@ -27,14 +27,15 @@ def create() -> FastAPI:
             not there.
     """
     common, own = environment(ServiceSettings), environment(InventorySettings)
-    database = Database(own.database_url, connections=common.threads + 2)  # timer and readiness
+    connections = common.threads + 2  # the timer's, and readiness
+    database = Database(own.database_url, named=DATABASE, connections=connections)
     inventory = InventoryService(database)
     timer = Timer(database, every=own.expiry, commanding=partial(commanding, "inventory"))
     app = service(
         Inventory,
         inventory,
         routers=[api.router(inventory, database)],
-        checks={"database": check(database)},
+        checks={"database": SCHEMA.check(database)},
         during=[database, timer],
         settings=common,
         database=own.database_url,

@@ -12,11 +12,11 @@ from typing import Final, Self
 from sqlalchemy import ColumnElement, select, update
 
 from contracts.inventory import ReservationState
-from extracted.inventory.database import Database
 from extracted.inventory.models import Allocation, Reservation, Stock
 from extracted.inventory.moments import now
 from extracted.inventory.moving import in_lock_order, move, stockable
 from strangler.ports.errors import DoorShut, NotOwner
+from strangler.sqlalchemy.database import Database
 
 BATCH: Final = 200
 """Reservations that one transaction of the timer frees."""

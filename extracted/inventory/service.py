@@ -29,10 +29,10 @@ from contracts.inventory import (
 )
 from extracted.inventory import models
 from extracted.inventory.claiming import claim
-from extracted.inventory.database import Database
 from extracted.inventory.expiry import due, expire
 from extracted.inventory.moments import now
 from extracted.inventory.moving import in_lock_order, move, stockable
+from strangler.sqlalchemy.database import Database
 
 HOLD = timedelta(minutes=15)
 """How long goods are kept for an order that has not been confirmed."""

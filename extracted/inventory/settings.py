@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+DATABASE: Final = "INVENTORY_DATABASE_URL"
 
 
 class InventorySettings(BaseSettings):

@@ -13,8 +13,8 @@ from starlette.responses import JSONResponse
 
 from strangler.fastapi.pool import Full, Overdue
 from strangler.ports import face
-from strangler.ports.answer import Answer
-from strangler.ports.errors import PortError
+from strangler.ports.answer import Answer, Refusal
+from strangler.ports.errors import Busy, PortError
 from strangler.ports.headers import EXECUTED
 
 NAMES: Final[Mapping[int, str]] = {
@@ -52,6 +52,7 @@ def answered(answer: Answer) -> Response:
 def install(app: FastAPI) -> None:
     """Let every error of this app have that shape."""
     app.add_exception_handler(PortError, _port_error)
+    app.add_exception_handler(Refusal, _refusal)
     app.add_exception_handler(Full, _not_begun)
     app.add_exception_handler(Overdue, _not_begun)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -62,6 +63,15 @@ def _port_error(_request: Request, error: Exception) -> JSONResponse:
     status, body = face.problem(error)
     headers = {"Retry-After": "1"} if status == 503 else None
     return JSONResponse(body, status_code=status, headers=headers)
+
+
+def _refusal(request: Request, error: Exception) -> Response:
+    """What the implementation says of this very request: nothing of it has been executed."""
+    if not isinstance(error, Refusal):
+        raise error
+    if error.error == Busy.__name__:  # why is for the log
+        return _not_begun(request, error)
+    return answered(error.answer())
 
 
 def _not_begun(_request: Request, _error: Exception) -> JSONResponse:

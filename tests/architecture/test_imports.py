@@ -34,6 +34,7 @@ PLANTS = [
     Plant("kit", "strangler/ladder.py", "def late():\n    import strangler.routing.decide"),
     Plant("kit", "strangler/ports/planted.py", "import strangler.shadow"),
     Plant("kit", "strangler/fastapi/planted.py", "import strangler.django"),
+    Plant("kit", "strangler/fastapi/planted.py", "import strangler.sqlalchemy.schema"),
     Plant("kit", "strangler/planted.py"),
     Plant("kit", "strangler/planted/__init__.py"),
     Plant("django", "strangler/ports/planted.py", "from django.conf import settings"),
@@ -41,6 +42,7 @@ PLANTS = [
     Plant("fastapi", "strangler/ports/planted.py", "from starlette.requests import Request"),
     Plant("fastapi", "monolith/catalog/planted.py", "import fastapi"),
     Plant("sqlalchemy", "strangler/transfer/planted.py", "import sqlalchemy"),
+    Plant("sqlalchemy", "strangler/fastapi/planted.py", "import sqlalchemy.orm"),
     Plant("sqlalchemy", "monolith/catalog/planted.py", "import alembic.config"),
     Plant("tree", "strangler/ports/planted.py", "import contracts.money"),
     Plant("tree", "strangler/django/planted.py", "import monolith.config"),
@@ -80,7 +82,9 @@ def test_a_violation_breaks_its_rule_and_no_other(planted: Plant, copied: Path):
 
 def test_services_do_not_import_each_other(copied: Path):
     rules = copied / tree.RULES
-    rules.write_text(rules.read_text().replace("inventory | pricing\n", "inventory | pricing | planted\n"))
+    rules.write_text(
+        rules.read_text().replace("inventory | pricing\n", "inventory | pricing | planted\n")
+    )
     plant(copied, "extracted/planted/app.py", "")
     assert not tree.lint(copied).broken
     plant(copied, "extracted/planted/app.py", "import extracted.pricing")

@@ -21,9 +21,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeDecorator
 
-from extracted.catalog.database import Database, address
 from extracted.catalog.models import Base, Moment
 from extracted.catalog.transfer import tables
+from strangler.sqlalchemy.database import Database, address
 
 
 class Amount(TypeDecorator[Decimal]):

@@ -12,8 +12,7 @@ from typing import Any
 from sqlalchemy import create_engine, text
 
 from contracts.catalog import Catalog
-from extracted.catalog.database import Database, address
-from extracted.catalog.migrating import migrate
+from extracted.catalog.migrating import SCHEMA
 from strangler.ladder import Stage
 from strangler.manifest.model import Resilience
 from strangler.ports import runtime
@@ -21,6 +20,7 @@ from strangler.ports.bind import bind
 from strangler.ports.calling import remote
 from strangler.ports.errors import DeclaredError
 from strangler.ports.trust.keys import Keyring
+from strangler.sqlalchemy.database import Database, address
 from tests.monolith.catalog.samples import stock
 from tests.monolith.people import PASSWORD
 from tests.parity.arms import Arms, both
@@ -92,7 +92,7 @@ def sent(answer: Answered) -> Answered:
 def running(folder: Path, *, monolith: str, service: str) -> Iterator[Shop]:
     """Both arms, each with a database of its own that holds the same."""
     database = Database(service)
-    migrate(database)
+    SCHEMA.migrate(database)
     with both(
         folder,
         "catalog",

@@ -13,8 +13,7 @@ from uuid import UUID
 from sqlalchemy import Column, MetaData, Table, create_engine, insert, select, text
 
 from contracts.inventory import Inventory, Item
-from extracted.inventory.database import Database, address
-from extracted.inventory.migrating import migrate
+from extracted.inventory.migrating import SCHEMA
 from extracted.inventory.models import Base
 from extracted.inventory.transfer import tables
 from strangler.ladder import Stage
@@ -24,6 +23,7 @@ from strangler.ports.bind import bind
 from strangler.ports.calling import remote
 from strangler.ports.errors import DeclaredError
 from strangler.ports.trust.keys import Keyring
+from strangler.sqlalchemy.database import Database, address
 from tests.monolith.people import PASSWORD
 from tests.parity.arms import Arms, both
 from tests.strangler.fastapi.running import JSON, Answered, ask
@@ -47,7 +47,7 @@ class Warehouses:
 def running(folder: Path, *, monolith: str, service: str) -> Iterator[Warehouses]:
     """Both arms, each with a database of its own that holds the same."""
     with Database(service) as database:
-        migrate(database)
+        SCHEMA.migrate(database)
         with both(
             folder,
             "inventory",

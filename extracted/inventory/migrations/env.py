@@ -1,4 +1,4 @@
-"""Alembic's entrance: the connection is given by ``extracted.inventory.migrating``."""
+"""Alembic's entrance: the connection is given by ``strangler.sqlalchemy.schema``."""
 
 from __future__ import annotations
 

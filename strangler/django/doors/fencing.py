@@ -8,7 +8,6 @@ for rollback, whoever catches what, and the flag outranks whatever the view answ
 from __future__ import annotations
 
 import logging
-import re
 from collections import Counter
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -20,14 +19,7 @@ from django.db.backends.signals import connection_created
 
 from strangler.django.doors import writers
 from strangler.ladder import Arm
-
-SQLSTATE = "SFNCE"
-"""Of PostgreSQL's refusal; ``strangler.transfer.postgres.errors`` has the same, with its driver."""
-PREFIX = "strangler fence: "
-"""How SQLite's begins."""
-_POSTGRES = re.compile(r"the fence of (\S+) refuses this \S+ on .*?: its rows (are|belong)")
-_SQLITE = re.compile(r".* is (\S+)'s, and (.*)", re.DOTALL)
-_OWNER = re.compile(r"(?:to|is) the (monolith|service)")
+from strangler.transfer import fence
 
 _log = logging.getLogger("strangler.fence")
 
@@ -113,21 +105,16 @@ def _signed(connection: Any, sql: str, capability: str) -> str:
 
 def _read(error: DatabaseError) -> Fenced | None:
     """What the fence has said, if it was the fence."""
-    cause, said = error.__cause__, str(error)
-    if getattr(cause, "sqlstate", None) == SQLSTATE:
-        found = _POSTGRES.search(said)
-    elif said.startswith(PREFIX):
-        found = _SQLITE.match(said[len(PREFIX) :])
-    else:
+    said = str(error)
+    found = fence.read(error.__cause__, said)
+    if found is None:
         return None
-    capability = found[1] if found is not None else ""
-    owner = _OWNER.search(said)
     return Fenced(
         said.strip(),
-        capability=capability,
-        owner=Arm(owner[1]) if owner is not None else None,
+        capability=found.capability,
+        owner=found.owner,
         writer=writers.writer(),
-        inside=writers.inside(capability),
+        inside=writers.inside(found.capability),
     )
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from extracted.catalog.database import Database
-from extracted.catalog.migrating import migrate
+from extracted.catalog.migrating import SCHEMA
 from extracted.catalog.service import CatalogService
+from strangler.sqlalchemy.database import Database
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
@@ -29,7 +29,7 @@ def empty(url: str) -> Iterator[Database]:
 
 @pytest.fixture
 def database(empty: Database) -> Database:
-    migrate(empty)
+    SCHEMA.migrate(empty)
     return empty
 
 

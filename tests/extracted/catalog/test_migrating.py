@@ -7,13 +7,14 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect
 
-from extracted.catalog.database import Database
-from extracted.catalog.migrating import Outdated, check, migrate
+from extracted.catalog.migrating import SCHEMA
 from extracted.catalog.models import Base
+from strangler.sqlalchemy.database import Database
+from strangler.sqlalchemy.schema import Outdated
 
 
 def test_the_migrations_make_what_the_models_say(database: Database):
-    migrate(database)  # again, which changes nothing
+    SCHEMA.migrate(database)  # again, which changes nothing
     with database.reading() as session:
         context = MigrationContext.configure(session.connection(), opts={"compare_type": True})
         assert compare_metadata(context, Base.metadata) == []
@@ -30,10 +31,10 @@ def test_foreign_keys_wait_for_the_end_and_do_nothing_by_themselves(database: Da
 
 
 def test_the_check_wants_the_schema_of_this_code(empty: Database):
-    checked = check(empty)
+    checked = SCHEMA.check(empty)
     with pytest.raises(Outdated, match=r"at nothing, not at 0001: run .* migrate"):
         checked()
-    migrate(empty)
+    SCHEMA.migrate(empty)
     checked()
     with empty.transaction() as session:
         session.connection().exec_driver_sql("UPDATE alembic_version SET version_num = '0000'")

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from extracted.catalog.database import Database
 from strangler.ports.context import Context, User
 from strangler.ports.trust.keys import generate
+from strangler.sqlalchemy.database import Database
 from tests.strangler.fastapi.running import ROOT, Party, Service, ask, started
 
 MODULE = "extracted.catalog"
@@ -67,7 +67,7 @@ def test_without_its_database_it_is_not_ready_and_the_edge_may_fall_back(
     env = {**surroundings, "CATALOG_DATABASE_URL": "postgresql://nobody:secret@127.0.0.1:9/none"}
     with Service(MODULE, env) as service:
         assert service.get("/healthz").status == 200
-        assert "can't be reached" in service.get("/readyz").json()["missing"]["database"]
+        assert "does not answer" in service.get("/readyz").json()["missing"]["database"]
         edge = Party(tmp_path / "keys", "monolith", to="catalog", url=service.url)
         answer = edge.ask("GET", PRODUCTS)
         assert answer.error == (503, "Unavailable")

@@ -14,7 +14,6 @@ from sqlalchemy.exc import IntegrityError, InternalError
 
 from contracts.catalog import InvalidPrice, NotAllowed, UnknownProduct
 from contracts.money import Money
-from extracted.catalog.database import Away, Database, NoDatabase
 from extracted.catalog.models import Category, Price, Product
 from extracted.catalog.search import Wanted
 from extracted.catalog.service import (
@@ -25,6 +24,7 @@ from extracted.catalog.service import (
     _find,
 )
 from strangler.ports.context import use
+from strangler.sqlalchemy.database import Away, Database, NoDatabase
 from tests.monolith.people import FOR_CUSTOMER, FOR_STAFF
 
 
@@ -255,5 +255,4 @@ def test_a_database_out_of_reach_is_said_to_be():
 def test_an_address_that_is_none_is_not_repeated(url: str):
     with pytest.raises(NoDatabase) as refused:
         Database(url)
-    assert "CATALOG_DATABASE_URL" in str(refused.value)
     assert "pw" not in str(refused.value).replace("password", "")

@@ -8,11 +8,11 @@ from decimal import Decimal
 import pytest
 
 from contracts.money import Money
-from extracted.catalog.database import Database as Own
 from extracted.catalog.models import Base
 from extracted.catalog.service import CatalogService
 from extracted.catalog.transfer import tables
 from strangler.ladder import Arm
+from strangler.sqlalchemy.database import Database as Own
 from strangler.transfer.database import ColumnKind, Session
 from strangler.transfer.postgres import PostgresDatabase
 from strangler.transfer.sqlite import SqliteDatabase

@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, insert, select
 
-from extracted.catalog.database import Database
 from extracted.catalog.models import Base
 from extracted.catalog.transfer import tables
+from strangler.sqlalchemy.database import Database
 from strangler.transfer.mapping import TableMap, Unmappable, by_table, key_map
 from tests.extracted.catalog.rows import born_categories, born_products, categories, products
 from tests.strangler.fastapi.running import ROOT

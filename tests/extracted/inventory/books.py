@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import func, select
 
-from extracted.inventory.database import Database
 from extracted.inventory.models import Allocation, Movement, Reservation, Stock, Warehouse
+from strangler.sqlalchemy.database import Database
 
 
 def imbalances(database: Database) -> list[str]:

@@ -9,12 +9,12 @@ from uuid import UUID
 import pytest
 from sqlalchemy import delete, select, update
 
-from extracted.inventory.database import Database
-from extracted.inventory.migrating import migrate
+from extracted.inventory.migrating import SCHEMA
 from extracted.inventory.models import Base, Reason, Reservation, Warehouse
 from extracted.inventory.moments import now
 from extracted.inventory.service import InventoryService
 from extracted.inventory.stocking import adjust
+from strangler.sqlalchemy.database import Database
 
 KINDS = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
 
@@ -34,7 +34,7 @@ def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 @pytest.fixture(scope="module")
 def migrated(url: str) -> Iterator[Database]:
     with Database(url) as database:
-        migrate(database)
+        SCHEMA.migrate(database)
         yield database
 
 

@@ -18,13 +18,13 @@ from typing import Any
 from sqlalchemy import func, select, update
 
 from contracts.inventory import Item, OutOfStock, ReservationEnded
-from extracted.inventory.database import Database
 from extracted.inventory.expiry import Timer, expire_once
-from extracted.inventory.migrating import migrate
+from extracted.inventory.migrating import SCHEMA
 from extracted.inventory.models import Reason, Reservation, Stock, Warehouse
 from extracted.inventory.moments import now
 from extracted.inventory.service import InventoryService
 from extracted.inventory.stocking import adjust
+from strangler.sqlalchemy.database import Database
 from tests.extracted.inventory.books import counted, imbalances, on_hand
 
 FIXED = uuid.UUID(int=1)
@@ -103,7 +103,7 @@ class Racer:
 
 
 def prepare(database: Database) -> None:
-    migrate(database)
+    SCHEMA.migrate(database)
     with database.transaction() as session:
         for code, rank in (("near", 1), ("far", 2)):
             warehouse = Warehouse(code=code, name=code, rank=rank)

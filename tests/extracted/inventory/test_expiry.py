@@ -14,10 +14,10 @@ from sqlalchemy import select, text
 
 from contracts.inventory import Item
 from extracted.inventory import expiry
-from extracted.inventory.database import Database
 from extracted.inventory.expiry import Timer, expire_once
 from extracted.inventory.models import Reservation
 from extracted.inventory.service import InventoryService
+from strangler.sqlalchemy.database import Database
 from tests.extracted.inventory.books import imbalances
 
 Put = Callable[..., None]

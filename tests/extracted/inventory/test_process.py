@@ -6,6 +6,7 @@ import json
 import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -13,13 +14,18 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import select, update
 
-from extracted.inventory.database import Database
-from extracted.inventory.migrating import migrate
-from extracted.inventory.models import Reason, Reservation, Stock, Warehouse
+from contracts.inventory import Item
+from extracted.inventory.migrating import SCHEMA
+from extracted.inventory.models import Base, Reason, Reservation, Stock, Warehouse
 from extracted.inventory.moments import now
+from extracted.inventory.service import InventoryService
 from extracted.inventory.stocking import adjust
+from strangler.ladder import Arm
 from strangler.ports.context import Context, User
 from strangler.ports.trust.keys import generate
+from strangler.sqlalchemy.database import Database
+from strangler.transfer.connect import database as transferred
+from strangler.transfer.database import Session
 from tests.extracted.inventory.books import imbalances
 from tests.servers import Postgres
 from tests.strangler.fastapi.running import JSON, ROOT, Answered, Party, Service, ask, started
@@ -42,7 +48,7 @@ def surroundings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 def stocked(database: Database) -> None:
-    migrate(database)
+    SCHEMA.migrate(database)
     with database.transaction() as session:
         warehouse = Warehouse(code="near", name="Near", rank=1)
         session.add(warehouse)
@@ -111,12 +117,13 @@ def test_it_ends_holds_by_itself(running: Running):
         held = update(Reservation).where(Reservation.order_id == order)
         session.execute(held.values(expires_at=now() - timedelta(seconds=1)))
 
-    def state() -> str | None:
-        with running.database.reading() as session:
-            return session.scalar(select(Reservation.state).filter_by(order_id=order))
-
-    until(lambda: state() == "expired")
+    until(lambda: state(running.database, order) == "expired")
     assert imbalances(running.database) == []
+
+
+def state(database: Database, order: UUID) -> str | None:
+    with database.reading() as session:
+        return session.scalar(select(Reservation.state).filter_by(order_id=order))
 
 
 def test_who_moves_goods_is_written_down(running: Running):
@@ -181,8 +188,62 @@ def test_without_its_database_it_says_that_nothing_has_been_done(
             database.close()
             postgres.drop(url)
             assert "database" in service.get("/readyz").json()["missing"]
-            assert running.post().error == (503, "Unavailable")
+            assert running.post().refused == (503, "Unavailable")
+            asked = running.ordering.call("availability", {"skus": ["A"]})
+            assert asked.refused == (503, "Busy")
             assert service.get("/healthz").status == 200
+
+
+def test_while_the_monolith_owns_the_rows_it_only_reads(
+    surroundings: dict[str, str], tmp_path: Path
+):
+    """And if the door lets somebody in by mistake, the fence does not."""
+    url = f"sqlite:///{tmp_path / 'own.sqlite3'}"
+    env = {**surroundings, "INVENTORY_DATABASE_URL": url, "INVENTORY_EXPIRY": "0.1"}
+    with Database(url) as database:
+        stocked(database)
+        order = uuid4()
+        InventoryService(database).reserve(order, [Item("A", 2)])
+        with database.transaction() as session:
+            session.execute(update(Reservation).values(expires_at=now() - timedelta(seconds=1)))
+        with mover(url) as session, Service(MODULE, env) as service:
+            running = Running(service, database, Path(surroundings["STRANGLER_KEYS"]))
+            owned(session, by=Arm.MONOLITH, fenced=True)
+            for answer in (running.post(), running.reserve(uuid4())):
+                assert answer.refused == (421, "NotOwner")
+                assert answer.headers["x-strangler-owner"] == "monolith"
+            available = running.ordering.call("availability", {"skus": ["A"]})
+            assert available.json() == [{"sku": "A", "available": 9}]
+            time.sleep(0.5)  # several looks of the timer
+            assert [one["event"] for one in service.said() if one["level"] != "info"] == []
+
+            owned(session, by=Arm.SERVICE, fenced=True)
+            for answer in (running.post(), running.reserve(uuid4())):
+                assert answer.refused == (421, "NotOwner")
+            assert "has met the fence" in str(service.said())
+
+            owned(session, by=Arm.SERVICE, fenced=False)
+            assert running.post().status == 201
+            until(lambda: state(database, order) == "expired")
+
+
+@contextmanager
+def mover(url: str) -> Iterator[Session]:
+    """What the mover has of this side."""
+    tables = list(Base.metadata.tables)
+    session = transferred(url, capability="inventory", arm=Arm.SERVICE, tables=tables).session()
+    session.install(owner=Arm.MONOLITH, epoch=1)
+    session.seize(1)
+    yield session
+    session.close()
+
+
+def owned(session: Session, *, by: Arm, fenced: bool) -> None:
+    before = session.owner()
+    assert before is not None
+    with session.step(token=1, epoch=before.epoch) as step:
+        step.record(owner=by, epoch=before.epoch + 1, frozen=False)
+        step.fence(up=fenced, patience=2)
 
 
 @pytest.mark.parametrize("arguments", [(), ("migrate",)])
@@ -201,5 +262,5 @@ def test_a_migration_of_a_database_that_is_away_says_so(surroundings: dict[str, 
     env = {**surroundings, "INVENTORY_DATABASE_URL": "postgresql://me@127.0.0.1:1/x"}
     done = started(MODULE, "migrate", **env)
     assert done.returncode == 1
-    assert "the database of inventory does not answer" in done.stderr
+    assert "the database does not answer" in done.stderr
     assert "Traceback" not in done.stderr

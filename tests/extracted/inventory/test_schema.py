@@ -12,10 +12,11 @@ from alembic.migration import MigrationContext
 from sqlalchemy import inspect, select, text
 from sqlalchemy.exc import IntegrityError
 
-from extracted.inventory.database import Away, Database, NoDatabase
-from extracted.inventory.migrating import Outdated, _config, check, migrate
+from extracted.inventory.migrating import SCHEMA
 from extracted.inventory.models import Allocation, Base, Reservation, Stock, Warehouse
 from extracted.inventory.moments import now
+from strangler.sqlalchemy.database import Away, Database, NoDatabase
+from strangler.sqlalchemy.schema import Outdated
 
 
 def test_the_migrations_make_what_the_models_say(migrated: Database):
@@ -26,18 +27,18 @@ def test_the_migrations_make_what_the_models_say(migrated: Database):
 
 def test_they_lead_back_and_forth(url: str):
     with Database(url) as database:
-        migrate(database)
+        SCHEMA.migrate(database)
         with database.transaction() as session:
-            config = _config()
+            config = SCHEMA.config
             config.attributes["connection"] = session.connection()
             command.downgrade(config, "base")
         with pytest.raises(Outdated, match="at nothing, not at 0001: run python -m"):
-            check(database)()
+            SCHEMA.check(database)()
         with database.reading() as session:
             assert inspect(session.connection()).get_table_names() == ["alembic_version"]
-        migrate(database)
-        migrate(database)
-        check(database)()
+        SCHEMA.migrate(database)
+        SCHEMA.migrate(database)
+        SCHEMA.check(database)()
 
 
 def test_rows_come_in_any_order_within_a_transaction(database: Database):
@@ -122,7 +123,7 @@ def test_a_database_that_is_away_says_so_and_nothing_has_been_done(tmp_path: Pat
             with pytest.raises(Away, match="does not answer"), opened() as session:
                 session.execute(text("SELECT 1"))
         with pytest.raises(Away):
-            check(database)()
+            SCHEMA.check(database)()
 
 
 @pytest.mark.parametrize(

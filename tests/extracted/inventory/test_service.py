@@ -25,11 +25,11 @@ from contracts.inventory import (
     UnknownReservation,
 )
 from extracted.inventory import models
-from extracted.inventory.database import Database
 from extracted.inventory.expiry import expire, expire_once
 from extracted.inventory.moments import now
 from extracted.inventory.service import HOLD, InventoryService
 from extracted.inventory.stocking import NotOnHand, adjust
+from strangler.sqlalchemy.database import Database
 from tests.extracted.inventory import books
 
 Put = Callable[..., None]
