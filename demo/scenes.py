@@ -107,7 +107,7 @@ class Scenes:
     def _switch(self, climber: Climber, verb: str, *arguments: str) -> None:
         climber.move(verb, *arguments)
         seen = climber.rows()
-        last = seen["switches"][-1]
+        last = seen["switches"][0]  # the latest
         self._picture.freezes.append((climber.name, last["freeze"]))
         self._say(
             f"[yellow]freeze[/]  the {seen['owner']} owns {climber.name}'s rows since epoch "
