@@ -15,7 +15,7 @@ from strangler.transfer.mapping import Key
 from strangler.transfer.pairing import Pair
 
 CHUNK = 5000
-"""Keys that are called dirty at once."""
+"""Keys that are called dirty or compared at once."""
 ROOM = 20_000
 """Dirty keys above which the backfill waits for them to be applied."""
 
@@ -32,8 +32,10 @@ class Progress:
 class Backfill:
     """Calls every row of the source dirty, and every row of the target that the source lacks."""
 
-    def __init__(self, flow: Flow) -> None:
+    def __init__(self, flow: Flow, *, chunk: int = CHUNK) -> None:
+        """``chunk``: keys that are called dirty at once."""
         self._flow = flow
+        self._chunk = chunk
         self._chunks = self._all()
         self._enqueued = 0
         self._total = sum(
@@ -41,6 +43,13 @@ class Backfill:
             for pair in flow.pairing.carried()
             for table in pair.tables(flow.owner)
         )
+        # Fenced there: what is empty now will have no rows but those that we bring.
+        self._empty = {
+            table.name
+            for pair in flow.pairing.carried()
+            for table in pair.tables(flow.other)
+            if not flow.target.chunk(table, table.key, None, 1)
+        }
         self._done = False
 
     @property
@@ -74,15 +83,17 @@ class Backfill:
         flow, after = self._flow, None
         while True:
             with flow.source.step(token=flow.token, epoch=flow.epoch) as step:
-                after = step.enqueue_chunk(table.name, after, CHUNK)
+                after = step.enqueue_chunk(table.name, after, self._chunk)
             if after is None:
                 return
-            yield CHUNK
+            yield self._chunk
 
     def _leftovers(self, pair: Pair) -> Iterator[int]:
         """Rows of the target, from an earlier climb, that the source does not have any more."""
         flow = self._flow
         for table in pair.tables(flow.other):
+            if table.name in self._empty:
+                continue
             after: Key | None = None
             while rows := flow.target.chunk(table, table.key, after, CHUNK):
                 after = rows[-1][0]

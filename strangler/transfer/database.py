@@ -14,6 +14,7 @@ These tables of the kit stand beside the capability's, in either database:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from strangler.ladder import Arm
-from strangler.transfer.mapping import Key, Row
+from strangler.transfer.mapping import Key, Row, Target
 
 HEARTBEAT = "strangler_heartbeat"
 """The canary row's table: ``capability`` (its key), ``beat`` (int) and ``at`` (aware datetime)."""
@@ -256,6 +257,31 @@ class Claim(ABC):
 
     entries: Sequence[Entry]
 
+    def sizes(self) -> Mapping[str, int]:
+        """How many there are, by table."""
+        return Counter(entry.table for entry in self.entries)
+
+    def besides(self, tables: Collection[str]) -> Sequence[Entry]:
+        """Those of other tables."""
+        return [entry for entry in self.entries if entry.table not in tables]
+
+    def census(self) -> Mapping[tuple[str, str, bool], int]:
+        """How many there are, by table, writer, and whether by the door."""
+        return Counter((entry.table, entry.writer, entry.door) for entry in self.entries)
+
+
+class Pourer(ABC):
+    """Carries the rows of one map up, many at once, without a look at what is only copied."""
+
+    @abstractmethod
+    def pour(self, claim: Claim, *, token: int, epoch: int) -> None:
+        """Carry all that is claimed of the map's source, in one transaction like ``applying``'s.
+
+        Raises:
+            Superseded: another mover has taken over.
+            Unwritable, Unmappable: nothing was carried, and it takes a look at each row.
+        """
+
 
 class Writer(ABC):
     """A transaction on the target which has locked the owner row for sharing, and then the keys."""
@@ -414,6 +440,15 @@ class Session(ABC):
             Superseded: another mover has taken over.
             ReferenceMissing: at the end, a foreign key leads nowhere.
         """
+
+    def pourer(
+        self,
+        target: Session,  # noqa: ARG002 - for those who can
+        table: Table,  # noqa: ARG002
+        to: Sequence[tuple[Target, Table]],  # noqa: ARG002
+    ) -> Pourer | None:
+        """What pours a table of this side into these of ``target``; None where nothing can."""
+        return None
 
     # The door
 

@@ -109,7 +109,7 @@ class TableMap:
                 if theirs not in self.down:
                     row[theirs] = mine[column]
         for column, down in self.down.items():
-            row[column] = _computed(self.source, column, down, rows)
+            row[column] = computed(self.source, column, down, rows)
         return row
 
     def mapped(self) -> frozenset[str]:
@@ -123,10 +123,15 @@ def _made(target: Target, row: Row) -> Iterator[tuple[str, Any]]:
         if isinstance(source, str):
             yield column, row[source]
         else:
-            yield column, _computed(target.table, column, source, row)
+            yield column, computed(target.table, column, source, row)
 
 
-def _computed(table: str, column: str, function: Callable[[Any], Any], given: Any) -> Any:
+def computed(table: str, column: str, function: Callable[[Any], Any], given: Any) -> Any:
+    """What a map's function makes of a row, or of rows.
+
+    Raises:
+        Unmappable: nothing.
+    """
     try:
         return function(given)
     except Exception as error:

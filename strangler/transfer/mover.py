@@ -16,6 +16,7 @@ from math import ceil
 from strangler.ladder import Arm
 from strangler.transfer.apply import Applied, Flow
 from strangler.transfer.backfill import Backfill
+from strangler.transfer.bulk import Bulk
 from strangler.transfer.control import Control, ControlAway, NotOurs, Report, Stuck
 from strangler.transfer.database import HEARTBEAT, Database, Session, TransferError
 from strangler.transfer.mapping import TableMap
@@ -117,7 +118,8 @@ class _Carrying:
     def __init__(self, flow: Flow, control: Control) -> None:
         self._flow = flow
         self._control = control
-        self._backfill = None if control.backfilled() else Backfill(flow)
+        self._bulk = Bulk(flow)
+        self._backfill = None if control.backfilled() else Backfill(flow, chunk=self._bulk.limit)
         self._carried = 0
         self._recent: deque[tuple[float, int]] = deque(maxlen=10)
         self._writers: Counter[tuple[str, bool]] = Counter()
@@ -127,7 +129,7 @@ class _Carrying:
     def carry(self, stop: threading.Event) -> None:
         due = 0.0
         while not stop.is_set():
-            applied = self._flow.batch()
+            applied = self._bulk.batch()
             self._note(applied)
             busy = bool(applied.entries)
             if self._backfill is not None:
@@ -155,11 +157,11 @@ class _Carrying:
     def _note(self, applied: Applied) -> None:
         now = time.monotonic()
         self._carried += len(applied.entries)
-        for entry in applied.entries:
-            if entry.table == HEARTBEAT:
+        for (table, writer, door), count in applied.census.items():
+            if table == HEARTBEAT:
                 self._pulse.arrived(now)
             else:
-                self._writers[entry.writer, entry.door] += 1
+                self._writers[writer, door] += count
         for parked in applied.parked:
             _log.error("parked: %s %s: %s", parked.table, parked.key, parked.reason)
 

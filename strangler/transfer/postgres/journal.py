@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+import json
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any, overload
 
 import psycopg
 from psycopg import sql
@@ -18,7 +23,7 @@ DELETE FROM strangler_journal j
  WHERE j.capability = %(capability)s AND j.id = ANY(ARRAY(
    SELECT id FROM strangler_journal WHERE capability = %(capability)s
     ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
-RETURNING j.id, j.tbl, j.key, j.at, j.writer, j.door
+RETURNING j.id, j.tbl, j.key, extract(epoch FROM j.at)::float8, j.writer, j.door
 """
 _STARTED = """
 SELECT clock_timestamp(), EXISTS (SELECT FROM strangler_parked WHERE capability = %s)
@@ -38,11 +43,62 @@ ON CONFLICT (capability) DO UPDATE SET beat = EXCLUDED.beat, at = EXCLUDED.at
 /*strangler door=1 by=mover*/"""
 
 
+class Entries(Sequence[Entry]):
+    """What the journal said, read when somebody looks at it."""
+
+    def __init__(self, link: Link, rows: Sequence[tuple[Any, ...]]) -> None:
+        self._link = link
+        self._rows = rows
+
+    @cached_property
+    def _read(self) -> list[Entry]:
+        known = self._link.known
+        return [
+            Entry(number, table, known(table).key_of(key), _at(at), writer, door)
+            for number, table, key, at, writer, door in self._rows
+        ]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Entry: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Entry]: ...
+    def __getitem__(self, index: int | slice) -> Entry | list[Entry]:
+        return self._read[index]
+
+
+def _at(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
 class PostgresClaim(Claim):
     """Entries whose deletion has not been committed yet."""
 
-    def __init__(self, entries: Sequence[Entry]) -> None:
-        self.entries = entries
+    def __init__(self, link: Link, rows: Sequence[tuple[Any, ...]]) -> None:
+        self._link = link
+        self._rows = rows
+        self.entries = Entries(link, rows)
+
+    def sizes(self) -> Mapping[str, int]:
+        """How many there are, by table."""
+        return Counter(row[1] for row in self._rows)
+
+    def besides(self, tables: Collection[str]) -> Sequence[Entry]:
+        """Those of other tables."""
+        return Entries(self._link, [row for row in self._rows if row[1] not in tables])
+
+    def census(self) -> Mapping[tuple[str, str, bool], int]:
+        """How many there are, by table, writer, and whether by the door."""
+        return Counter((row[1], row[4], row[5]) for row in self._rows)
+
+    def texts(self, table: str) -> list[list[str]]:
+        """The keys of one table, each once, as the journal has them."""
+        keys = dict.fromkeys(row[2] for row in self._rows if row[1] == table)
+        if self._link.known(table).plain:
+            return [[key[2:-2]] for key in keys]
+        return [json.loads(key) for key in keys]
 
 
 @contextmanager
@@ -55,12 +111,7 @@ def claim(link: Link, limit: int) -> Iterator[PostgresClaim]:
             _CLAIM, {"capability": link.capability, "limit": limit}
         ).fetchall()
         rows.sort()
-        claimed = PostgresClaim(
-            [
-                Entry(number, table, link.known(table).key_of(key), at, writer, door)
-                for number, table, key, at, writer, door in rows
-            ]
-        )
+        claimed = PostgresClaim(link, rows)
         link.claimed += len(rows)
         try:
             yield claimed

@@ -87,11 +87,16 @@ class Described:
         """What makes a key of the journal's text."""
         return kinds.key_reader([self.table.columns[name].kind for name in self.table.key])
 
+    @cached_property
+    def plain(self) -> bool:
+        """The key is one column, whose text has nothing in it that JSON or an array would quote."""
+        kinds = [self.table.columns[name].kind for name in self.table.key]
+        return len(kinds) == 1 and kinds[0] in {ColumnKind.INTEGER, ColumnKind.UUID}
+
     def key_text(self, alias: str) -> sql.Composed:
         """The journal's text for the key of the row ``alias``."""
         parts = [sql.Identifier(alias, name) for name in self.table.key]
-        plain = {ColumnKind.INTEGER, ColumnKind.UUID}
-        if len(parts) == 1 and self.table.columns[self.table.key[0]].kind in plain:
+        if self.plain:
             return sql.SQL("""'["' || {} || '"]'""").format(parts[0])
         texts = sql.SQL(", ").join(sql.SQL("{}::text").format(part) for part in parts)
         return sql.SQL("json_build_array({})::text").format(texts)

@@ -11,12 +11,13 @@ from typing import ParamSpec, TypeVar
 import psycopg
 
 from strangler.ladder import Arm
-from strangler.transfer.database import Database, Owner, Parked, Session, Table
-from strangler.transfer.mapping import Key, Row
+from strangler.transfer.database import Database, Owner, Parked, Pourer, Session, Table
+from strangler.transfer.mapping import Key, Row, Target
 from strangler.transfer.postgres import (
     holding,
     install,
     journal,
+    pouring,
     rows,
     steps,
     vacuums,
@@ -158,6 +159,14 @@ class PostgresSession(Session):
     ) -> Iterator[writing.PostgresWriter]:
         with writing.applying(self._link, token=token, epoch=epoch, keys=keys) as writer:
             yield writer
+
+    @_spoken
+    def pourer(
+        self, target: Session, table: Table, to: Sequence[tuple[Target, Table]]
+    ) -> Pourer | None:
+        if not isinstance(target, PostgresSession):
+            return None
+        return pouring.pourer(self._link, target._link, table, to)  # noqa: SLF001 - our own
 
     @_spoken
     def close_door(self, *, patience: float) -> None:

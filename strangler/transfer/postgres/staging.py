@@ -25,11 +25,8 @@ def copy(
             put.write_row(row)
 
 
-@contextmanager
-def staged(
-    link: Link, known: Described, columns: tuple[str, ...], rows: Iterable[tuple[Any, ...]]
-) -> Iterator[sql.Identifier]:
-    """Rows in a temporary table, for the block."""
+def stage_for(link: Link, known: Described, columns: tuple[str, ...]) -> sql.Identifier:
+    """An empty temporary table for these columns, until the transaction ends."""
     shape = repr([(name, known.table.columns[name].type) for name in columns])
     stage = sql.Identifier(f"strangler_stage_{zlib.crc32((known.table.name + shape).encode()):08x}")
     link.connection.execute("SET LOCAL client_min_messages = warning")
@@ -39,6 +36,15 @@ def staged(
             " AS SELECT {} FROM {} WITH NO DATA"
         ).format(stage, sql.SQL(", ").join(map(sql.Identifier, columns)), known.name)
     )
+    return stage
+
+
+@contextmanager
+def staged(
+    link: Link, known: Described, columns: tuple[str, ...], rows: Iterable[tuple[Any, ...]]
+) -> Iterator[sql.Identifier]:
+    """Rows in a temporary table, for the block."""
+    stage = stage_for(link, known, columns)
     copy(link, stage, columns, rows)
     yield stage
     link.connection.execute(sql.SQL("DELETE FROM {}").format(stage))

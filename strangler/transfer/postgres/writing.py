@@ -28,13 +28,15 @@ _FEW = 50
 
 @contextmanager
 def applying(
-    link: Link, *, token: int, epoch: int, keys: Iterable[tuple[str, Key]]
+    link: Link, *, token: int, epoch: int, keys: Iterable[tuple[str, Key]] | None
 ) -> Iterator[PostgresWriter]:
-    """A transaction on the target, in which these keys are ours alone."""
+    """A transaction on the target, in which these keys are ours alone; None for all there are."""
     with spoken(), link.connection.transaction():
         link.connection.execute("SELECT set_config(%s, %s, true)", [MARK, link.capability])
         locked_owner(link, token=token, epoch=epoch, share=True)
-        buckets = sorted({_bucket(table, key) for table, key in keys})
+        buckets = list(range(BUCKETS))
+        if keys is not None:
+            buckets = sorted({_bucket(table, key) for table, key in keys})
         link.connection.execute(
             "SELECT pg_advisory_xact_lock(%s, bucket) FROM unnest(%s::int[]) AS b(bucket)",
             [keys_number(link.capability, link.arm), buckets],
