@@ -8,6 +8,7 @@ from fastapi import Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from sqlalchemy import Select, false, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, contains_eager
 from starlette.exceptions import HTTPException
 
@@ -82,9 +83,15 @@ class Answers:
         with self._database.transaction() as session:
             row = _found(session, asked, locked=True)
             fields = self._fields(session, row)
-            for name, value in cleaned(fields, asked.data(), optional=frozenset(fields)).items():
-                setattr(row, name, value)
-            session.flush()
+            said = cleaned(fields, asked.data(), optional=frozenset(fields))
+            try:
+                with session.begin_nested():
+                    for name, value in said.items():
+                        setattr(row, name, value)
+            except IntegrityError:
+                if _by_code(session, said.get("code", "")) in {None, row}:
+                    raise
+                raise Invalid(("$.code", _TAKEN)) from None  # somebody has just been faster
             return _answered(shown.WarehouseShown.model_validate(row))
 
     def stock(self, asked: Asked) -> Response:

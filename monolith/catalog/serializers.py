@@ -6,6 +6,7 @@ import re
 from decimal import Decimal
 from typing import Any, ClassVar
 
+from django.http import QueryDict
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -118,6 +119,8 @@ class ProductChangeSerializer(serializers.Serializer):
         if isinstance(data, dict) and (extra := sorted(set(data) - set(self.fields))):
             message = "This can't be changed here."
             raise serializers.ValidationError({str(name): [message] for name in extra})
+        if isinstance(data, QueryDict):  # of a form, which says "off" by saying nothing
+            data = data.dict()
         return super().to_internal_value(data)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest
-from rest_framework.authentication import SessionAuthentication
+from django.http import HttpRequest, HttpResponseBase, JsonResponse
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.settings import api_settings
@@ -14,10 +14,12 @@ from contracts.inventory import Inventory
 from contracts.ordering import Ordering
 from contracts.pricing import Pricing
 from monolith.catalog.service import CatalogService
+from monolith.config.errors import handler
 from monolith.identity.service import IdentityService
 from monolith.inventory.service import InventoryService
 from monolith.ordering.service import OrderingService
 from monolith.pricing.service import PricingService
+from strangler.django.edge.identity import CredentialsRefused
 from strangler.ports.context import User
 from strangler.ports.serve import serve
 
@@ -31,8 +33,11 @@ serve(Ordering, OrderingService())
 def identify(request: HttpRequest) -> User | None:
     """Whom a request is made for, by the same rules as in the views.
 
-    Credentials that do not hold are nobody's. A session needs no CSRF token here: whether a request
+    A session needs no CSRF token here: whether a request
     was forged is a question that the kit asks by itself.
+
+    Raises:
+        CredentialsRefused: they do not hold, and no view would answer.
     """
     wrapped = Request(request)
     for authenticator in api_settings.DEFAULT_AUTHENTICATION_CLASSES:
@@ -41,8 +46,19 @@ def identify(request: HttpRequest) -> User | None:
         else:
             try:
                 found, _ = authenticator().authenticate(wrapped) or (None, None)
-            except APIException:
-                return None
+            except APIException as error:
+                raise CredentialsRefused(_refusal(authenticator(), wrapped, error)) from error
         if found is not None and found.is_authenticated:
             return User(str(found.pk), tuple(found.roles))
     return None
+
+
+def _refusal(
+    authenticator: BaseAuthentication, request: Request, error: APIException
+) -> HttpResponseBase:
+    """What every view says of them."""
+    error.auth_header = authenticator.authenticate_header(request)  # type: ignore[attr-defined]  # as APIView.handle_exception
+    response = handler(error, {})
+    assert response is not None  # noqa: S101 -- for each error of REST framework there is one
+    del response.headers["Content-Type"]
+    return JsonResponse(response.data, status=response.status_code, headers=response.headers)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db import IntegrityError, transaction
 from rest_framework import serializers
+from rest_framework.validators import UniqueValidator
 
 from monolith.inventory.models import Movement, Reason, Stock, Warehouse
-from monolith.inventory.stocking import BY_HAND, adjust
+from monolith.inventory.stocking import BY_HAND, adjust, storable
 
 SKUS_AT_ONCE = 100
 
@@ -34,6 +36,20 @@ class WarehouseSerializer(serializers.ModelSerializer):
         model = Warehouse
         fields = ("code", "name", "rank")
 
+    def save(self, **kwargs: Any) -> Warehouse:
+        """Make it, or change it; somebody may have taken its code since it was looked at."""
+        try:
+            with transaction.atomic():
+                return super().save(**kwargs)
+        except IntegrityError:
+            unique = next(
+                one for one in self.fields["code"].validators if isinstance(one, UniqueValidator)
+            )
+            taken = Warehouse.objects.filter(code=self.validated_data.get("code"))
+            if not taken.exclude(pk=getattr(self.instance, "pk", None)).exists():
+                raise
+            raise serializers.ValidationError({"code": [unique.message]}) from None
+
 
 class StockSerializer(serializers.ModelSerializer):
     """How many of a SKU lie in a warehouse, and how many of them are kept for orders."""
@@ -57,11 +73,22 @@ class MovementSerializer(serializers.ModelSerializer):
         fields = ("id", "sku", "warehouse", "delta", "reason", "note", "order", "actor", "at")
 
 
+class WarehouseField(serializers.SlugRelatedField):
+    """A warehouse's code."""
+
+    def to_internal_value(self, data: Any) -> Warehouse:
+        """The warehouse."""
+        if isinstance(data, str) and not storable(data):
+            self.fail("does_not_exist", slug_name=self.slug_field, value=data)
+        found: Warehouse = super().to_internal_value(data)
+        return found
+
+
 class AdjustmentSerializer(serializers.Serializer):
     """A change by hand: so many more, or fewer, in a warehouse, and why."""
 
     sku = serializers.RegexField(r"\A[A-Z0-9]+(-[A-Z0-9]+)*\Z", max_length=64)
-    warehouse = serializers.SlugRelatedField(
+    warehouse = WarehouseField(
         slug_field="code", queryset=Warehouse.objects.all(), help_text="A warehouse's code."
     )
     delta = serializers.IntegerField(min_value=-1_000_000, max_value=1_000_000)

@@ -31,6 +31,7 @@ from contracts.inventory import (
     UnknownReservation,
 )
 from monolith.inventory import models
+from monolith.inventory.stocking import storable
 
 HOLD = timedelta(minutes=15)
 """How long goods are kept for an order that has not been confirmed."""
@@ -41,9 +42,11 @@ class InventoryService(Inventory):
 
     def availability(self, skus: list[str]) -> list[Availability]:
         """What is on hand and not kept; a lapsed hold keeps nothing."""
-        free = _sums(models.Stock.objects.filter(sku__in=skus), "sku", F("on_hand") - F("reserved"))
+        known = list(filter(storable, skus))
+        stocks = models.Stock.objects.filter(sku__in=known)
+        free = _sums(stocks, "sku", F("on_hand") - F("reserved"))
         lapsed = _sums(
-            models.Allocation.objects.filter(_due("reservation__"), stock__sku__in=skus),
+            models.Allocation.objects.filter(_due("reservation__"), stock__sku__in=known),
             "stock__sku",
             F("quantity"),
         )
@@ -94,7 +97,7 @@ class InventoryService(Inventory):
         stocks = (
             models.Stock.objects.select_for_update(of=("self",))
             .select_related("warehouse")
-            .filter(sku__in=wanted)
+            .filter(sku__in=list(filter(storable, wanted)))
             .order_by("sku", "warehouse_id")
         )
         for stock in stocks:
@@ -168,7 +171,7 @@ def expire(
     """
     due = models.Reservation.objects.filter(_due()).order_by("order")
     if skus is not None:
-        keeping = models.Allocation.objects.filter(stock__sku__in=list(skus))
+        keeping = models.Allocation.objects.filter(stock__sku__in=list(filter(storable, skus)))
         due = due.filter(order__in=keeping.values("reservation"))
     orders = [row.order for row in due.select_for_update(skip_locked=not wait)[:limit]]
     for allocation in _locked_order(models.Allocation.objects.filter(reservation__in=orders)):

@@ -19,6 +19,11 @@ class NotOnHand(DeclaredError, status=409):
     available: int
 
 
+def storable(text: str) -> bool:
+    """Whether anything can be called so: PostgreSQL would not even look for a zero byte."""
+    return "\0" not in text
+
+
 @transaction.atomic
 def adjust(
     *, sku: str, warehouse: Warehouse, delta: int, reason: Reason, note: str = "", actor: str = ""

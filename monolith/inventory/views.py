@@ -24,6 +24,7 @@ from monolith.inventory.serializers import (
     WarehouseSerializer,
 )
 from monolith.inventory.service import InventoryService
+from monolith.inventory.stocking import storable
 
 SKU = OpenApiParameter("sku", str, description="Only of this SKU.")
 WAREHOUSE = OpenApiParameter("warehouse", str, description="Only in the warehouse with this code.")
@@ -134,5 +135,5 @@ class MovementsView(generics.ListCreateAPIView):
 def _narrow(queryset: QuerySet[Any], request: Request, **filters: str) -> QuerySet[Any]:
     for parameter, lookup in filters.items():
         if (value := request.query_params.get(parameter)) is not None:
-            queryset = queryset.filter(**{lookup: value})
+            queryset = queryset.filter(**{lookup: value}) if storable(value) else queryset.none()
     return queryset

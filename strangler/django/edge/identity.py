@@ -22,6 +22,7 @@ from strangler.routing import cohorts
 
 COOKIE = "strangler_cohort"
 """The edge's own cookie: a number from 0 to 999, drawn on the first visit to a capability."""
+_KNOWN = "_strangler_known"
 _YEAR = 365 * 24 * 3600
 _NUMBERS = {str(number): number for number in range(COHORTS)}
 
@@ -32,9 +33,40 @@ def _identify() -> Callable[[HttpRequest], User | None]:
     return import_string(path) if path else logged_in
 
 
+class CredentialsRefused(Exception):
+    """What ``IDENTIFY`` raises for credentials that do not hold, where the monolith refuses them.
+
+    ``response`` is the monolith's answer to whoever shows them. A service would know nobody, and
+    answer in another way; so it is never asked.
+    """
+
+    def __init__(self, response: HttpResponseBase) -> None:
+        super().__init__(str(response.status_code))
+        self.response = response
+
+
+class Known(NamedTuple):
+    """Whom the monolith knows a client as, or how it refuses the client's credentials."""
+
+    user: User | None
+    refused: HttpResponseBase | None = None
+
+
+def known(request: HttpRequest) -> Known:
+    """What ``STRANGLER["IDENTIFY"]`` says; it is asked once for each request."""
+    found: Known | None = request.__dict__.get(_KNOWN)
+    if found is None:
+        try:
+            found = Known(_identify()(request))
+        except CredentialsRefused as refused:
+            found = Known(None, refused.response)
+        request.__dict__[_KNOWN] = found
+    return found
+
+
 def user(request: HttpRequest) -> User | None:
-    """Whom the monolith knows this client as: what ``STRANGLER["IDENTIFY"]`` says."""
-    return _identify()(request)
+    """Whom the monolith knows this client as; nobody, if its credentials do not hold."""
+    return known(request).user
 
 
 def logged_in(request: HttpRequest) -> User | None:
@@ -54,8 +86,8 @@ def forged(request: HttpRequest) -> HttpResponseBase | None:
     """
     if request.method in SAFE or django_settings.SESSION_COOKIE_NAME not in request.COOKIES:
         return None
-    known = user(request)
-    if known is None or user(_without_cookies(request)) == known:
+    by = user(request)
+    if by is None or user(_without_cookies(request)) == by:
         return None
     check = CsrfViewMiddleware(_unreachable)
     check.process_request(request)
@@ -67,7 +99,7 @@ def _without_cookies(request: HttpRequest) -> HttpRequest:
     # Not copy.copy: that is Django's way of pickling one, which loses the body.
     bare: Any = object.__new__(type(request))
     bare.__dict__.update(request.__dict__)
-    for cached in ("headers", "_cached_user", "_acached_user"):
+    for cached in ("headers", "_cached_user", "_acached_user", _KNOWN):
         bare.__dict__.pop(cached, None)
     bare.META = {key: value for key, value in request.META.items() if key != "HTTP_COOKIE"}
     bare.environ = bare.META

@@ -108,6 +108,8 @@ def ready(request: HttpRequest) -> Ready:
         Unfit: it must not go there.
         SuspiciousOperation: Django would not answer it either.
     """
+    if (refused := identity.known(request).refused) is not None:
+        raise Unfit(refused)
     try:
         spool = Spool(request)
     except TooLarge as error:

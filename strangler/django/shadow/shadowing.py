@@ -22,6 +22,7 @@ from django.db import close_old_connections
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from strangler.django import conf, tables
+from strangler.django.edge import identity
 from strangler.django.edge.targets import Target
 from strangler.django.observing import observations
 from strangler.django.ports import placing
@@ -79,6 +80,8 @@ class Sample:
         if body is None:
             return
         request, match = self._request, self._match
+        if identity.known(request).refused is not None:
+            return  # the edge says so itself, and never asks the service
         method = request.method or "GET"
         question = Question(
             match.capability,
