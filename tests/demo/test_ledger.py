@@ -7,8 +7,8 @@ from decimal import Decimal
 
 import pytest
 
-from demo.ledger import FoundOrder, Ledger, PlacedOrder, Reckoning, reckon
-from demo.report import Report
+from demo.ledger import FoundOrder, Kept, Ledger, PlacedOrder, Reckoning, reckon
+from demo.report import Carried, Climb, Report
 
 SHOWN = PlacedOrder(key="k1", id="o1", customer="ada", total=Decimal("9.99"), units={"A": 2})
 KEPT = FoundOrder(id="o1", key="k1", state="confirmed", total=Decimal("9.99"), units={"A": 2})
@@ -27,9 +27,7 @@ def report(ledger: Ledger, books: list[FoundOrder], spoiled: str | None = None) 
     return Report.of(
         ledger,
         reckon(ledger, books),
-        capability="pricing",
-        stages=["monolith"],
-        rungs=[],
+        climbs=[Climb("pricing", ["monolith"], [])],
         seconds=1.0,
         spoiled=spoiled,
     )
@@ -99,3 +97,37 @@ def test_a_spoiled_film_is_not_clean(ledger: Ledger):
 
 def test_without_orders_there_is_nothing_to_judge_by():
     assert not report(Ledger(), []).clean
+
+
+def test_the_last_price_that_was_acknowledged_counts(ledger: Ledger):
+    ledger.repriced("A", Decimal("1.00"))
+    ledger.repriced("A", Decimal("2.00"))
+    assert not reckon(ledger, [KEPT], Kept(prices={"A": Decimal("2.00")})).lost
+    (lost,) = reckon(ledger, [KEPT], Kept(prices={"A": Decimal("1.00")})).lost
+    assert "repriced to 2.00" in lost
+
+
+def test_a_delivery_is_kept_once(ledger: Ledger):
+    ledger.took("n1")
+    assert reckon(ledger, [KEPT], Kept(received=["n1", "by hand"])).lost == []
+    assert reckon(ledger, [KEPT], Kept()).lost == ["delivery n1"]
+    assert reckon(ledger, [KEPT], Kept(received=["n1", "n1"])).twice == ["delivery n1"]
+
+
+def test_a_stock_that_is_no_sum_of_its_movements_is_wrong(ledger: Ledger):
+    found = reckon(ledger, [KEPT], Kept(unbalanced=["A: 3 on hand"]))
+    assert found.differing == ["A: 3 on hand"]
+
+
+def test_rows_that_differ_between_both_sides_are_wrong(ledger: Ledger):
+    found = Report.of(
+        ledger,
+        reckon(ledger, [KEPT]),
+        climbs=[],
+        seconds=1.0,
+        spoiled=None,
+        transfer=Carried(rows=7, freezes=[("catalog", 0.05)], differing=["missing price A"]),
+    )
+    assert found.wrong == ["missing price A"]
+    assert found.as_json()["transfer"]["freezes"] == [["catalog", 0.05]]
+    assert not found.clean

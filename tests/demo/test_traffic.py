@@ -8,20 +8,26 @@ import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 
 from demo.ledger import Ledger
-from demo.traffic import Basket, Customer, Traffic, World
+from demo.traffic import Traffic
+from demo.world import Basket, Customer, World
 
 PRODUCT = {"sku": "A", "price": {"amount": "5.00", "currency": "EUR"}}
 REQUEST = {"lines": [{"sku": "A", "quantity": 2}], "country": "DE", "coupon": None}
 QUOTE = {"total": "11.90"}
 ORDER = {"id": "o1", "total": "11.90", "lines": [{"sku": "A", "quantity": 2}]}
+STAFFED = {"sku": "B", "price": {"amount": "1.00", "currency": "EUR"}}
 WORLD = World(
-    products={"A": PRODUCT},
+    products={"A": PRODUCT, "B": STAFFED},
     baskets=[Basket(request=REQUEST, quote=QUOTE)],
     customers=[Customer(id="ada", token="token")],
+    staff=Customer(id="staff", token="token"),
+    staffed={"B": "north"},
+    rare=[Basket(request=REQUEST, quote=QUOTE)],
 )
 Answer = tuple[int, Any]
 
@@ -32,16 +38,29 @@ class Shop:
     def __init__(self) -> None:
         self.lies: dict[str, Callable[[], Answer]] = {}
         self.orders = 0
+        self.price = "1.00"
 
-    def answer(self, method: str, path: str) -> Answer:
+    def answer(self, method: str, path: str, body: Any) -> Answer:
+        path, _, query = path.partition("?")
         if path in self.lies:
             return self.lies[path]()
-        if path == "/api/catalog/products/":
-            return 200, {"results": [PRODUCT], "next": None}
-        if path == "/api/catalog/products/A/":
-            return 200, PRODUCT
-        if path == "/api/pricing/quote":
-            return 200, QUOTE
+        if path.startswith("/api/catalog/products/B/"):
+            self.price = body["amount"] if method == "PUT" else self.price
+            return 200, {"sku": "B", "price": {"amount": self.price, "currency": "EUR"}}
+        if path == "/api/inventory/availability":
+            return 200, [{"sku": sku, "available": 1} for sku in parse_qs(query)["sku"]]
+        if path == "/api/inventory/movements":
+            return 201, {"note": body["note"]}
+        return self.sold(method, path)
+
+    def sold(self, method: str, path: str) -> Answer:
+        known = {
+            "/api/catalog/products/": {"results": [PRODUCT], "next": None},
+            "/api/catalog/products/A/": PRODUCT,
+            "/api/pricing/quote": QUOTE,
+        }
+        if path in known:
+            return 200, known[path]
         if method == "POST":
             self.orders += 1
             return 201, {**ORDER, "id": f"o{self.orders}"}
@@ -57,8 +76,8 @@ def shop() -> Shop:
 def url(shop: Shop) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            status, body = shop.answer(self.command, self.path)
+            sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            status, body = shop.answer(self.command, self.path, json.loads(sent or "null"))
             content = body if isinstance(body, bytes) else json.dumps(body).encode()
             self.send_response(status)
             self.send_header("X-Strangler-Arm", "monolith")
@@ -66,7 +85,7 @@ def url(shop: Shop) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(content)
 
-        do_POST = do_GET  # noqa: N815 - the name that http.server looks for
+        do_POST = do_PUT = do_GET  # noqa: N815 - the names that http.server looks for
 
         def log_message(self, *_: object) -> None:
             pass
@@ -107,7 +126,7 @@ ARMS = {("catalog", "monolith"), ("pricing", "monolith"), ("ordering", "monolith
     ("path", "answer", "said"),
     [
         ("/api/catalog/products/", (200, {"results": [], "next": None}), "shows no products"),
-        ("/api/catalog/products/", (200, {"results": [{"sku": "B"}]}), "product: {'sku': 'B'}"),
+        ("/api/catalog/products/", (200, {"results": [{"sku": "C"}]}), "product: {'sku': 'C'}"),
         ("/api/catalog/products/A/", (200, {**PRODUCT, "price": 1}), "product: "),
         ("/api/pricing/quote", (200, {"total": "11.91"}), "quote: {'total': '11.91'}"),
         ("/api/ordering/orders", (201, {**ORDER, "total": "1"}), "total: 1 instead of 11.90"),
@@ -118,6 +137,10 @@ ARMS = {("catalog", "monolith"), ("pricing", "monolith"), ("ordering", "monolith
             "an order was answered with",
         ),
         ("/api/pricing/quote", (200, [1]), "quote: [1]"),
+        ("/api/catalog/products/B/", (200, {"price": {"amount": "0.01"}}), "price read back: "),
+        ("/api/catalog/products/B/price", (200, {"price": {"amount": "0"}}), "new price: "),
+        ("/api/inventory/movements", (201, {"note": "another"}), "delivery: another"),
+        ("/api/inventory/availability", (200, []), "skus: []"),
     ],
 )
 def test_a_wrong_answer_is_noticed(shop: Shop, url: str, path: str, answer: Answer, said: str):
@@ -157,3 +180,10 @@ def test_traffic_that_breaks_off_is_noticed(shop: Shop, url: str, monkeypatch: p
     monkeypatch.setattr(threading, "excepthook", lambda _: None)
     ledger = visit(url, lambda ledger: ledger.mistakes)
     assert any("the traffic broke off" in mistake for mistake in ledger.mistakes)
+
+
+def test_staff_remember_what_was_acknowledged(shop: Shop, url: str):
+    ledger = visit(url, lambda ledger: ledger.prices and ledger.received)
+    assert ledger.prices.keys() == {"B"}
+    assert ledger.received
+    assert ledger.slowest_write > 0

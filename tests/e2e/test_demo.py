@@ -85,10 +85,14 @@ CLIMB = [
 ]  # fmt: skip
 
 
-def check(film: Film, stages: list[str]) -> None:
+CATALOG = ["monolith", "replicating", "shadow", "canary 50", "live"]
+INVENTORY = [*CATALOG, "canary 50", "live"]
+
+
+def check(film: Film, stages: list[str], *, database: str) -> None:
     report = json.loads((film.folder / "demo" / "report.json").read_text())
     assert report["edge"] == "middleware"
-    assert report["database"] == "sqlite"
+    assert report["database"] == database
     assert {name: report[name] for name in ("failed", "wrong", "lost", "twice")} == {
         "failed": 0, "wrong": 0, "lost": 0, "twice": 0,
     }, film.said()  # fmt: skip
@@ -97,28 +101,34 @@ def check(film: Film, stages: list[str]) -> None:
     assert report["rescued"] > 0
     assert report["requests_by_arm"].keys() == {"monolith", "service"}
     assert report["requests"] == sum(report["requests_by_arm"].values())
-    (climb,) = report["climbs"]
-    assert climb["capability"] == "pricing"
-    assert climb["stages"] == stages
+    climbed = {climb["capability"]: climb["stages"] for climb in report["climbs"]}
+    assert climbed == {"pricing": stages, "catalog": CATALOG, "inventory": INVENTORY}
+    carried = report["transfer"]
+    assert carried["rows"] > 500
+    assert carried["differing"] == 0
+    assert [name for name, _ in carried["freezes"]] == ["catalog", *["inventory"] * 3]
+    assert all(0 < freeze < 5 for _, freeze in carried["freezes"])
+    assert carried["lag"].keys() == {"catalog", "inventory"}
+    assert report["slowest_write"] > 0
     assert "$.tax_rate differs" in film.said().replace("\n", " ")
     assert (film.folder / "demo" / "view.svg").read_text().startswith("<svg")
 
 
-def test_the_whole_film(tmp_path: Path, rolling: list[Film]) -> None:
-    film = Film(tmp_path)
+def test_the_whole_film_on_postgresql(tmp_path: Path, rolling: list[Film]) -> None:
+    film = Film(tmp_path, DATABASE="postgres")
     rolling.append(film)
     film.wait_for("$ strangler advance pricing")
     started = film.processes()
     assert film.process.wait(timeout=PATIENCE) == 0, film.said()
-    check(film, [*CLIMB, "retired"])
+    check(film, [*CLIMB, "retired"], database="postgres")
     assert not {pid for pid in started if _alive(pid)}
 
 
-def test_a_film_that_stays(tmp_path: Path, rolling: list[Film]) -> None:
+def test_a_film_on_sqlite_that_stays(tmp_path: Path, rolling: list[Film]) -> None:
     film = Film(tmp_path, STAY="1")
     rolling.append(film)
     film.wait_for("The shop stays open at ")
-    check(film, CLIMB)
+    check(film, CLIMB, database="sqlite")
     url = film.said().partition("The shop stays open at ")[2].split()[0]
     with urlopen(f"{url}api/catalog/products/") as answer:
         assert json.load(answer)["results"]
