@@ -12,7 +12,7 @@ LAG = 1.0
 """Seconds that 99 of 100 canary rows may take at most."""
 BEATS = 5
 """Canary rows without which nobody can say."""
-FRESH = 5.0
+FRESH = 15.0
 """Seconds for which a mover's report is believed."""
 SHOWN = 5
 
