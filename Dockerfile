@@ -1,5 +1,6 @@
-# One target for each deployable: monolith, worker (beat too) and the services. Each installs its own
-# lock file and copies its own packages: a service's image has no Django, the monolith's no FastAPI.
+# One target for each deployable: monolith, worker (beat too), mover and the services. Each installs
+# its own lock file and copies its own packages: a service's image has no Django, the others no
+# FastAPI.
 #
 #   docker build --target monolith --tag shop-monolith .
 
@@ -49,6 +50,10 @@ COPY --from=monolith-venv /opt/venv /opt/venv
 COPY contracts contracts
 COPY strangler strangler
 COPY monolith monolith
+# Of the services only how rows map: plain Python, for the mover and whoever moves a capability.
+COPY extracted/__init__.py extracted/
+COPY extracted/catalog/__init__.py extracted/catalog/transfer.py extracted/catalog/
+COPY extracted/inventory/__init__.py extracted/inventory/transfer.py extracted/inventory/
 COPY router/capabilities.toml router/
 COPY manage.py ./
 # The admin's styles and scripts, gathered once; nothing else of var/ is in the image.
@@ -64,6 +69,12 @@ FROM django AS worker
 HEALTHCHECK --interval=30s --timeout=15s --start-period=20s \
     CMD ["sh", "-c", "celery -A monolith.config inspect ping --destination celery@$HOSTNAME"]
 CMD ["celery", "-A", "monolith.config", "worker", "--loglevel", "INFO"]
+
+FROM django AS mover
+# It answers nobody, and one that does nothing may be well: another has the lease. Whether rows flow
+# is to be asked of the control plane, by `manage.py strangler transfer status`.
+HEALTHCHECK NONE
+CMD ["python", "manage.py", "strangler", "mover"]
 
 FROM django AS monolith
 EXPOSE 8000

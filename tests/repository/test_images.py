@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import fnmatch
 import os
+import signal
 import subprocess
 import sys
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,7 +18,8 @@ from tests.repository import locks
 from tests.repository.images import Image
 
 SERVICES = ("catalog", "inventory", "pricing")
-TARGETS = ("monolith", "worker", *SERVICES)
+DJANGO = ("monolith", "worker", "mover")
+TARGETS = (*DJANGO, *SERVICES)
 
 # Refuses what is installed here and would not be in the image.
 BLOCKED = """
@@ -29,6 +34,11 @@ STARTS = {
 from monolith.config.celery import app
 app.loader.import_default_modules()
 app.connection_for_read().get_transport_cls()
+""",
+    "mover": """
+import runpy
+sys.argv = {command!r}[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
 """,
     "catalog": "import extracted.catalog.__main__, psycopg, sqlalchemy.dialects.postgresql.psycopg",
     "inventory": "import extracted.inventory.__main__",
@@ -45,12 +55,13 @@ def test_an_image_is_slim_and_does_not_run_as_root(target: str):
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_an_image_says_whether_it_is_healthy(target: str):
-    assert Image(target).last("HEALTHCHECK")
+    healthy = Image(target).last("HEALTHCHECK")
+    assert (healthy == "NONE") if target == "mover" else healthy not in {None, "NONE"}
 
 
 @pytest.mark.parametrize(
     ("target", "lock"),
-    [("monolith", "monolith"), ("worker", "monolith"), *((name, name) for name in SERVICES)],
+    [*((name, "monolith") for name in DJANGO), *((name, name) for name in SERVICES)],
 )
 def test_an_image_installs_its_own_lock(target: str, lock: str):
     assert Image(target).locks() == [lock]
@@ -84,18 +95,48 @@ def test_a_service_holds_nothing_of_the_monolith_or_another(target: str):
     assert services == {"extracted/__init__.py", f"extracted/{target}"}
 
 
-def test_the_monolith_holds_nothing_of_the_services():
-    sources = {source for source, _ in Image("monolith").files()}
-    assert not {source for source in sources if source.startswith("extracted")}
+@pytest.mark.parametrize("target", DJANGO)
+def test_the_monolith_holds_of_the_services_only_how_their_rows_map(target: str):
+    manifest = tomllib.loads((locks.ROOT / "router" / "capabilities.toml").read_text())
+    mappings = set()
+    for capability in manifest["capability"].values():
+        if "transfer" in capability:
+            mapping = Path(*capability["transfer"].partition(":")[0].split(".")).with_suffix(".py")
+            mappings |= {str(mapping), *(str(it / "__init__.py") for it in mapping.parents[:-1])}
+    sources = {source for source, _ in Image(target).files()}
+    assert {source for source in sources if source.startswith("extracted")} == mappings
+    assert {"fastapi", "sqlalchemy", "uvicorn"} <= locks.absent(Image(target).locks()[0])
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", [name for name in TARGETS if name != "mover"])
 def test_an_image_holds_all_that_it_imports(target: str, tmp_path: Path):
+    with started(target, tmp_path) as process:
+        said, _ = process.communicate()
+    assert process.returncode == 0, said
+
+
+def test_the_mover_finds_every_mapping_and_ends_when_it_is_told(tmp_path: Path):
+    databases = {
+        "STRANGLER_CATALOG_DATABASE": f"sqlite:///{tmp_path}/catalog.sqlite3",
+        "STRANGLER_INVENTORY_DATABASE": f"sqlite:///{tmp_path}/inventory.sqlite3",
+    }
+    with started("mover", tmp_path, **databases) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "the mover carries catalog, inventory\n"
+        process.send_signal(signal.SIGTERM)
+        said, _ = process.communicate()
+    assert process.returncode == 0, said
+
+
+@contextmanager
+def started(target: str, folder: Path, **env: str) -> Iterator[subprocess.Popen[str]]:
+    """What an image starts, among nothing but what is in it."""
     image = Image(target)
-    folder = image.lay_out(tmp_path)
+    image.lay_out(folder)
     installed = [path for path in sys.path if path.endswith("site-packages")]
-    code = BLOCKED.format(absent=locks.absent(image.locks()[0]), code=STARTS[target])
-    done = subprocess.run(
+    start = STARTS[target].format(command=image.command())
+    code = BLOCKED.format(absent=locks.absent(image.locks()[0]), code=start)
+    with subprocess.Popen(
         [sys.executable, "-S", "-c", code],  # no site: the repository itself is not on the path
         cwd=folder,
         env={
@@ -104,11 +145,14 @@ def test_an_image_holds_all_that_it_imports(target: str, tmp_path: Path):
             "DJANGO_SETTINGS_MODULE": "monolith.config.settings",
             "DEBUG": "true",
             "REDIS_URL": "redis://127.0.0.1:1/0",
+            **env,
         },
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()

@@ -6,13 +6,10 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
-from strangler.ports.trust.keys import Keyring
 from tests.repository.locks import ROOT
 
 TOOLS = ("sh", "dirname", "id", "ls", "rm", "touch", "env", "cat", "mkdir")
@@ -174,24 +171,3 @@ def test_servers_that_are_there_are_left_alone(machine: Machine):
         machine.install(program)
     assert machine.run("servers.sh").returncode == 0
     assert machine.ran() == []
-
-
-def test_secrets_are_those_that_compose_mounts(tmp_path: Path):
-    (tmp_path / "requirements").mkdir()
-    script = shutil.copy(ROOT / "requirements" / "secrets.sh", tmp_path / "requirements")
-    (tmp_path / ".venv").symlink_to(sys.prefix)
-    (tmp_path / "manage.py").symlink_to(ROOT / "manage.py")
-    env = {"PATH": os.environ["PATH"], "VAR": str(tmp_path / "var")}
-    done = run(str(script), cwd=tmp_path, **env)
-    assert done.returncode == 0, done.stdout
-    folder = tmp_path / "var" / "secrets"
-    compose = yaml.safe_load((ROOT / "compose.yaml").read_text())
-    environments = {"catalog.env", "inventory.env", "monolith.env"}
-    assert {path.name for path in folder.iterdir()} == {*environments, *compose["secrets"]}
-    assert folder.stat().st_mode & 0o777 == 0o700
-    services = {"catalog", "inventory", "pricing"}
-    assert Keyring.load(folder, "monolith").parties.keys() == {"monolith", *services}
-    assert all(Keyring.load(folder, service).own for service in services)
-    before = (folder / "monolith.env").read_text()
-    assert "is there already" in run(str(script), cwd=tmp_path, **env).stdout
-    assert (folder / "monolith.env").read_text() == before
