@@ -55,15 +55,25 @@ class Outcome:
 class Campaign:
     """The cast on a world; leaving it ends every process that was started."""
 
-    def __init__(self, world: World, *, seed: int = 0, writers: int = WRITERS) -> None:
+    def __init__(
+        self, world: World, *, seed: int = 0, writers: int = WRITERS, crowd: bool = True
+    ) -> None:
         self.world = world
+        self._crowd = crowd
         self._random = random.Random(seed)
         self._names = [f"w{number}" for number in range(writers)]
         self._rogues = [f"rogue{number}" for number in range(ROGUES)]
         self._there: dict[str, BaseProcess] = {}
         self._ended = False
 
+    @classmethod
+    def of(cls, world: World) -> Self:
+        """Nobody but whom a test starts."""
+        return cls(world, writers=0, crowd=False)
+
     def __enter__(self) -> Self:
+        if not self._crowd:
+            return self
         self.start("mover", cast.mover)
         self.start("watch", cast.watch)
         for name in self._names:
@@ -115,15 +125,16 @@ class Campaign:
     def switch(self, fault: Fault | None = None) -> None:
         """Let the rows change owner, and the fault befall it; then wait until all is well."""
         process = self.start("switch", cast.switch, fault)
-        stopped = self._ended_or_stopped(process)
+        stopped = self.ended_or_stopped(process)
         if stopped and process.pid is not None:
             with contextlib.suppress(Unsettled):
                 self._settle(3 * self.world.lease + 0.5)  # another mover comes, if it can
             os.kill(process.pid, signal.SIGCONT)
-            self._ended_or_stopped(process)
+            self.ended_or_stopped(process)
         self._settle(_PATIENCE, fault)
 
-    def _ended_or_stopped(self, process: BaseProcess) -> bool:
+    def ended_or_stopped(self, process: BaseProcess) -> bool:
+        """Wait for either; whether it is stopped."""
         until = time.monotonic() + _PATIENCE
         while process.is_alive():
             if process.pid is not None and _state(process.pid) == "T":

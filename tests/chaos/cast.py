@@ -8,20 +8,22 @@ import threading
 import time
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import cast
 
 import psycopg
 
 from strangler.ladder import Arm
 from strangler.transfer import mover as production
 from strangler.transfer.control import ControlAway, NotOurs
-from strangler.transfer.database import TransferError
+from strangler.transfer.database import Session, TransferError
 from strangler.transfer.mover import Mover
 from strangler.transfer.repair import repair
 from strangler.transfer.switch import Switch, SwitchRefused
 from tests.chaos import notes
-from tests.chaos.faults import Blow, Fault, Striking, Struck, kill_self, stop_self
+from tests.chaos.faults import Blow, Calls, Counted, Fault, Striking, Struck, kill_self, stop_self
 from tests.chaos.side import Fenced, Gone, Side
 from tests.chaos.world import CAPABILITY, MAPS, World, flowing
+from tests.strangler.transfer.desk import Desk
 
 
 def mover(world: World) -> None:
@@ -65,11 +67,14 @@ def switch(world: World, fault: Fault | None = None) -> None:
                     flow = flowing(world, sides, desk)
                     old, new = world.url(flow.owner), world.url(flow.other)
                     striking = Striking(fault, said, lambda blow: _strike(blow, old, new))
-                    flow.source = Struck(flow.source, striking)  # type: ignore[assignment]
-                    flow.target = Struck(flow.target, striking)  # type: ignore[assignment]
+                    flow.source = cast(Session, Struck(flow.source, striking))
+                    flow.target = cast(Session, Struck(flow.target, striking))
                     performed = Switch(flow, desk)
                     striking.prepare(performed)
                     performed.settle()
+                    if world.quiet:  # nobody else writes what has to be drained
+                        with closing(world.side(flow.owner)) as side:
+                            side.add_entry("straggler", desk.token, "after all was settled")
                     timings = performed.perform()
                     said.say(switched=desk.decision().epoch, freeze=timings.freeze,
                              drained=timings.drained)  # fmt: skip
@@ -79,6 +84,29 @@ def switch(world: World, fault: Fault | None = None) -> None:
             said.say(refused=str(refused))
         except (TransferError, NotOurs, ControlAway) as broke:
             said.say(broke=f"{type(broke).__name__}: {broke}")
+
+
+def mender(world: World, number: int, blow: Blow) -> None:
+    """Repair what was left half done, and be struck at its call of this number, if it has one."""
+    desk = world.desk
+    with notes.Notes(switches(world)) as said:
+        strike = {Blow.KILL: kill_self, Blow.STOP: stop_self}[blow]
+        calls = Calls(number, strike, said)
+        try:
+            desk.take()
+            with world.sessions() as sides:
+                repair(
+                    cast(Desk, Counted(desk, calls)),
+                    monolith=cast(Session, Counted(sides[Arm.MONOLITH], calls)),
+                    service=cast(Session, Counted(sides[Arm.SERVICE], calls)),
+                    token=desk.token,
+                )
+        except (TransferError, NotOurs) as broke:
+            said.say(broke=f"{type(broke).__name__}: {broke}")
+        else:
+            said.say(mended=number)
+        finally:
+            desk.release()
 
 
 def _strike(blow: Blow, old: str, new: str) -> None:

@@ -6,14 +6,15 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 from strangler.transfer.database import Session
-from strangler.transfer.protocol import STEPS, UNDO, Action, Phase
+from strangler.transfer.protocol import STEPS, UNDO, Action, Place
 from strangler.transfer.switch import Switch, SwitchRefused
 from tests.chaos import notes
 
@@ -54,23 +55,33 @@ class Fault:
         return f"{self.blow} {where}"
 
 
-def faults(*blows: Blow, moments: tuple[Moment, ...] = tuple(Moment)) -> list[Fault]:
-    """Each of these blows, at each moment of each action."""
-    found = [Fault(b, moment, step.action) for step in STEPS for moment in moments for b in blows]
+TRANSACTIONS = {step.action for step in STEPS if step.place in {Place.OLD, Place.NEW}} - {
+    Action.VERIFY, Action.OPEN_DOOR,
+} | {Action.THAW}  # fmt: skip
+"""What has a within."""
+MOMENTS = tuple(Moment)
+
+
+def faults(*blows: Blow, moments: Collection[Moment] = MOMENTS) -> list[Fault]:
+    """Each of these blows, at each moment of each action of the table, and of its undoing."""
+    places: list[tuple[Action, Action | None]] = [(step.action, None) for step in STEPS]
     for step in STEPS:
-        for action in UNDO.get(step.source, ()):
-            found += [Fault(b, moment, action, step.action) for moment in moments for b in blows]
-    return found
+        places += [(action, step.action) for action in UNDO.get(step.source, ())]
+    return [
+        Fault(blow, moment, action, refused)
+        for action, refused in places
+        for moment in moments
+        for blow in blows
+        if moment is not Moment.WITHIN or action in TRANSACTIONS
+    ]
 
 
-def mixed(seed: int) -> list[Fault]:
-    """Every action's every moment once, each with one of the blows to the mover itself."""
+def mixed(seed: int, *blows: Blow) -> list[Fault]:
+    """Every place once, in any order, each with one of the blows."""
     pick = random.Random(seed)
     found = faults(Blow.KILL)
     pick.shuffle(found)
-    return [
-        Fault(pick.choice([Blow.KILL, Blow.STOP]), f.moment, f.action, f.refused) for f in found
-    ]
+    return [replace(fault, blow=pick.choice(blows)) for fault in found]
 
 
 Strike = Callable[[Blow], None]
@@ -148,6 +159,49 @@ class Struck:
         self._striking.within()
 
 
+class Counted:
+    """A session, or a control, whose every call is counted; the mover is struck at one of them."""
+
+    def __init__(self, one: Any, calls: Calls) -> None:
+        self._one = one
+        self._calls = calls
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._one, name)
+        if not callable(found):
+            return found
+        if name == "step":
+            return partial(self._step, found)
+
+        def called(*args: Any, **given: Any) -> Any:
+            self._calls.next(name)
+            return found(*args, **given)
+
+        return called
+
+    @contextmanager
+    def _step(self, found: Callable[..., Any], **given: Any) -> Iterator[Any]:
+        self._calls.next("step")
+        with found(**given) as step:
+            yield step
+            self._calls.next("commit")
+
+
+class Calls:
+    """How many calls there were; ``strike`` comes before the one with this number, from 0 on."""
+
+    def __init__(self, number: int, strike: Callable[[], None], said: notes.Notes) -> None:
+        self._left = number
+        self._strike = strike
+        self._said = said
+
+    def next(self, name: str) -> None:
+        self._left -= 1
+        if self._left == -1:
+            self._said.say(struck=f"repair at '{name}'")
+            self._strike()
+
+
 def kill_self() -> None:
     """As a power cut would."""
     os.kill(os.getpid(), signal.SIGKILL)
@@ -157,8 +211,3 @@ def kill_self() -> None:
 def stop_self() -> None:
     """Until somebody says SIGCONT."""
     os.kill(os.getpid(), signal.SIGSTOP)
-
-
-def before(phase: Phase) -> Action:
-    """The action that leads on from a phase."""
-    return next(step.action for step in STEPS if step.source is phase)

@@ -13,6 +13,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from strangler.ladder import Arm
 from strangler.transfer import connect
@@ -23,7 +24,7 @@ from strangler.transfer.door import Door
 from strangler.transfer.mapping import Rows, TableMap, Target
 from strangler.transfer.pairing import Pairing, pair
 from strangler.transfer.repair import repair
-from tests.chaos.side import PostgresSide, Side, SqliteSide
+from tests.chaos.side import PostgresSide, Side, SqliteSide, sqlite_file
 from tests.strangler.transfer.desk import Desk
 
 CAPABILITY = "shop"
@@ -122,6 +123,9 @@ class World:
     rough: bool = False
     """Connections break off, so an application may see that, and tries again."""
 
+    quiet: bool = False
+    """Nobody writes, but whoever switches."""
+
     @property
     def desk(self) -> Desk:
         """The control database, for whoever asks."""
@@ -176,6 +180,12 @@ class World:
             and not (row.frozen and row.owner is arm)
             for arm, row in zip(Arm, rows, strict=True)
         )
+
+
+def sqlite_world(folder: Path, **more: Any) -> World:
+    """On two files."""
+    files = [sqlite_file(folder / f"{arm}.sqlite3") for arm in Arm]
+    return World("sqlite", folder, *files, **more)
 
 
 def build(world: World) -> None:

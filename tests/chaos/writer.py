@@ -34,7 +34,7 @@ WISHES = {
     "box": 4, "item": 20, "rename": 4, "drop_item": 6, "drop_box": 1, "entry": 20, "bulk": 3,
     "copy": 2, "amend": 3, "count": 12, "swap": 8, "long": 1.5,
 }  # fmt: skip
-_PAUSE = {"postgres": (0.002, 0.03), "sqlite": (0.01, 0.08)}
+_PAUSE = {"postgres": (0.02, 0.12), "sqlite": (0.04, 0.2)}
 
 
 class _Elsewhere(Exception):
