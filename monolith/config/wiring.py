@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
+from django.urls import resolve
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
@@ -33,11 +36,12 @@ serve(Ordering, OrderingService())
 def identify(request: HttpRequest) -> User | None:
     """Whom a request is made for, by the same rules as in the views.
 
-    A session needs no CSRF token here: whether a request
-    was forged is a question that the kit asks by itself.
+    A session needs no CSRF token here: whether a request was forged is a question that the kit asks
+    by itself.
 
     Raises:
-        CredentialsRefused: they do not hold, and no view would answer.
+        CredentialsRefused: its credentials do not hold, and the view would not answer. Where a view
+            does not look at them, they are nobody's.
     """
     wrapped = Request(request)
     for authenticator in api_settings.DEFAULT_AUTHENTICATION_CLASSES:
@@ -47,16 +51,25 @@ def identify(request: HttpRequest) -> User | None:
             try:
                 found, _ = authenticator().authenticate(wrapped) or (None, None)
             except APIException as error:
+                if authenticator not in _looking(request):
+                    return None
                 raise CredentialsRefused(_refusal(authenticator(), wrapped, error)) from error
         if found is not None and found.is_authenticated:
             return User(str(found.pk), tuple(found.roles))
     return None
 
 
+def _looking(request: HttpRequest) -> Sequence[type[BaseAuthentication]]:
+    """What the view of this request looks at."""
+    view = getattr(resolve(request.path_info).func, "cls", None)
+    found: Sequence[type[BaseAuthentication]] = getattr(view, "authentication_classes", ())
+    return found
+
+
 def _refusal(
     authenticator: BaseAuthentication, request: Request, error: APIException
 ) -> HttpResponseBase:
-    """What every view says of them."""
+    """What a view says of them."""
     error.auth_header = authenticator.authenticate_header(request)  # type: ignore[attr-defined]  # as APIView.handle_exception
     response = handler(error, {})
     assert response is not None  # noqa: S101 -- for each error of REST framework there is one

@@ -15,18 +15,15 @@ What may differ, and is not compared:
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import pytest
 
+from contracts.catalog import Catalog
 from strangler.ladder import Stage
-from strangler.manifest import load
 from strangler.ports.context import Context, use
-from strangler.ports.face import normalise
-from tests.parity.arms import MANIFEST
 from tests.parity.catalog_cases import (
     BAD,
     BAD_QUERIES,
@@ -39,20 +36,12 @@ from tests.parity.catalog_cases import (
     ODD_PLACES,
     PRODUCTS,
 )
-from tests.parity.shop import Shop, called, running
-from tests.servers import Postgres
-from tests.strangler.fastapi.running import JSON, ROOT, Answered, ask
+from tests.parity.shop import Shop
+from tests.strangler.fastapi.running import JSON, Answered
 
 HEADERS = ("content-type", "retry-after", "www-authenticate", "location")
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 WAYS = ("monolith", "edge")
-
-
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    folder = tmp_path_factory.mktemp("catalog")
-    monolith, service = (f"sqlite:///{folder / name}.sqlite3" for name in ("shop", "catalog"))
-    with running(folder, monolith=monolith, service=service) as found:
-        yield found
 
 
 class Asking(NamedTuple):
@@ -212,6 +201,7 @@ def live(shop: Shop) -> None:
         post({"name": "Mighty Räke", "description": "", "category": "kitchen", "active": "NO",
               "attributes": {"size": "xl", "color": "blue"}}, rake, method="PATCH", status=200),
         post({"active": True}, rake, method="PATCH", status=200),
+        Asking(200, "PATCH", rake, b"", "staff", FORM),
         post({"sku": "X", "price": 1, "colour": 2}, rake, method="PATCH", status=400),
         post({"category": "nowhere"}, rake, method="PATCH", status=400),
         post({"name": "x"}, f"{PRODUCTS}NONE-1/", method="PATCH", status=404),
@@ -246,32 +236,13 @@ def test_the_port(shop: Shop, context: Context, method: str, arguments: list[Any
 def compare(shop: Shop, context: Context, method: str, arguments: list[Any], wanted: Any) -> None:
     """The port is asked at each endpoint that answers for it."""
     with use(context):
-        first = called(shop, "monolith", Stage.MONOLITH, method, *arguments)
-        assert called(shop, "catalog", Stage.MONOLITH, method, *arguments) == first
-        assert called(shop, "monolith", Stage.LIVE, method, *arguments) == first
+        first = shop.arms.called(Catalog, "monolith", Stage.MONOLITH, method, *arguments)
+        assert shop.arms.called(Catalog, "catalog", Stage.MONOLITH, method, *arguments) == first
+        assert shop.arms.called(Catalog, "monolith", Stage.LIVE, method, *arguments) == first
     assert (first[0] if isinstance(first, tuple) else None) is wanted
-
-
-@pytest.mark.postgres
-def test_on_postgresql_too(postgres: Postgres, tmp_path: Path):
-    """What depends on the database: searches, commands, and the port."""
-    monolith, service = postgres.create(), postgres.create()
-    with running(tmp_path, monolith=monolith, service=service) as shop:
-        live(shop)
-        for query in GOOD_QUERIES:
-            agreed(shop, looking(query))
-        for call in CALLS[:10]:
-            compare(shop, *call)
-    for url in (monolith, service):
-        postgres.drop(url)
 
 
 @pytest.mark.parametrize("arm", ["monolith", "service"])
 def test_each_arm_describes_the_frozen_face(shop: Shop, arm: str):
-    url, path = {
-        "monolith": (shop.arms.monolith.url, "/api/schema/?format=json"),
-        "service": (shop.arms.service.url, "/openapi.json"),
-    }[arm]
-    routes = load(MANIFEST).capabilities["catalog"].routes
-    frozen = (ROOT / "contracts" / "http" / "catalog.openapi.json").read_text()
-    assert normalise(ask(url, "GET", path).json(), routes) == json.loads(frozen)
+    described, frozen = shop.arms.describes(arm, "catalog")
+    assert described == frozen

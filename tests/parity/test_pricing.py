@@ -12,17 +12,16 @@ import pytest
 
 from contracts.pricing import Line, Pricing
 from strangler.ladder import Stage
-from strangler.manifest import load
 from strangler.manifest.model import Resilience
 from strangler.ports import runtime
 from strangler.ports.bind import bind
 from strangler.ports.calling import remote
 from strangler.ports.errors import CallRefused, DeclaredError
-from strangler.ports.face import normalise, problem
+from strangler.ports.face import problem
 from strangler.ports.trust.keys import Keyring
-from tests.parity.arms import MANIFEST, Arms
+from tests.parity.arms import Arms
 from tests.parity.corpus import CASES, Case
-from tests.strangler.fastapi.running import JSON, ROOT, Answered, ask
+from tests.strangler.fastapi.running import JSON, Answered, ask
 
 URL = "/api/pricing/quote"
 GOOD = next(case for case in CASES if case.status == 200)
@@ -128,7 +127,7 @@ ENDPOINTS: dict[str, Endpoint] = {
 def pricing(request: pytest.FixtureRequest, arms: Arms) -> Iterator[Pricing]:
     """The port over HTTP, at each endpoint that answers for it."""
     party, stage = ENDPOINTS[request.param]
-    url = arms.service.url if party == "pricing" else arms.monolith.url
+    url = arms.services["pricing"].url if party == "pricing" else arms.monolith.url
     with runtime.configured(
         party="monolith",
         keyring=Keyring.load(arms.keys, "monolith"),
@@ -167,23 +166,17 @@ def test_arguments_that_are_none_do_not_pass(pricing: Pricing):
 
 @pytest.mark.parametrize("arm", ["monolith", "service"])
 def test_each_arm_describes_the_frozen_face(arms: Arms, arm: str):
-    url, path = {
-        "monolith": (arms.monolith.url, "/api/schema/?format=json"),
-        "service": (arms.service.url, "/openapi.json"),
-    }[arm]
-    document = ask(url, "GET", path).json()
-    routes = load(MANIFEST).capabilities["pricing"].routes
-    frozen = (ROOT / "contracts" / "http" / "pricing.openapi.json").read_text()
-    assert normalise(document, routes) == json.loads(frozen)
+    described, frozen = arms.describes(arm, "pricing")
+    assert described == frozen
 
 
 def test_a_service_that_hangs_is_not_missed(arms: Arms):
     """The monolith answers the very request that the service has been sent."""
     arms.stand(Stage.LIVE)
-    arms.service.signal(signal.SIGSTOP)
+    arms.services["pricing"].signal(signal.SIGSTOP)
     try:
         answer = ask(arms.monolith.url, "POST", URL, GOOD.body, JSON)
     finally:
-        arms.service.signal(signal.SIGCONT)
+        arms.services["pricing"].signal(signal.SIGCONT)
     assert (answer.status, answer.json()) == (200, GOOD.answer)
     assert answer.headers["x-strangler-reason"] == "fallback"

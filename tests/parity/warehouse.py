@@ -2,65 +2,24 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Column, MetaData, Table, create_engine, insert, select, text
 
 from contracts.inventory import Inventory, Item
-from extracted.inventory.migrating import SCHEMA
 from extracted.inventory.models import Base
 from extracted.inventory.transfer import tables
 from strangler.ladder import Stage
-from strangler.manifest.model import Resilience
-from strangler.ports import runtime
-from strangler.ports.bind import bind
-from strangler.ports.calling import remote
-from strangler.ports.errors import DeclaredError
-from strangler.ports.trust.keys import Keyring
 from strangler.sqlalchemy.database import Database, address
-from tests.monolith.people import PASSWORD
-from tests.parity.arms import Arms, both
-from tests.strangler.fastapi.running import JSON, Answered, ask
+from tests.parity.arms import Arms
+from tests.strangler.fastapi.running import Answered
 
 URL = "/api/inventory"
 ORDERS = [UUID(int=number) for number in range(1, 9)]
 HELD, LAPSED, COMMITTED, RELEASED, EXPIRED, *UNKNOWN = ORDERS
 GOODS = {"A": {"near": 3, "far": 5}, "B": {"far": 4}, "C": {"near": 2}, "D-1": {"near": 50}}
-
-
-@dataclass(frozen=True)
-class Warehouses:
-    """Both arms, and who may ask them."""
-
-    arms: Arms
-    people: dict[str, dict[str, str]]
-    """The headers that each sends: ``anybody``, ``customer``, ``staff``."""
-
-
-@contextmanager
-def running(folder: Path, *, monolith: str, service: str) -> Iterator[Warehouses]:
-    """Both arms, each with a database of its own that holds the same."""
-    with Database(service) as database:
-        SCHEMA.migrate(database)
-        with both(
-            folder,
-            "inventory",
-            settings="monolith.config.settings",
-            database=monolith,
-            INVENTORY_DATABASE_URL=service,
-            INVENTORY_EXPIRY="3600",
-        ) as arms:
-            arms.stand(Stage.MONOLITH)
-            people = _people(arms.monolith.url, monolith)
-            _stocked(arms, people["staff"], monolith)
-            assert carry(monolith, database) > 20
-            yield Warehouses(arms, people)
 
 
 def carry(monolith: str, service: Database) -> int:
@@ -84,55 +43,18 @@ def carry(monolith: str, service: Database) -> int:
     return carried
 
 
-def called(arms: Arms, party: str, stage: Stage, method: str, *arguments: Any) -> Any:
-    """What the port answers, or the declared error that it raises."""
-    url = arms.service.url if party == "inventory" else arms.monolith.url
-    arms.stand(stage)
-    with runtime.configured(
-        party="monolith",
-        keyring=Keyring.load(arms.keys, "monolith"),
-        urls=lambda _name, _arm: (url,),
-        audience=lambda _name, _arm: party,
-        resilience=lambda _name: Resilience(attempts=1),
-        place=None,
-        placed={"inventory": "remote"},
-    ):
-        try:
-            return getattr(bind(Inventory), method)(*arguments)
-        except DeclaredError as error:
-            return type(error), error.detail()
-        finally:
-            remote.close()
-
-
-def _people(url: str, monolith: str) -> dict[str, dict[str, str]]:
-    for name in ("ida", "otto"):
-        account = {"username": name, "email": f"{name}@example.org", "password": PASSWORD}
-        sent(ask(url, "POST", "/api/identity/register", json.dumps(account).encode(), JSON))
-    _execute(monolith, "UPDATE identity_user SET is_staff = TRUE WHERE username = 'otto'")
-    people: dict[str, dict[str, str]] = {"anybody": {}}
-    for role, name in (("customer", "ida"), ("staff", "otto")):
-        login = json.dumps({"username": name, "password": PASSWORD}).encode()
-        pair = sent(ask(url, "POST", "/api/identity/token", login, JSON)).json()
-        people[role] = {"Authorization": f"Bearer {pair['access']}"}
-    return people
-
-
-def _stocked(arms: Arms, staff: dict[str, str], monolith: str) -> None:
-    def create(path: str, body: Any) -> None:
-        data = json.dumps(body).encode()
-        sent(ask(arms.monolith.url, "POST", f"{URL}/{path}", data, {**JSON, **staff}))
-
+def stocked(arms: Arms, create: Callable[[str, Any], Answered], monolith: str) -> None:
+    """Fill the monolith's: ``create`` posts as staff."""
     for code, rank in (("far", 20), ("near", 10), ("empty", 20)):
-        create("warehouses", {"code": code, "name": code.title(), "rank": rank})
+        create(f"{URL}/warehouses", {"code": code, "name": code.title(), "rank": rank})
     goods = {**GOODS, **{f"S{number}": {"far": number + 1} for number in range(22)}}
     for sku, lying in goods.items():
         for code, delta in lying.items():
             moved = {"sku": sku, "warehouse": code, "delta": delta, "reason": "received"}
-            create("movements", moved)
+            create(f"{URL}/movements", moved)
 
     def call(method: str, *arguments: Any) -> None:
-        called(arms, "monolith", Stage.MONOLITH, method, *arguments)
+        arms.called(Inventory, "monolith", Stage.MONOLITH, method, *arguments)
 
     for order in (HELD, LAPSED, COMMITTED, RELEASED, EXPIRED):
         call("reserve", order, [Item("A", 1), Item("D-1", 2)])
@@ -140,8 +62,8 @@ def _stocked(arms: Arms, staff: dict[str, str], monolith: str) -> None:
     call("release", RELEASED)
     past = "expires_at = '2026-01-01 00:00:00'"
     either = "replace(CAST(\"order\" AS VARCHAR(36)), '-', '')"
-    _execute(monolith, f"UPDATE inventory_reservation SET {past} WHERE {either} = '{LAPSED.hex}'")  # noqa: S608 - our own
-    _execute(
+    execute(monolith, f"UPDATE inventory_reservation SET {past} WHERE {either} = '{LAPSED.hex}'")  # noqa: S608 - our own
+    execute(
         monolith,
         f"UPDATE inventory_reservation SET {past}, state = 'expired' WHERE {either} = "  # noqa: S608 - ditto
         f"'{EXPIRED.hex}'",
@@ -151,7 +73,8 @@ def _stocked(arms: Arms, staff: dict[str, str], monolith: str) -> None:
     )
 
 
-def _execute(url: str, *statements: str) -> None:
+def execute(url: str, *statements: str) -> None:
+    """Do as nobody could do over HTTP."""
     engine = create_engine(address(url))
     with engine.begin() as connection:
         for statement in statements:
