@@ -244,6 +244,10 @@ class Step(ABC):
         """Let what numbers this column give no number up to ``last`` any more; never goes back."""
 
     @abstractmethod
+    def number_past_rows(self) -> None:
+        """Let what numbers a column give no number any more that a row has, nor one below it."""
+
+    @abstractmethod
     def park(self, parked: Sequence[Parked]) -> None:
         """Take these keys out of the journal, and remember why."""
 

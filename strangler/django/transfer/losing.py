@@ -142,7 +142,7 @@ def mend(capability: Capability) -> tuple[Action, ...]:
         row = held.monolith.seize(held.lease.token)
         done: tuple[Action, ...] = ()
         if (row.owner, row.epoch) == (Arm.SERVICE, now.epoch - 1):
-            actions.open_new(held.monolith, held.lease.token, now)
+            _take(held, now)
             done = (Action.OPEN,)
         elif (row.owner, row.epoch) != (now.owner, now.epoch):
             raise Torn(
@@ -164,11 +164,18 @@ def _catch_up(held: Alone, now: Decision) -> None:
         actions.hand_over(held.monolith, held.lease.token, now)
 
 
+def _take(held: Alone, now: Decision) -> None:
+    """Let the monolith's side own: it has rows by now that it has not numbered itself."""
+    with held.monolith.step(token=held.lease.token, epoch=now.epoch - 1) as step:
+        step.number_past_rows()
+    actions.open_new(held.monolith, held.lease.token, now)
+
+
 def _open(held: Alone, now: Decision) -> None:
     until = time.monotonic() + PATIENCE
     while True:
         try:
-            actions.open_new(held.monolith, held.lease.token, now)
+            _take(held, now)
         except (TransferError, ControlAway, NotOurs) as error:
             if time.monotonic() > until:
                 name = held.capability.name

@@ -169,6 +169,18 @@ class PostgresStep(Step):
                 return
             self._connection.execute("SELECT setval(%s::regclass, %s, true)", [sequence, last])
 
+    def number_past_rows(self) -> None:
+        for name in self._link.tables:
+            for column in self._link.known(name).table.columns.values():
+                if column.sequence is None:
+                    continue
+                query = sql.SQL("SELECT coalesce(max({}), 0) FROM {}").format(
+                    sql.Identifier(column.name), self._link.known(name).name
+                )
+                with spoken():
+                    found = self._connection.execute(query).fetchone()
+                self.number_from(name, column.name, found[0] if found else 0)
+
     def park(self, parked: Sequence[Parked]) -> None:
         with spoken():
             for one in parked:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import sqlite3
 
+# A temporary table hides one of the same name: the control plane has a ``strangler_writer``.
 _MAKE = (
-    "CREATE TEMP TABLE strangler_writer AS SELECT '' AS name, 0 AS door",
+    "CREATE TEMP TABLE strangler_writing AS SELECT '' AS name, 0 AS door",
     """CREATE TEMP TRIGGER strangler_stamp AFTER INSERT ON main.strangler_journal BEGIN
-        UPDATE strangler_journal SET writer = (SELECT name FROM strangler_writer),
-            door = (SELECT door FROM strangler_writer) WHERE id = NEW.id;
+        UPDATE strangler_journal SET writer = (SELECT name FROM strangler_writing),
+            door = (SELECT door FROM strangler_writing) WHERE id = NEW.id;
     END""",
 )
 # An UPDATE at the beginning would open a transaction, where Python's sqlite3 is left to do so.
 _STAMP = (
     "WITH said (name, door) AS (SELECT ?, ?) "
-    "UPDATE strangler_writer SET (name, door) = (SELECT name, door FROM said)"
+    "UPDATE strangler_writing SET (name, door) = (SELECT name, door FROM said)"
 )
 
 
@@ -41,7 +42,7 @@ def stamp(connection: sqlite3.Connection, *, writer: str, door: bool) -> None:
 def _is_made(connection: sqlite3.Connection) -> bool:
     found = connection.execute(
         "SELECT count(*) FROM temp.sqlite_master "
-        "WHERE name IN ('strangler_writer', 'strangler_stamp')"
+        "WHERE name IN ('strangler_writing', 'strangler_stamp')"
     )
     return bool(found.fetchone()[0] == len(_MAKE))
 
@@ -49,7 +50,7 @@ def _is_made(connection: sqlite3.Connection) -> bool:
 def _make(connection: sqlite3.Connection) -> bool:
     if not _journal_is_there(connection):
         return False
-    for kind, name in (("TRIGGER", "strangler_stamp"), ("TABLE", "strangler_writer")):
+    for kind, name in (("TRIGGER", "strangler_stamp"), ("TABLE", "strangler_writing")):
         connection.execute(f"DROP {kind} IF EXISTS temp.{name}")
     for statement in _MAKE:
         connection.execute(statement)

@@ -97,6 +97,9 @@ class SqliteStep(Step):
         """Let SQLite give no number up to ``last``."""
         rows.number_from(self._link, self._tables.get(table), column, last)
 
+    def number_past_rows(self) -> None:
+        """Nothing: SQLite looks at the rows itself."""
+
     def park(self, parked: Sequence[Parked]) -> None:
         """Take these keys out of the journal, and remember why."""
         journal.park(self._link, self._tables, parked)
