@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
-from strangler.django.edge.identity import logged_in
+from strangler.django.edge.identity import CredentialsRefused, logged_in
 from strangler.ports.context import User
 
 
@@ -14,6 +14,13 @@ def by_header(request: HttpRequest) -> User | None:
     """A project that knows its users by a header of its own."""
     who = request.headers.get("X-Who")
     return User(who, ("guest",)) if who else None
+
+
+def by_name(request: HttpRequest) -> User | None:
+    """The same, but for those who only pretend."""
+    if request.headers.get("X-Who") == "nobody":
+        raise CredentialsRefused(HttpResponse(b"you are not", status=401))
+    return by_header(request)
 
 
 def by_either(request: HttpRequest) -> User | None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -17,6 +18,7 @@ from monolith.config.wiring import identify
 from monolith.identity import sessions, tokens
 from monolith.identity.models import RefreshToken, User
 from monolith.identity.tasks import purge_refresh_tokens
+from strangler.django.edge.identity import CredentialsRefused
 from strangler.ports.context import User as KitUser
 
 pytestmark = pytest.mark.django_db
@@ -75,8 +77,19 @@ def test_the_kit_knows_a_user_as_the_views_do(user: Callable[..., User]):
 
     assert by_token(tokens.issue(ada)) == KitUser(str(ada.pk), ("customer",))
     assert by_token(tokens.issue(bo)) == KitUser(str(bo.pk), ("customer", "staff"))
-    assert by_token("garbage") is None
+    assert by_token("garbage") is None  # here no view looks at it
     assert identify(factory.get("/")) is None
+
+
+def test_it_refuses_what_the_view_refuses():
+    forged = {"authorization": "Bearer garbage"}
+    with pytest.raises(CredentialsRefused) as refused:
+        identify(RequestFactory().get("/api/inventory/availability", headers=forged))
+    viewed = Client().get("/api/inventory/availability?sku=A", headers=forged)
+    said = refused.value.response
+    assert (said.status_code, json.loads(said.content)) == (401, viewed.json())
+    assert said["WWW-Authenticate"] == viewed["WWW-Authenticate"]
+    assert identify(RequestFactory().post("/api/pricing/quote", headers=forged)) is None
 
 
 def test_the_kit_knows_a_session_too_even_for_what_changes_things(user: Callable[..., User]):

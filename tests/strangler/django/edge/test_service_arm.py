@@ -128,6 +128,17 @@ class TestWhatGoesThere:
         shop.ask("GET", "/weather/rome", {"X-Who": "cara"})
         assert proved(shop, shop.service.seen[0]).user == User("cara", ("guest",))
 
+    @pytest.mark.parametrize("method", ["GET", "POST"])
+    def test_who_the_project_refuses_is_no_service_s(
+        self, shop: Edge, settings: Any, method: str
+    ) -> None:
+        settings.STRANGLER = settings.STRANGLER | {"IDENTIFY": "tests.assets.sky.habits.by_name"}
+        shop.begin()
+        answer = shop.ask(method, "/weather/rome", {"X-Who": "nobody"})
+        assert (answer.status, answer.body) == (401, b"you are not")
+        assert (shop.service.seen, shop.asked) == ([], [])
+        assert shop.ask("GET", "/weather/rome", {"X-Who": "cara"}).arm == "service"
+
     def test_a_command_s_token_is_for_its_body_only(self, shop: Edge) -> None:
         shop.ask("POST", "/weather/rome", body=b"pay 1")
         (seen,) = shop.service.seen

@@ -222,6 +222,14 @@ def test_what_carries_the_mark_is_never_teed_again(shop: Edge, tee: Inline) -> N
     assert tee.works == []
 
 
+def test_who_the_project_refuses_is_not_compared(shop: Edge, tee: Inline, settings: Any) -> None:
+    """The edge would refuse him too, and a service that knows nobody differs in that."""
+    settings.STRANGLER = settings.STRANGLER | {"IDENTIFY": "tests.assets.sky.habits.by_name"}
+    for who in ("nobody", "cara"):
+        shop.ask("GET", "/weather/rome", {"X-Who": who})
+    assert len(tee.works) == 1
+
+
 def test_a_sample_is_a_sample(shop: Edge, tee: Inline) -> None:
     shop.begin(sample=0.25)
     for _ in range(200):
