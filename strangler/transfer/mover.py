@@ -20,7 +20,7 @@ from strangler.transfer.bulk import Bulk
 from strangler.transfer.control import Control, ControlAway, NotOurs, Report, Stuck
 from strangler.transfer.database import HEARTBEAT, Database, Session, TransferError
 from strangler.transfer.mapping import TableMap
-from strangler.transfer.pairing import pair
+from strangler.transfer.pairing import changed, pair
 from strangler.transfer.protocol import Torn
 from strangler.transfer.repair import NotInstalled, repair
 
@@ -138,8 +138,12 @@ class _Carrying:
             self._pulse.beat(now)
             if now >= due:
                 due = now + EVERY
-                self._control.report(self._report())
+                altered = changed(self._flow.pairing, *self._flow.sessions)
+                self._control.report(self._report(altered))
                 self._writers.clear()
+                if altered:  # perhaps the maps do not fit what is there now
+                    _log.warning("%s: begins anew", "; ".join(altered))
+                    return
                 if self._control.wanted():
                     return
                 self._retry(now)
@@ -174,7 +178,7 @@ class _Carrying:
                 with flow.source.step(token=flow.token, epoch=flow.epoch) as step:
                     step.unpark()
 
-    def _report(self) -> Report:
+    def _report(self, altered: list[str]) -> Report:
         source, now = self._flow.source, time.monotonic()
         self._recent.append((now, self._carried))
         first = self._recent[0]
@@ -189,7 +193,7 @@ class _Carrying:
             carried=self._carried,
             parked=parked,
             stuck=_named(source) if parked else (),
-            missing=tuple(source.missing() + self._flow.target.missing()),
+            missing=(*altered, *source.missing(), *self._flow.target.missing()),
             backfill=self._backfill.progress if self._backfill is not None else None,
             writers=dict(self._writers),
         )

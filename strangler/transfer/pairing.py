@@ -88,6 +88,24 @@ class Pairing:
         return [pair for pair in self.pairs if pair.map is not PULSE]
 
 
+def changed(pairing: Pairing, monolith: Session, service: Session) -> list[str]:
+    """Which tables are not any more as they were when the maps were held against them, in words.
+
+    Raises:
+        DatabaseAway: one of them can't be asked.
+    """
+    found: list[str] = []
+    for pair in pairing.carried():
+        for session, arm in ((monolith, Arm.MONOLITH), (service, Arm.SERVICE)):
+            for table in pair.tables(arm):
+                try:
+                    if session.inspect(table.name) != table:
+                        found.append(f"{table.name} of the {arm} has been altered")
+                except Unfit as unfit:
+                    found += unfit.problems
+    return found
+
+
 def pair(maps: Iterable[TableMap], monolith: Session, service: Session) -> Pairing:
     """Hold the maps against both databases, on which the kit's tables are installed.
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 
 from strangler.ladder import Arm
 from strangler.transfer import actions
 from strangler.transfer.control import Control
-from strangler.transfer.database import Owner, Session, TransferError
+from strangler.transfer.database import LockTimeout, Owner, Session, TransferError
 from strangler.transfer.protocol import Action, remaining
 
 _log = logging.getLogger("strangler.transfer")
@@ -52,6 +53,8 @@ def repair(
     control.publish()
     for session in sides.values():
         session.evict()
+        with suppress(LockTimeout):  # a table is being vacuumed, so nothing keeps vacuums off it
+            session.quieten(on=False)
     return found
 
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 
 from strangler.transfer import actions
-from strangler.transfer.apply import Flow
+from strangler.transfer.apply import BATCH, Flow
 from strangler.transfer.control import Control, NotOurs
 from strangler.transfer.database import LockTimeout, Step, TransferError
-from strangler.transfer.pairing import Entity
+from strangler.transfer.pairing import Entity, changed
 from strangler.transfer.protocol import STEPS, UNDO, Action, Decision, Phase, step_from
 from strangler.transfer.verify import Verification
 
@@ -86,7 +86,8 @@ class Switch:
         until = time.monotonic() + patience
         self._catch_up(until)
         self._refuse_parked()
-        if missing := [*old.missing(), *self._flow.target.missing()]:
+        altered = changed(self._flow.pairing, *self._flow.sessions)
+        if missing := [*altered, *old.missing(), *self._flow.target.missing()]:
             raise SwitchRefused(f"something is not in place: {'; '.join(missing)}")
         old.quieten(on=True)
         try:
@@ -143,7 +144,10 @@ class Switch:
                 raise SwitchRefused(f"undone at '{step.action}': {error}") from error
             raise
         finally:
-            self._flow.source.quieten(on=False)
+            with suppress(
+                LockTimeout
+            ):  # what is over is over; whoever holds the lease next does it
+                self._flow.source.quieten(on=False)
         return self.timings
 
     def rehearse(self) -> Timings:
@@ -158,8 +162,8 @@ class Switch:
         old = self._flow.source
         try:
             with self._timed(Action.DRAIN):
-                while self._flow.batch().entries:
-                    pass
+                while len(self._flow.batch().entries) >= BATCH:
+                    self._left()
             with self._timed(Action.CLOSE_DOOR):
                 old.close_door(patience=self._left())
             try:

@@ -21,14 +21,30 @@ def quieten(link: Link, *, on: bool) -> None:
     """Keep autovacuum off the tables, or let it in again, as each of them had it."""
     how = "SET (autovacuum_enabled = false)" if on else "RESET (autovacuum_enabled)"
     with link.connection.transaction():
+        tables = link.tables if on else _quiet(link)
         statements = [
             sql.SQL("ALTER TABLE {} {}").format(sql.Identifier(table), sql.SQL(how))
-            for table in link.tables
+            for table in tables
         ]
+        if not statements:
+            return
         alter(
             link.connection,
             statements,
-            tables=link.tables,
+            tables=tables,
             patience=_PATIENCE,
             what="keeping autovacuum off" if on else "letting autovacuum in",
         )
+
+
+def _quiet(link: Link) -> list[str]:
+    """The tables that somebody has kept autovacuum off: we, or a mover that has died since."""
+    return [
+        table
+        for (table,) in link.connection.execute(
+            "SELECT relname FROM pg_class WHERE relname = ANY(%s)"
+            " AND relnamespace = current_schema()::regnamespace"
+            " AND 'autovacuum_enabled=false' = ANY(reloptions) ORDER BY relname",
+            [list(link.tables)],
+        )
+    ]

@@ -43,9 +43,17 @@ def oldest_entries(link: Link, tables: Tables, limit: int) -> list[Entry]:
     ]
 
 
-def forget(link: Link, entries: Sequence[Entry]) -> None:
-    """Take these entries out: by their numbers, so that a younger one of the same key stays."""
+def forget(link: Link, tables: Tables, entries: Sequence[Entry]) -> None:
+    """Take these entries out: by their numbers, so that a younger one of the same key stays.
+
+    A key that was parked before is so no more.
+    """
     link.run_many("DELETE FROM strangler_journal WHERE id = ?", [(one.id,) for one in entries])
+    if count_parked(link, tables.capability):
+        link.run_many(
+            "DELETE FROM strangler_parked WHERE capability = ? AND tbl = ? AND key = ?",
+            [(tables.capability, e.table, tables.key_text(e.table, e.key)) for e in entries],
+        )
 
 
 def pending(link: Link, capability: str) -> int:

@@ -134,7 +134,7 @@ class SqliteSession(Session):
             yield SqliteClaim(entries)
             if entries:
                 with self._link.writing(durable=False):  # what is carried twice does no harm
-                    journal.forget(self._link, entries)
+                    journal.forget(self._link, self._tables, entries)
 
     def dirty(self, table: str, keys: Collection[Key]) -> set[Key]:
         """Which of these keys are dirty or parked."""
