@@ -11,12 +11,12 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from contracts.catalog import UnknownProduct
-from extracted.catalog import documents, paging, schemas
+from extracted.catalog import documents, schemas
 from extracted.catalog.asking import Asked
-from extracted.catalog.fields import Invalid
 from extracted.catalog.service import CatalogService, by_staff
-from strangler.fastapi.errors import problem
 from strangler.fastapi.pool import Pool
+from strangler.fastapi.rest.asking import Invalid
+from strangler.fastapi.rest.paging import page
 from strangler.ports.context import current
 
 Answers = Callable[[Asked], Response]
@@ -89,13 +89,9 @@ class Face:
             if wanted.active is not None:
                 raise HTTPException(403, "Only staff may filter by active.")
             wanted = replace(wanted, active=True)
-        page = paging.page(asked.last("page"), asked.last("page_size"), self._catalog.count(wanted))
-        found = self._catalog.page(wanted, offset=page.offset, limit=page.size)
-        after, before = page.links(asked.url)
-        results = [schemas.shown(product) for product in found]
-        return JSONResponse(
-            {"count": page.count, "next": after, "previous": before, "results": results}
-        )
+        shown = page(asked.last("page"), asked.last("page_size"), self._catalog.count(wanted))
+        found = self._catalog.page(wanted, offset=shown.offset, limit=shown.size)
+        return JSONResponse(shown.of([schemas.shown(one) for one in found], asked.url))
 
     def create(self, asked: Asked) -> Response:
         """Take a new product into the catalog."""
@@ -197,14 +193,6 @@ def _endpoint(answers: Answers) -> Callable[[Request], Awaitable[Response]]:
         try:
             return await pool.run(answer, deadline=current().deadline)
         except Invalid as invalid:
-            return _invalid(invalid)
+            return invalid.response()
 
     return endpoint
-
-
-def _invalid(invalid: Invalid) -> Response:
-    problems = [{"path": f"${path}", "message": text} for path, text in invalid.problems]
-    first = problems[0]
-    message = f"{first['message']} - at `{first['path']}`"
-    detail = {"path": first["path"], "problems": problems}
-    return problem(400, "InvalidRequest", message, detail=detail)

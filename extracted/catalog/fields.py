@@ -12,27 +12,16 @@ from dataclasses import dataclass
 from decimal import Decimal, DecimalException
 from typing import Any, ClassVar, Final
 
+from strangler.fastapi.rest.asking import Invalid, wrong
+
 ABSENT: Final = object()
 """Stands for a value that the request does not have."""
 Schema = dict[str, Any]
 _NO_MATCH: Final = "This value does not match the required pattern."
 
 
-class Invalid(Exception):
-    """What is wrong, as pairs of a JSON path below the value (empty: itself) and a message."""
-
-    def __init__(self, problems: Iterable[tuple[str, str]]) -> None:
-        super().__init__()
-        self.problems = list(problems)
-
-
 class _Skip(Exception):
     """The value is absent, and may be."""
-
-
-def wrong(message: str, path: str = "") -> Invalid:
-    """One thing is wrong."""
-    return Invalid([(path, message)])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,17 +15,16 @@ from extracted.catalog.fields import (
     ABSENT,
     Choice,
     Flag,
-    Invalid,
     Many,
     Names,
     Number,
     Record,
     Text,
-    wrong,
 )
 from extracted.catalog.money import LIMIT
 from extracted.catalog.search import ORDERINGS, Wanted
 from extracted.catalog.service import SKU, SKU_LENGTH
+from strangler.fastapi.rest.asking import Invalid, wrong
 
 _CATEGORY = r"[a-z0-9-]+(/[a-z0-9-]+)*"
 _ATTRIBUTE = r"[a-z][a-z0-9_-]{0,49}"

@@ -19,7 +19,6 @@ from extracted.inventory.fields import (
     Checked,
     Choice,
     Field,
-    Invalid,
     Reference,
     Text,
     Whole,
@@ -30,6 +29,7 @@ from extracted.inventory.models import Movement, Reason, Stock, Warehouse
 from extracted.inventory.pages import page
 from extracted.inventory.rest import Asked
 from extracted.inventory.stocking import BY_HAND, adjust
+from strangler.fastapi.rest.asking import Invalid, wrong
 from strangler.sqlalchemy.database import Database
 
 SKUS_AT_ONCE: Final = 100
@@ -60,7 +60,7 @@ class Answers:
         """Every warehouse, in the order in which orders are served from them."""
         with self._database.reading() as session:
             rows = select(Warehouse).order_by(Warehouse.rank, Warehouse.code)
-            return _listed(page(session, rows, asked), shown.WarehouseShown.model_validate)
+            return JSONResponse(page(session, rows, asked, shown.WarehouseShown.model_validate))
 
     def create_warehouse(self, asked: Asked) -> Response:
         """A new warehouse."""
@@ -70,7 +70,7 @@ class Answers:
             code = said.pop("code")
             row, new = claim(session, Warehouse, {"code": code}, {"rank": RANK, **said})
             if not new:  # somebody has just been faster
-                raise Invalid(("$.code", _TAKEN))
+                raise wrong(_TAKEN, ".code")
             return _answered(shown.WarehouseShown.model_validate(row), 201)
 
     def warehouse(self, asked: Asked) -> Response:
@@ -91,7 +91,7 @@ class Answers:
             except IntegrityError:
                 if _by_code(session, said.get("code", "")) in {None, row}:
                     raise
-                raise Invalid(("$.code", _TAKEN)) from None  # somebody has just been faster
+                raise wrong(_TAKEN, ".code") from None  # somebody has just been faster
             return _answered(shown.WarehouseShown.model_validate(row))
 
     def stock(self, asked: Asked) -> Response:
@@ -103,7 +103,8 @@ class Answers:
             .order_by(Stock.sku, Stock.warehouse_id)
         )
         with self._database.reading() as session:
-            return _listed(page(session, _narrowed(rows, asked), asked), shown.StockShown.of)
+            rows = _narrowed(rows, asked)
+            return JSONResponse(page(session, rows, asked, shown.StockShown.of))
 
     def movements(self, asked: Asked) -> Response:
         """Every movement, newest first."""
@@ -115,7 +116,9 @@ class Answers:
             .order_by(Movement.id.desc())
         )
         with self._database.reading() as session:
-            return _listed(page(session, _narrowed(rows, asked), asked), shown.MovementShown.of)
+            return JSONResponse(
+                page(session, _narrowed(rows, asked), asked, shown.MovementShown.of)
+            )
 
     def move(self, asked: Asked) -> Response:
         """Change what is on hand by hand, for a reason."""
@@ -151,14 +154,14 @@ def _skus(said: list[str]) -> list[str]:
     for index, sku in enumerate(said):
         try:
             skus.append(_ASKED.clean(sku))
-        except Wrong as wrong:
-            problems += [(f"$.sku[{index}]", message) for message in wrong.messages]
+        except Wrong as unfit:
+            problems += [(f".sku[{index}]", message) for message in unfit.messages]
     if not problems and not skus:
-        problems.append(("$.sku", "Ensure this field has at least 1 elements."))
+        problems.append((".sku", "Ensure this field has at least 1 elements."))
     if not problems and len(skus) > SKUS_AT_ONCE:
-        problems.append(("$.sku", f"Ensure this field has no more than {SKUS_AT_ONCE} elements."))
+        problems.append((".sku", f"Ensure this field has no more than {SKUS_AT_ONCE} elements."))
     if problems:
-        raise Invalid(*problems)
+        raise Invalid(problems)
     return skus
 
 
@@ -187,11 +190,6 @@ def _narrowed(rows: Select[Any], asked: Asked) -> Select[Any]:
             # PostgreSQL would not even look for a zero byte.
             rows = rows.where(false() if "\0" in value else column == value)
     return rows
-
-
-def _listed(found: dict[str, Any], show: Any) -> Response:
-    results = [show(row).model_dump(mode="json") for row in found["results"]]
-    return JSONResponse({**found, "results": results})
 
 
 def _answered(model: BaseModel, status: int = 200) -> Response:

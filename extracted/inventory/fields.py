@@ -11,6 +11,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from strangler.fastapi.rest.asking import Invalid
+from strangler.fastapi.rest.asking import wrong as unfit
+
 _MISSING: Final = object()
 _FRACTION: Final = re.compile(r"\.0*\s*$")
 _LONGEST_NUMBER: Final = 1000
@@ -22,14 +25,6 @@ class Wrong(Exception):
     def __init__(self, *messages: str) -> None:
         super().__init__(*messages)
         self.messages = messages
-
-
-class Invalid(Exception):
-    """A request can't be understood; ``problems`` are JSON paths and what is wrong there."""
-
-    def __init__(self, *problems: tuple[str, str]) -> None:
-        super().__init__(*problems)
-        self.problems = problems
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +48,9 @@ def cleaned(
     Raises:
         Invalid: with everything that is wrong.
     """
-    if data is None:
-        raise Invalid(("$", "No data provided"))
     if not isinstance(data, Mapping):
         kind = type(data).__name__
-        raise Invalid(("$", f"Invalid data. Expected a dictionary, but got {kind}."))
+        raise unfit(f"Invalid data. Expected a dictionary, but got {kind}.")
     found: dict[str, Any] = {}
     problems: list[tuple[str, str]] = []
     for name, field in fields.items():
@@ -71,9 +64,9 @@ def cleaned(
                 raise Wrong("This field may not be null.")  # noqa: TRY301 - ditto
             found[name] = field.clean(value)
         except Wrong as wrong:
-            problems += [(f"$.{name}", message) for message in wrong.messages]
+            problems += [(f".{name}", message) for message in wrong.messages]
     if problems:
-        raise Invalid(*problems)
+        raise Invalid(problems)
     return found
 
 

@@ -5,22 +5,16 @@ The order of the questions and the words are those of the monolith's REST framew
 
 from __future__ import annotations
 
-import json
-from codecs import getreader, lookup
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from email.message import Message
 from functools import partial
-from io import BytesIO
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from extracted.inventory.fields import Invalid
-from strangler.fastapi.errors import problem
 from strangler.fastapi.pool import Pool
+from strangler.fastapi.rest import asking
 from strangler.ports.context import User, current
 
 STAFF: Final = "staff"
@@ -47,18 +41,7 @@ class Asked:
             HTTPException: it is not JSON, and does not say so.
             Invalid: it says so.
         """
-        if not self.body:
-            return {}
-        said = self.request.headers.get("content-type", "")
-        if not _matches(said):
-            raise HTTPException(415, f'Unsupported media type "{said}" in request.')
-        try:
-            text = getreader(_charset(said))(BytesIO(self.body)).read()
-            return json.loads(text, parse_constant=_no_constant)
-        except RecursionError:
-            raise Invalid(("$", "This JSON is nested too deep.")) from None
-        except ValueError as error:
-            raise Invalid(("$", f"JSON parse error - {error}")) from None
+        return asking.data(self.request, self.body)
 
 
 Handler = Callable[[Asked], Response]
@@ -133,62 +116,15 @@ async def _endpoint(resource: Resource, request: Request) -> Response:
 
 
 def _answer(resource: Resource, request: Request, body: bytes) -> Response:
-    _negotiate(request)
+    asking.negotiate(request)
     user = current().user
     if resource.staff and (user is None or STAFF not in user.roles):
-        _refuse(user)
+        asking.refuse(user)
     operation = resource.operations.get("GET" if request.method == "HEAD" else request.method)
     if operation is None:
         allowed = [one for one in METHODS if one in {*resource.operations, "HEAD", "OPTIONS"}]
         raise HTTPException(405, headers={"Allow": ", ".join(allowed)})
     try:
         return operation.handler(Asked(request, body, user))
-    except Invalid as invalid:
-        return _invalid(invalid.problems)
-
-
-def _refuse(user: User | None) -> NoReturn:
-    if user is None:
-        message = "Authentication credentials were not provided."
-        raise HTTPException(401, message, {"WWW-Authenticate": 'Bearer realm="shop"'})
-    raise HTTPException(403, "You do not have permission to perform this action.")
-
-
-def _invalid(problems: Sequence[tuple[str, str]]) -> JSONResponse:
-    path, message = problems[0]
-    found = [{"path": where, "message": what} for where, what in problems]
-    detail = {"path": path, "problems": found}
-    return problem(400, "InvalidRequest", f"{message} - at `{path}`", detail=detail)
-
-
-def _negotiate(request: Request) -> None:
-    """See that the client wants JSON, which is all that there is.
-
-    Raises:
-        HTTPException: it does not.
-    """
-    if request.query_params.get("format", "") not in {"", "json"}:
-        raise HTTPException(404, "Not found.")
-    accepted = request.headers.get("accept", "*/*").split(",")
-    if not any(_matches(one) for one in accepted if one.strip()):
-        raise HTTPException(406, "Could not satisfy the request Accept header.")
-
-
-def _matches(media_type: str) -> bool:
-    """Whether JSON is of this type, which may have stars in it."""
-    main, _, sub = media_type.partition(";")[0].strip().lower().partition("/")
-    return main in {"application", "*"} and sub in {"json", "*"}
-
-
-def _charset(content_type: str) -> str:
-    header = Message()
-    header["Content-Type"] = content_type
-    charset = header.get_param("charset", "utf-8")
-    try:
-        return lookup(str(charset)).name
-    except LookupError:
-        return "utf-8"
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"Out of range float values are not JSON compliant: {name!r}")
+    except asking.Invalid as invalid:
+        return invalid.response()
