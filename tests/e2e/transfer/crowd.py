@@ -9,6 +9,9 @@ What an answer may be, apart from success and declared business errors (409):
   process that was killed: a command is sent once. It may have been done, or not, and never twice.
   An order, which carries a key, is then sent again by its client.
 
+- *rough*: where the database itself is killed, the monolith's 500 is *unknown* as well: Django says
+  no more of a connection that has gone.
+
 Anything else is a failure.
 """
 
@@ -82,9 +85,11 @@ class Crowd:
         buyers: int = 2,
         lookers: int = 1,
         pause: float = 0.02,
+        rough: bool = False,
     ) -> None:
         self._street = street
         self._pause = pause
+        self._rough = rough
         self._stop = threading.Event()
         self.notes = Notes()
         skus = sorted(street.stocks)
@@ -203,7 +208,7 @@ class Crowd:
         except httpx.HTTPError as error:
             how, said, body = Ended.UNKNOWN, f"{said}: {error!r}", None
         else:
-            how, body = _ended(answer, keyed=bool(key))
+            how, body = _ended(answer, keyed=bool(key), rough=self._rough)
             if how is not Ended.DONE:
                 said = f"{said}: {answer.status_code} {answer.text[:200]}"
         self.notes.ended(how, said, time.monotonic() - began, write=method == "POST")
@@ -214,7 +219,7 @@ class Crowd:
             self.notes.ledger.wrong(f"{what}: {found} instead of {wanted}")
 
 
-def _ended(answer: httpx.Response, *, keyed: bool) -> tuple[Ended, Any]:
+def _ended(answer: httpx.Response, *, keyed: bool, rough: bool) -> tuple[Ended, Any]:
     if answer.is_success:
         return Ended.DONE, answer.json()
     if answer.status_code == 409:
@@ -225,7 +230,7 @@ def _ended(answer: httpx.Response, *, keyed: bool) -> tuple[Ended, Any]:
         return (Ended.DECLARED if sold_out else Ended.WRONG), body
     if answer.status_code == 503 and (keyed or answer.headers.get(EXECUTED) == "no"):
         return Ended.AGAIN, None
-    if answer.status_code in {502, 504}:
+    if answer.status_code in {502, 504} or (rough and answer.status_code == 500):
         return Ended.UNKNOWN, None
     return Ended.WRONG, None
 
