@@ -8,7 +8,7 @@ LOCK := $(BIN)/uv pip compile --quiet pyproject.toml --universal --python-versio
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test dev lint contracts bench lock secrets clean servers
+.PHONY: help demo test chaos dev lint contracts bench lock secrets clean servers
 
 help: # List what there is to make
 	@grep -E '^[a-z]+:.*#' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*# /\1\t/' | expand -t 12
@@ -18,6 +18,10 @@ demo: .venv/demo # A capability climbs and comes back under traffic [STAY=1]
 
 test: lint servers # All there is to check: lint, then every test, on real servers
 	$(BIN)/pytest -n auto --maxprocesses 4 --dist worksteal
+
+chaos: .venv/dev servers # Kill and stop everything at every step of a transfer, for ten minutes and more
+	STRANGLER_CHAOS=1 $(BIN)/pytest -n auto --maxprocesses 2 tests/chaos
+	$(BIN)/python -m tests.chaos
 
 dev: .venv/dev # The shop on http://127.0.0.1:8000, with something to sell in it
 	$(BIN)/python manage.py runserver

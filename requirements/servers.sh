@@ -1,5 +1,6 @@
 #!/bin/sh
-# requirements/servers.sh: have the servers that tests start for themselves: PostgreSQL, Redis, NGINX.
+# requirements/servers.sh: have the servers that tests start for themselves: PostgreSQL, PgBouncer,
+# Redis, NGINX.
 set -eu
 missing=
 command -v redis-server >/dev/null || missing="redis-server"
@@ -8,5 +9,7 @@ command -v postgres >/dev/null || ls /usr/lib/postgresql/*/bin/postgres >/dev/nu
     missing="postgresql $missing"
 # Nor is /usr/sbin on everybody's.
 command -v nginx >/dev/null || ls /usr/sbin/nginx >/dev/null 2>&1 || missing="nginx $missing"
+command -v pgbouncer >/dev/null || ls /usr/sbin/pgbouncer >/dev/null 2>&1 ||
+    missing="pgbouncer $missing"
 # shellcheck disable=SC2086  # a list of words
 [ -z "$missing" ] || "$(dirname "$0")/debian.sh" $missing

@@ -32,7 +32,7 @@ def mover(world: World) -> None:
     stop = threading.Event()
 
     def watch() -> None:
-        while not world.ending.exists():
+        while not world.over:
             time.sleep(0.05)
         stop.set()
 
@@ -151,7 +151,7 @@ def watch(world: World) -> None:
     epochs = {"monolith": 0, "service": 0, "control": 0}
     desk, looks = world.desk, 0
     with notes.Notes(sightings(world)) as said:
-        while not world.ending.exists():
+        while not world.over:
             first, other = list(Arm)[:: 1 if looks % 2 else -1]
             looks += 1
             with suppress(Gone):

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import threading
 import time
+from pathlib import Path
 from typing import Self
 
-from tests.servers import Postgres
+import psycopg
+
+from demo.servers import User
+from tests.servers import Postgres, Server, ServerMissingError
 
 
 class Durable(Postgres):
@@ -71,6 +76,49 @@ class Durable(Postgres):
                     return
                 time.sleep(0.02)
             time.sleep(0.05)
+
+
+class Bouncer(Server):
+    """PgBouncer in front of one server: a connection of its own for each transaction."""
+
+    stop_signal = signal.SIGQUIT
+
+    def __init__(self, server: Postgres) -> None:
+        super().__init__()
+        self._server = server
+
+    def url(self, direct: str) -> str:
+        """The same database, by way of the pool."""
+        return direct.replace(f":{self._server.port}/", f":{self.port}/")
+
+    def user(self) -> User:
+        return self._server.user()
+
+    def prepare(self) -> None:
+        self.folder.chmod(0o755)
+        (self.folder / "users").write_text('"postgres" ""\n')
+
+    def command(self) -> list[str]:
+        program = shutil.which("pgbouncer") or "/usr/sbin/pgbouncer"
+        if not Path(program).exists():
+            raise ServerMissingError("PgBouncer is not installed: get Debian's `pgbouncer`")
+        settings = {
+            "listen_addr": "127.0.0.1", "listen_port": self.port, "pool_mode": "transaction",
+            "auth_type": "trust", "auth_file": self.folder / "users", "default_pool_size": 4,
+            "unix_socket_dir": "",
+        }  # fmt: skip
+        said = "\n".join(f"{name} = {value}" for name, value in settings.items())
+        there = f"* = host=127.0.0.1 port={self._server.port}"
+        config = self.folder / "pgbouncer.ini"
+        config.write_text(f"[databases]\n{there}\n[pgbouncer]\n{said}\n")
+        return [program, str(config)]
+
+    def answers(self) -> bool:
+        with contextlib.suppress(psycopg.OperationalError):
+            url = self.url(self._server.url())
+            psycopg.connect(url, connect_timeout=2, prepare_threshold=None).close()
+            return True
+        return False
 
 
 class Wire:

@@ -227,7 +227,9 @@ class PostgresSide(Side):
     def __init__(self, arm: Arm, url: str) -> None:
         super().__init__(arm)
         try:
-            self.connection = psycopg.connect(url, autocommit=True, connect_timeout=5)
+            self.connection = psycopg.connect(
+                url, autocommit=True, connect_timeout=5, prepare_threshold=None
+            )
         except psycopg.Error as error:
             raise Gone(str(error)) from error
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.chaos.campaign import Campaign
 from tests.chaos.conftest import CHAOS
 from tests.chaos.faults import Blow, mixed
+from tests.chaos.servers import Bouncer, Durable
 from tests.chaos.world import World
+from tests.servers import running
 
 THERE_AND_BACK = 10 if CHAOS else 2
 SEEDS = range(5 if CHAOS else 1)
@@ -56,4 +60,22 @@ def test_nothing_is_lost_where_servers_die(world: World, seed: int):
             campaign.cut_some()
         outcome = campaign.finish()
     assert outcome.found.problems == []
+    assert outcome.found.acknowledged > 50
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("kind", ["postgres"])
+@pytest.mark.parametrize("world", [{}], indirect=True, ids=[""])
+def test_nothing_is_lost_where_applications_share_connections(
+    world: World, monolith_server: Durable, service_server: Durable
+):
+    """PgBouncer in transaction mode between the applications and their databases; doors go past."""
+    with running(Bouncer(monolith_server)) as one, running(Bouncer(service_server)) as other:
+        pooled = one.url(world.monolith), other.url(world.service)
+        with Campaign(replace(world, pooled=pooled)) as campaign:
+            for _ in range(THERE_AND_BACK):
+                campaign.switch()
+            outcome = campaign.finish()
+    assert outcome.found.problems == []
+    assert outcome.switched == THERE_AND_BACK
     assert outcome.found.acknowledged > 50

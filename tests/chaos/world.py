@@ -7,6 +7,7 @@ keys by which a command that is sent again is known.
 
 from __future__ import annotations
 
+import multiprocessing
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -123,6 +124,8 @@ class World:
     rough: bool = False
     """Connections break off, so an application may see that, and tries again."""
 
+    pooled: tuple[str, str] | None = None
+    """Where applications reach both databases, if not directly."""
     quiet: bool = False
     """Nobody writes, but whoever switches."""
 
@@ -135,6 +138,12 @@ class World:
     def ending(self) -> Path:
         """There once everybody shall come to an end."""
         return self.folder / "end"
+
+    @property
+    def over(self) -> bool:
+        """Shall they, or has whoever started us gone?"""
+        parent = multiprocessing.parent_process()
+        return self.ending.exists() or (parent is not None and not parent.is_alive())
 
     def url(self, arm: Arm) -> str:
         """Where one side is."""
@@ -152,7 +161,8 @@ class World:
     def side(self, arm: Arm) -> Side:
         """One side, as its application sees it."""
         kind = PostgresSide if self.kind == "postgres" else SqliteSide
-        return kind(arm, self.url(arm))
+        urls = self.pooled or (self.monolith, self.service)
+        return kind(arm, urls[arm is Arm.SERVICE])
 
     @contextmanager
     def sessions(self) -> Iterator[dict[Arm, Session]]:

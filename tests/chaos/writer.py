@@ -70,7 +70,7 @@ class _Application:
         unanswered = self._remember()
         if unanswered is not None:
             self._send(unanswered)  # as a client does that has got no answer
-        while not self._world.ending.exists():
+        while not self._world.over:
             made = self._make()
             self._notes.say(sure=True, asked=made)
             self._send(made)
@@ -155,6 +155,8 @@ class _Application:
         began, self._tries = time.monotonic(), 0
         arm = self._owner()
         while (answer := self._tried(arm, made)) is None:
+            if self._world.over and not self._world.ending.exists():
+                raise SystemExit(1)
             if time.monotonic() > began + PATIENCE:
                 self._notes.say(error=f"{made}: not executed within {PATIENCE:g} s")
                 raise SystemExit(1)
@@ -274,7 +276,7 @@ def rogue(world: World, name: str, seed: int) -> None:
     for line in notes.read(log):
         seq = max(seq, line.get("tried", -1) + 1)
     with notes.Notes(log) as said:
-        while not world.ending.exists():
+        while not world.over:
             arm = pick.choice(list(Arm))
             try:
                 with closing(world.side(arm)) as side:
