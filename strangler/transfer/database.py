@@ -183,6 +183,16 @@ class Parked:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """Many rows in one word. The same for two runs of rows only if they are the same."""
+
+    rows: int
+    said: str
+    last: Key | None
+    """The key of the last of them."""
+
+
 @dataclass(slots=True)
 class Change:
     """What one batch does to one table of the target."""
@@ -422,6 +432,21 @@ class Session(ABC):
         until: Key | None = None,
     ) -> list[tuple[Key, Row]]:  # fmt: skip
         """The next rows in the key's order (text as bytes), up to and with ``until``."""
+
+    def digest(
+        self,
+        table: Table,  # noqa: ARG002 - for those who can
+        columns: Sequence[str],  # noqa: ARG002
+        after: Key | None,  # noqa: ARG002
+        *,
+        until: Key | None = None,  # noqa: ARG002
+        limit: int | None = None,  # noqa: ARG002
+    ) -> Digest | None:
+        """One word for the next rows in the key's order; None where it has to be read row by row.
+
+        Two databases of one kind say the same of the same rows, whatever their columns' names.
+        """
+        return None
 
     @abstractmethod
     def count(self, table: Table) -> int:

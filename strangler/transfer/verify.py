@@ -1,8 +1,8 @@
-"""Comparing both sides, row by row, in chunks of the key's order.
+"""Comparing both sides in chunks of the key's order, by their hashes where the databases can.
 
-Rows of the monolith are mapped up and held against the service's, whichever side owns them: that
-sees what a mapping loses, too. A difference counts if it outlives its key's drain: what is dirty is
-only on its way.
+Where they can't, and where two hashes differ, it is done row by row. Rows of the monolith are
+mapped up and held against the service's, whichever side owns them: that sees what a mapping loses,
+too. A difference counts if it outlives its key's drain: what is dirty is only on its way.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 from strangler.ladder import Arm
 from strangler.transfer.database import Session, Table
+from strangler.transfer.digesting import Digesting, comparable
 from strangler.transfer.mapping import Key, Unmappable
 from strangler.transfer.pairing import Entity, Pair, Pairing
 
@@ -79,24 +80,41 @@ class Verification:
             DatabaseAway: one of the databases has gone.
         """
         for pair in self._pairing.carried():
-            yield from self._monolith_rows(pair)
-            for table in pair.tables(Arm.SERVICE):
-                yield from self._strangers(pair, table)
+            hashed = False
+            if comparable(pair):
+                for run in Digesting(pair, self._monolith, self._service).runs(None):
+                    hashed = True
+                    if run.alike:
+                        self.rows += run.rows
+                        yield Verified(self.rows, max(self.total, self.rows))
+                    else:
+                        yield from self._by_row(pair, run.after, run.until)
+            if not hashed:
+                yield from self._by_row(pair, None, None)
 
-    def _monolith_rows(self, pair: Pair) -> Iterator[Verified]:
-        after: Key | None = None
+    def _by_row(self, pair: Pair, after: Key | None, until: Key | None) -> Iterator[Verified]:
+        yield from self._monolith_rows(pair, after, until)
+        for table in pair.tables(Arm.SERVICE):
+            turn = pair.keys[table.name].up
+            first, last = turn(after) if after else None, turn(until) if until else None
+            yield from self._strangers(pair, table, first, last)
+
+    def _monolith_rows(
+        self, pair: Pair, after: Key | None, until: Key | None
+    ) -> Iterator[Verified]:
         columns = tuple(pair.source.columns)
-        while rows := self._monolith.chunk(pair.source, columns, after, CHUNK):
+        while rows := self._monolith.chunk(pair.source, columns, after, CHUNK, until):
             after = rows[-1][0]
             found = _compare(pair, dict(rows), self._read(pair, [key for key, _ in rows]))
             self._suspects.update(dict.fromkeys((pair.map.source, key) for key in found))
             self.rows += len(rows)
             yield Verified(self.rows, max(self.total, self.rows))
 
-    def _strangers(self, pair: Pair, table: Table) -> Iterator[Verified]:
+    def _strangers(
+        self, pair: Pair, table: Table, after: Key | None, until: Key | None
+    ) -> Iterator[Verified]:
         """Rows of the service that the monolith lacks."""
-        after: Key | None = None
-        while rows := self._service.chunk(table, table.key, after, CHUNK):
+        while rows := self._service.chunk(table, table.key, after, CHUNK, until):
             after = rows[-1][0]
             keys = [pair.entity(table.name, key)[1] for key, _ in rows]
             there = self._monolith.read(pair.source, pair.source.key, keys)

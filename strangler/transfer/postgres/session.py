@@ -11,9 +11,10 @@ from typing import ParamSpec, TypeVar
 import psycopg
 
 from strangler.ladder import Arm
-from strangler.transfer.database import Database, Owner, Parked, Pourer, Session, Table
+from strangler.transfer.database import Database, Digest, Owner, Parked, Pourer, Session, Table
 from strangler.transfer.mapping import Key, Row, Target
 from strangler.transfer.postgres import (
+    digests,
     holding,
     install,
     journal,
@@ -144,6 +145,18 @@ class PostgresSession(Session):
         until: Key | None = None,
     ) -> list[tuple[Key, Row]]:  # fmt: skip
         return rows.chunk(self._link, table.name, columns, after, until=until, limit=limit)
+
+    @_spoken
+    def digest(
+        self,
+        table: Table,
+        columns: Sequence[str],
+        after: Key | None,
+        *,
+        until: Key | None = None,
+        limit: int | None = None,
+    ) -> Digest | None:
+        return digests.digest(self._link, table.name, columns, after, until=until, limit=limit)
 
     @_spoken
     def count(self, table: Table) -> int:

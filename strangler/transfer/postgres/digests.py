@@ -1,0 +1,66 @@
+"""One hash of many rows, written so that equal rows of two databases have the same.
+
+Never the same for rows that differ; rows that are equal may be written in two ways (1.0 and 1 in
+JSON), and then a look at them decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from psycopg import sql
+
+from strangler.transfer.database import ColumnKind, Digest
+from strangler.transfer.mapping import Key
+from strangler.transfer.postgres.link import Link
+from strangler.transfer.postgres.rows import after_key
+from strangler.transfer.postgres.schema import Described
+
+_AS = {ColumnKind.DECIMAL: "trim_scale({})", ColumnKind.JSON: "{}::jsonb"}
+_FAR = 1_000_000_000
+
+
+def digest(
+    link: Link,
+    table: str,
+    columns: Sequence[str],
+    after: Key | None,
+    *,
+    until: Key | None,
+    limit: int | None,
+) -> Digest:
+    """Of the next rows in the key's order (text as bytes)."""
+    known = link.known(table)
+    where, parameters = after_key(known, "t", after, until)
+    order = sql.SQL(", ").join(known.ordered("t"))
+    row = link.connection.execute(
+        sql.SQL(
+            "SELECT count(*), md5(coalesce(string_agg(ROW({values})::text, E'\\n'), '')), {last}"
+            " FROM (SELECT * FROM {table} t {where} ORDER BY {order} LIMIT %s) t"
+        ).format(
+            last=_last(known),
+            values=sql.SQL(", ").join(_value(known, name) for name in columns),
+            table=known.name,
+            where=where,
+            order=order,
+        ),
+        [*parameters, _FAR if limit is None else limit],
+    ).fetchone()
+    count, said, *last = row or (0, "")
+    return Digest(count, said, tuple(last) if count else None)
+
+
+def _last(known: Described) -> sql.Composed:
+    """The key of the last row, as a query gives it."""
+    picked = [
+        sql.SQL("{}::text" if known.table.columns[name].kind is ColumnKind.OTHER else "{}").format(
+            sql.SQL("(array_agg({}))[count(*)]").format(sql.Identifier("t", name))
+        )
+        for name in known.table.key
+    ]
+    return sql.SQL(", ").join(picked)
+
+
+def _value(known: Described, name: str) -> sql.Composed:
+    how = _AS.get(known.table.columns[name].kind, "{}")
+    return sql.SQL(how).format(sql.Identifier("t", name))
