@@ -123,6 +123,10 @@ class Hand:
 
 
 def _run(asked: Mapping[str, Any]) -> tuple[int, Any]:
+    if "django.db" in sys.modules:
+        from django.db import connections
+
+        connections.close_all()  # as a process of its own would begin
     if "call" in asked:
         from strangler.cli import project
 
