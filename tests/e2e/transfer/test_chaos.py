@@ -22,7 +22,7 @@ from tests.e2e.transfer.street import BECAUSE, Street
 
 LONG = bool(os.environ.get("STRANGLER_CHAOS"))
 SEED = int(os.environ.get("STRANGLER_SEED", "1"))
-ROUNDS = 12
+ROUNDS = int(os.environ.get("STRANGLER_ROUNDS", "8"))
 """Rounds of the long form: one there and back in each."""
 PATIENCE = 60.0
 LIVE = ("advance", "inventory", "--to", "live", *BECAUSE)
