@@ -58,13 +58,12 @@ class Climber:
         seen: dict[str, Any] = said.answer["capabilities"][0]
         return seen
 
-    def verify(self) -> list[dict[str, Any]]:
-        """Compare every row on both sides; those that differ."""
+    def verify(self) -> tuple[int, list[dict[str, Any]]]:
+        """Compare every row on both sides: how many there are, and those that differ."""
         said = self._operator.run("transfer", "verify", self.name)
         if said.answer is None or "findings" not in said.answer:
             raise Spoiled(_complaint(said))
-        found: list[dict[str, Any]] = said.answer["findings"]
-        return found
+        return int(said.answer["rows"]), list(said.answer["findings"])
 
     def move(self, verb: str, *arguments: str) -> Said:
         """One move, which must succeed."""

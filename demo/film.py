@@ -117,10 +117,10 @@ def _carried(climbers: Mapping[str, Climber], picture: Picture) -> Carried:
     """What became of the rows; every one is compared once more, now that nobody writes."""
     rows, lags, differing = 0, {}, []
     for name in ("catalog", "inventory"):
-        found = climbers[name].verify()
+        count, found = climbers[name].verify()
+        rows += count
         differing += [f"{name}: {one['kind']} {one['table']} {one['key']}" for one in found]
         seen = climbers[name].rows()
-        rows += sum(one["keys"] for one in seen["writers"])
         lags[name] = (seen["report"] or {}).get("lag") or 0.0
     return Carried(rows=rows, lags=lags, freezes=picture.freezes, differing=differing)
 

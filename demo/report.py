@@ -35,7 +35,7 @@ class Climb:
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """What the mover did: dirty keys carried, lags by capability, and the freezes. In seconds."""
+    """What the mover did: rows that are on both sides, lags by capability, freezes. In seconds."""
 
     rows: int = 0
     lags: dict[str, float] = field(default_factory=dict)
