@@ -84,7 +84,7 @@ class Street:
 
     def in_step(self) -> None:
         """Wait until the rows may change owner: that is forced by nobody."""
-        self.until(lambda: self.hand.call("tests.e2e.transfer.making:in_step"))
+        self.until(lambda: self.hand.call("tests.e2e.transfer.making:in_step"), patience=90)
 
     def filled(self) -> None:
         """Wait until every row has been carried once."""

@@ -43,7 +43,8 @@ class Trouble:
         street = self.street
         street.in_step()  # nobody waits for Django any more, either
         street.hand.begin(*arguments)
-        time.sleep(self._dice.uniform(0.02, 0.5))
+        # A mover looks every second whether somebody wants its lease; the freeze itself is short.
+        time.sleep(self._dice.uniform(0.05, 1.5))
         street.hand.kill()
         # Whatever it has left half done, the mover sees to it; or the next who moves.
         until, said = time.monotonic() + PATIENCE, None
