@@ -1,4 +1,4 @@
-"""A backfill beside a dump that is restored at once, and the mover's memory however much it carries.
+"""A backfill beside a dump that is restored at once, and the mover's memory whatever it carries.
 
 Both fill tables with all their indexes and foreign keys, as they are when rows keep flowing.
 """
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import psycopg
+from psycopg import sql
 
 from tests.bench.harness import ROOT, Pair, Row, at_least, at_most, row
 from tests.bench.transfer_shop import SHELVES, Sane, Shop, dumped, shop, twin
@@ -84,7 +85,8 @@ def moved(one: Shop, items: int, folder: Path) -> Moved:
 def count(url: str, table: str) -> int:
     """How many rows there are."""
     with closing(psycopg.connect(url, autocommit=True)) as connection:
-        found = connection.execute(f'SELECT count(*) FROM "{table}"'.encode()).fetchone()
+        asked = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table))
+        found = connection.execute(asked).fetchone()
     return int(found[0]) if found else 0
 
 

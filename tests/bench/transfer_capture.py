@@ -1,4 +1,4 @@
-"""What capture costs whoever writes: beside the same tables without triggers, and with idle ones."""
+"""What capture costs whoever writes, beside the same tables without triggers or with idle ones."""
 
 from __future__ import annotations
 

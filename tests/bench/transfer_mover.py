@@ -1,4 +1,4 @@
-"""The mover of the transfer bench, in a process of its own: carries a whole shop, says what it took.
+"""The mover of the transfer bench, a process of its own: carries a whole shop, and what it took.
 
 ``python -m tests.bench.transfer_mover MONOLITH SERVICE DESK`` prints seconds and peak memory.
 """

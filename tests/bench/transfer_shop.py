@@ -22,6 +22,7 @@ CAPABILITY = "shop"
 MINE = ("shop_item", "shop_shelf")
 THEIRS = ("item", "shelf")
 SHELVES = 1000
+"""So many that each item has one; ITEMS below has the number too."""
 _SETTINGS = {
     "shared_buffers": "1GB", "max_wal_size": "8GB", "checkpoint_timeout": "30min",
     "fsync": "on", "full_page_writes": "on", "synchronous_commit": "on",
@@ -47,13 +48,13 @@ CREATE TABLE item (
     added_at timestamptz NOT NULL, changed_at timestamptz NOT NULL);
 """
 _SHELVES = "INSERT INTO shop_shelf (name) SELECT 'shelf ' || n FROM generate_series(1, %s) n"
-ITEMS = f"""
+ITEMS = """
 INSERT INTO shop_item
     (sku, name, description, price, attributes, active, shelf_id, created_at, updated_at)
 SELECT 'SKU-' || to_char(n, 'FM000000000'), 'Article number ' || n,
        'What it is made of, whom it is for, and how to care for it ' || n, mod(n, 10000) + 0.95,
        jsonb_build_object('colour', 'c' || mod(n, 12), 'sizes', jsonb_build_array(mod(n, 5), 7)),
-       mod(n, 10) <> 0, mod(n, {SHELVES}) + 1, now() - n * interval '1 second', now()
+       mod(n, 10) <> 0, mod(n, 1000) + 1, now() - n * interval '1 second', now()
   FROM generate_series(%s::bigint, %s::bigint) n
 """
 """From one number to another, given as parameters."""
