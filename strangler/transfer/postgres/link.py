@@ -33,6 +33,8 @@ _SETTINGS = {
     # A mover that is stopped inside a transaction holds rows for so long, and no longer.
     "idle_in_transaction_session_timeout": "15s",
     "idle_session_timeout": "0",
+    # What is carried is forgotten where it came from: it has to outlive the server.
+    "synchronous_commit": "on",
     "client_connection_check_interval": "1s",  # a statement that waits notices its client's death
 }
 
