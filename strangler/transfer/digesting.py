@@ -41,7 +41,7 @@ def comparable(pair: Pair) -> bool:
 
 
 class Digesting:
-    """Both sides' hashes of one pair. The service's are asked for beside the monolith's."""
+    """Both sides' hashes of one pair, each side's made while the other makes its own."""
 
     def __init__(self, pair: Pair, monolith: Session, service: Session) -> None:
         self._pair = pair
@@ -54,59 +54,50 @@ class Digesting:
         Nothing at all where the databases can't say.
         """
         with ThreadPoolExecutor(1) as beside:
-            while (run := self._next(after, CHUNK, beside)) is not None:
+            mine = self._mine(after, None, CHUNK)
+            while mine:
+                # The last run has no end, for whatever the service has there.
+                until = mine[0].last if mine[0].rows == CHUNK else None
+                theirs = beside.submit(self._theirs, after, until)
+                ahead = self._mine(until, None, CHUNK) if until else []
+                run = Run(after, until, mine[0].rows, _same(mine, theirs.result()))
                 yield from self._parts(run, beside)
-                if run.until is None:
-                    return
-                after = run.until
+                after, mine = until, ahead
 
     def _parts(self, run: Run, beside: ThreadPoolExecutor) -> Iterator[Run]:
-        if run.alike or run.rows <= SMALL:
+        """A run, or the runs that it is made of, if some of its rows differ."""
+        middle = None
+        if not run.alike and run.rows > SMALL:
+            first = self._mine(run.after, run.until, run.rows // 2)
+            middle = first[0].last if first else None
+        if middle is None:
             yield run
             return
-        first = self._mine(run.after, None, run.rows // 2)
-        middle = first.last if first is not None else None
-        if first is None or middle is None:
-            yield run
-            return
-        second = self._mine(middle, run.until, None)
-        rows = second.rows if second is not None else 0
-        for after, until, size in (
-            (run.after, middle, first.rows),
-            (middle, run.until, rows),
-        ):
-            half = Run(after, until, size, self._alike(after, until, beside))
-            yield from self._parts(half, beside)
+        for after, until in ((run.after, middle), (middle, run.until)):
+            theirs = beside.submit(self._theirs, after, until)
+            mine = self._mine(after, until, None)
+            alike = _same(mine, theirs.result())
+            yield from self._parts(Run(after, until, mine[0].rows, alike), beside)
 
-    def _next(self, after: Key | None, limit: int, beside: ThreadPoolExecutor) -> Run | None:
-        """The next run; its last one has no end, for whatever the service has there."""
-        ahead = self._mine(after, None, limit)
-        if ahead is None:
-            return None
-        until = ahead.last if ahead.rows == limit else None
-        return Run(after, until, ahead.rows, self._alike(after, until, beside, ahead))
+    def _mine(self, after: Key | None, until: Key | None, limit: int | None) -> list[Digest]:
+        """The monolith's hashes of these rows, as each target has them."""
+        source, found = self._pair.source, []
+        for target in self._pair.map.targets:
+            columns = tuple(target.copied.values())
+            found.append(self._monolith.digest(source, columns, after, until=until, limit=limit))
+        return [one for one in found if one is not None]
 
-    def _alike(
-        self, after: Key | None, until: Key | None, beside: ThreadPoolExecutor,
-        first: Digest | None = None,
-    ) -> bool:  # fmt: skip
-        for place, target in enumerate(self._pair.map.targets):
-            table, turn = self._pair.targets[target.table], self._pair.keys[target.table].up
-            theirs = beside.submit(
-                self._service.digest,
-                table,
-                tuple(target.columns),
-                turn(after) if after else None,
-                until=turn(until) if until else None,
+    def _theirs(self, after: Key | None, until: Key | None) -> list[Digest]:
+        """The service's; the keys are the same."""
+        found = [
+            self._service.digest(
+                self._pair.targets[target.table], tuple(target.columns), after, until=until
             )
-            mine = first if first and not place else self._mine(after, until, None, place)
-            said = theirs.result()
-            if mine is None or said is None or (mine.rows, mine.said) != (said.rows, said.said):
-                return False
-        return True
+            for target in self._pair.map.targets
+        ]
+        return [one for one in found if one is not None]
 
-    def _mine(
-        self, after: Key | None, until: Key | None, limit: int | None, place: int = 0
-    ) -> Digest | None:
-        columns = tuple(self._pair.map.targets[place].copied.values())
-        return self._monolith.digest(self._pair.source, columns, after, until=until, limit=limit)
+
+def _same(mine: list[Digest], theirs: list[Digest]) -> bool:
+    said = [(one.rows, one.said) for one in mine]
+    return said == [(one.rows, one.said) for one in theirs]

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 
 import psycopg
-import reladiff
+import reladiff  # type: ignore[import-untyped]
 
 from strangler.ladder import Arm
 from strangler.transfer.mapping import TableMap, Target

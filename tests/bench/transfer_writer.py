@@ -46,11 +46,16 @@ class Writer:
                 self._arm = owner.owner
 
 
+def _until_told(stop: threading.Event) -> None:
+    sys.stdin.read()
+    stop.set()
+
+
 def main() -> None:
     """Write at a rate."""
     urls = {Arm.MONOLITH: sys.argv[1], Arm.SERVICE: sys.argv[2]}
     rate, chance, stop = float(sys.argv[3]), random.Random(int(sys.argv[4])), threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.read(), stop.set()), daemon=True).start()
+    threading.Thread(target=_until_told, args=[stop], daemon=True).start()
     writer, took = Writer(urls), []
     print("ready", flush=True)
     due = time.monotonic()

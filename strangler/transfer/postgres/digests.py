@@ -57,6 +57,9 @@ def digest(
 
 def _last(known: Described) -> sql.Composed:
     """The key of the last row, as a query gives it."""
+    (name, *others) = known.table.key
+    if not others and known.table.columns[name].kind is ColumnKind.INTEGER:
+        return sql.SQL("max({})").format(sql.Identifier("t", name))
     picked = [
         sql.SQL("{}::text" if known.table.columns[name].kind is ColumnKind.OTHER else "{}").format(
             sql.SQL("(array_agg({}))[count(*)]").format(sql.Identifier("t", name))
