@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from strangler.django import conf
 from strangler.django.models import Transfer
 from strangler.django.transfer import moving
+from strangler.django.transfer.budget import budget
 from strangler.manifest import Capability
 from strangler.transfer.protocol import STEPS, Action
-from strangler.transfer.switch import BUDGET
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Forecast:
 
     capability: str
     steps: tuple[Expected, ...]
-    budget: float = BUDGET
+    budget: float
 
     @property
     def freeze(self) -> float:
@@ -57,4 +57,5 @@ def forecast(capability: Capability) -> Forecast:
             else Expected(step.action, last.get(str(step.action)), measured=False)
             for step in STEPS
         ),
+        budget(capability),
     )

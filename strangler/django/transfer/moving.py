@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from strangler.django.control_plane.errors import RowsStay
 from strangler.django.control_plane.ledger import Moved
 from strangler.django.transfer import losing, switching
+from strangler.django.transfer.budget import budget
 from strangler.django.transfer.holding import Record, alone, held
 from strangler.ladder import Arm, Move, Stage
 from strangler.manifest import Capability
@@ -65,7 +66,7 @@ def dry_run(capability: Capability) -> Timings:
         RowsStay: it could not be begun; says why.
     """
     with held(capability) as ours:
-        switch = Switch(ours.flow(), ours.lease)
+        switch = Switch(ours.flow(), ours.lease, budget=budget(capability))
         switch.settle()
         return switch.rehearse()
 

@@ -18,6 +18,7 @@ from strangler.django.control_plane.errors import (
 )
 from strangler.django.control_plane.ledger import Moved, flipped
 from strangler.django.models import Transfer
+from strangler.django.transfer.budget import budget
 from strangler.django.transfer.holding import Held, Record, held
 from strangler.django.transfer.lease import Leased
 from strangler.ladder import IllegalMove
@@ -66,7 +67,7 @@ class _Change:
     def perform(self) -> Moved:
         with held(self._capability, self._lease) as ours:
             flow = ours.flow()
-            under_way = Switch(flow, self._lease)
+            under_way = Switch(flow, self._lease, budget=budget(self._capability))
             under_way.settle()
             try:
                 under_way.perform()

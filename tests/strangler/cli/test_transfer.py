@@ -205,7 +205,7 @@ def test_a_freeze_that_would_be_too_long(
     assert said.code == 1
     assert flat(said).endswith("of N at most: that is too long, and would be undone")
     said = strangler("transfer", "switch", "catalog", "--dry-run", "--json")
-    assert (said.code, said.json["fits"], said.json["budget"]) == (1, False, 5.0)
+    assert (said.code, said.json["fits"], said.json["budget"]) == (1, False, 1.6)
     assert said.json["freeze"] > 6.0
     by_action = {one["action"]: one for one in said.json["steps"]}
     assert by_action["decide"] == {"action": "decide", "seconds": 4.0, "measured": False}
