@@ -28,9 +28,10 @@ def connect() -> None:
 def _begin(*, task_id: str, task: Any, **_: Any) -> None:
     if task.request.is_eager and context.current().cohort is not None:
         return  # It runs within a request, and stays with that request's client.
-    running = _running[task_id] = ExitStack()
-    running.enter_context(context.job())
-    running.enter_context(writers.doing(f"celery:{task.name}"))
+    with ExitStack() as running:
+        running.enter_context(context.job())
+        running.enter_context(writers.doing(f"celery:{task.name}"))
+        _running[task_id] = running.pop_all()
     fencing.taken()
 
 

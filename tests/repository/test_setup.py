@@ -13,7 +13,9 @@ import pytest
 from tests.repository.locks import ROOT
 
 TOOLS = ("sh", "dirname", "id", "ls", "rm", "touch", "env", "cat", "mkdir")
-TARGETS = {"demo", "test", "dev", "lint", "contracts", "bench", "lock", "clean", "help", "secrets"}
+TARGETS = {
+    "demo", "test", "chaos", "dev", "lint", "contracts", "bench", "lock", "clean", "help", "secrets",
+}  # fmt: skip
 
 
 def run(*command: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
@@ -150,7 +152,7 @@ def test_missing_servers_are_installed_where_we_may(machine: Machine, tmp_path: 
     assert asked == [
         "apt-get update -qq",
         "noninteractive",
-        "apt-get install -qq -y --no-install-recommends nginx postgresql redis-server",
+        "apt-get install -qq -y --no-install-recommends pgbouncer nginx postgresql redis-server",
         "noninteractive",
     ]
 
@@ -158,8 +160,8 @@ def test_missing_servers_are_installed_where_we_may(machine: Machine, tmp_path: 
 def test_missing_servers_are_named_where_we_may_not_install_them(machine: Machine):
     machine.install("id", "echo 1000")
     machine.install("ls", "exit 2")
-    machine.install("nginx")
-    machine.install("redis-server")
+    for program in ("nginx", "pgbouncer", "redis-server"):
+        machine.install(program)
     done = machine.run("servers.sh")
     assert done.returncode == 1
     assert "Missing on this machine: postgresql\n" in done.stdout
@@ -167,7 +169,7 @@ def test_missing_servers_are_named_where_we_may_not_install_them(machine: Machin
 
 
 def test_servers_that_are_there_are_left_alone(machine: Machine):
-    for program in ("redis-server", "postgres", "nginx"):
+    for program in ("redis-server", "postgres", "nginx", "pgbouncer"):
         machine.install(program)
     assert machine.run("servers.sh").returncode == 0
     assert machine.ran() == []

@@ -88,7 +88,7 @@ def test_this_process_is_wired() -> None:
 
 
 def test_a_job_has_one_cohort_for_its_whole_run() -> None:
-    task = SimpleNamespace(request=SimpleNamespace(is_eager=False))
+    task = SimpleNamespace(name="shop.tidy", request=SimpleNamespace(is_eager=False))
     jobs._begin(task_id="1", task=task)
     first = context.current().cohort
     assert first is not None
@@ -99,7 +99,7 @@ def test_a_job_has_one_cohort_for_its_whole_run() -> None:
 
 
 def test_a_task_that_runs_within_a_request_stays_with_its_client() -> None:
-    task = SimpleNamespace(request=SimpleNamespace(is_eager=True))
+    task = SimpleNamespace(name="shop.tidy", request=SimpleNamespace(is_eager=True))
     with context.use(Context(cohort=17)):
         jobs._begin(task_id="2", task=task)
         assert context.current().cohort == 17
