@@ -14,7 +14,8 @@ from tests.repository.locks import ROOT
 
 TOOLS = ("sh", "dirname", "id", "ls", "rm", "touch", "env", "cat", "mkdir")
 TARGETS = {
-    "demo", "test", "chaos", "dev", "lint", "contracts", "bench", "lock", "clean", "help", "secrets",
+    "bench", "chaos", "clean", "contracts", "demo", "dev", "help", "lint", "lock", "secrets",
+    "test",
 }  # fmt: skip
 
 
