@@ -24,6 +24,8 @@ from tests.chaos.world import World, mend
 WRITERS = 8
 ROGUES = 2
 _PATIENCE = 60.0
+_WHILE = 0.5
+"""Seconds in which an owner is written to, before the next one takes over."""
 
 # A process of the server that forks them has all that they need imported, and no thread.
 _context = multiprocessing.get_context("forkserver")
@@ -140,6 +142,7 @@ class Campaign:
             if self.world.desk.decision().epoch >= wanted:
                 return
             self.switch()
+            time.sleep(_WHILE)
 
     def ended_or_stopped(self, process: BaseProcess) -> bool:
         """Wait for either; whether it is stopped."""

@@ -10,9 +10,13 @@ from pathlib import Path
 import pytest
 
 from demo import databases
+from tests.chaos.conftest import CHAOS
 from tests.chaos.servers import Durable
 from tests.e2e.transfer.street import Street, opened
 from tests.servers import running
+
+collect_ignore = [] if CHAOS else ["test_chaos.py", "test_freezes.py", "test_outages.py"]
+"""What takes minutes is for `make chaos`; `make test` plays the film on either database instead."""
 
 
 @contextmanager

@@ -130,7 +130,7 @@ def test_a_switch_over_its_budget_is_undone_and_says_who_was_inside(sqlite: Stre
     crowd = Crowd(sqlite, clerks=1, buyers=0)
     with crowd.out() as notes:
         sqlite.in_step()
-        inside = twice(sqlite, "slow", pause=7)
+        inside = twice(sqlite, "slow", pause=4)
         time.sleep(0.3)
         said = sqlite.hand.strangler(*LIVE)
         assert inside.answer().status_code == 200
@@ -139,7 +139,7 @@ def test_a_switch_over_its_budget_is_undone_and_says_who_was_inside(sqlite: Stre
     assert (sqlite.stage(), sqlite.seen()["epoch"]) == (Stage.CANARY, epoch)
     # Nobody got anything but an answer, though some waited for it.
     assert notes.count(Ended.DONE) == sum(map(len, notes.endings.values())), notes.endings
-    assert 3 < notes.slowest[0] < 8
+    assert 1 < notes.slowest[0] < 4  # the budget is below what callers wait
     sqlite.carried()
     check(sqlite, notes, owner="monolith")
 

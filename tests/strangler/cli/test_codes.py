@@ -258,7 +258,8 @@ def test_which_project(
 ) -> None:
     asked: list[str | None] = []
     monkeypatch.setattr(project, "boot", asked.append)
-    monkeypatch.setattr(project.sys, "path", [])
+    before = list(project.sys.path)
+    monkeypatch.setattr(project.sys, "path", list(before))
     monkeypatch.delenv("DJANGO_SETTINGS_MODULE")
     folder = tmp_path / "deep" / "down"
     folder.mkdir(parents=True)
@@ -268,7 +269,7 @@ def test_which_project(
     (tmp_path / "pyproject.toml").write_text('[tool.strangler]\nsettings = "shop.settings"\n')
     (folder / "pyproject.toml").write_text("[tool.other]\n")
     project.load()
-    assert project.sys.path == [str(tmp_path)]
+    assert project.sys.path == [str(tmp_path), *before]
     monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "by.environment")
     project.load()
     project.load("by.option")
