@@ -76,7 +76,7 @@ class Desk(Control):
             row.execute("UPDATE desk SET published = epoch")
 
     def backfilled(self) -> bool:
-        return bool(self._read("backfilled"))
+        return self._read("backfilled") == "1"
 
     def finish_backfill(self) -> None:
         self._own("backfilled = 1")
