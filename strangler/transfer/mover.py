@@ -206,7 +206,7 @@ def _named(source: Session) -> tuple[Stuck, ...]:
 
 
 class _Pulse:
-    """The canary row: touched every second; how long each beat takes to arrive is the lag."""
+    """The canary row, touched all the time; how long each beat takes to arrive is the lag."""
 
     def __init__(self, source: Session) -> None:
         self._source = source

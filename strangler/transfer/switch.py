@@ -144,9 +144,8 @@ class Switch:
                 raise SwitchRefused(f"undone at '{step.action}': {error}") from error
             raise
         finally:
-            with suppress(
-                LockTimeout
-            ):  # what is over is over; whoever holds the lease next does it
+            # What is over is over; whoever holds the lease next does it.
+            with suppress(LockTimeout):
                 self._flow.source.quieten(on=False)
         return self.timings
 

@@ -58,7 +58,7 @@ class Verified:
 
 
 class Verification:
-    """Compares everything once. Resumable: ``place`` says where it is."""
+    """Compares everything once, from the beginning."""
 
     def __init__(
         self, pairing: Pairing, *, monolith: Session, service: Session, owner: Arm
