@@ -8,7 +8,11 @@ These tables of the kit stand beside the capability's, in either database:
 - ``strangler_owner``: one owner row per capability, which whoever changes anything locks first;
 - ``strangler_journal``: the dirty keys that the capture triggers write;
 - ``strangler_parked``: the keys that could not be applied, and why;
-- ``strangler_heartbeat``: the canary row, which is captured and applied like any other.
+- ``strangler_heartbeat``: the canary row, which is captured and applied like any other;
+- ``strangler_applied``: on the target, the number of the last batch that was applied;
+- ``strangler_rehearsal``: whoever writes a row into it can never commit (see ``rehearsing``);
+- ``strangler_rehearsed``: what such a transaction has written, on PostgreSQL;
+- ``strangler_delivered``: on the source, what was delivered of the commands that are rehearsed.
 """
 
 from __future__ import annotations
@@ -174,6 +178,14 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Delivered:
+    """What was delivered of a command that is rehearsed; ``said`` is a ``Delivery``, as JSON."""
+
+    rehearsal: str
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
 class Parked:
     """A key that could not be applied."""
 
@@ -270,6 +282,12 @@ class Claim(ABC):
     """Dirty keys that nobody else works on. Leaving without an exception forgets them for good."""
 
     entries: Sequence[Entry]
+    delivered: list[Delivered]
+    """To be written down in the transaction that forgets the keys."""
+
+    def highest(self) -> int:
+        """The highest number among them; 0 for none."""
+        return max((entry.id for entry in self.entries), default=0)
 
     def sizes(self) -> Mapping[str, int]:
         """How many there are, by table."""
@@ -399,6 +417,11 @@ class Session(ABC):
     @abstractmethod
     def claim(self, limit: int) -> AbstractContextManager[Claim]:
         """Some dirty keys, oldest first, that nobody else has claimed."""
+
+    @property
+    @abstractmethod
+    def applied(self) -> int:
+        """The number of the last batch that this session has applied here; 0 for none yet."""
 
     @abstractmethod
     def dirty(self, table: str, keys: Collection[Key]) -> set[Key]:

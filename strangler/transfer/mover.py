@@ -22,6 +22,7 @@ from strangler.transfer.database import HEARTBEAT, Database, Session, TransferEr
 from strangler.transfer.mapping import TableMap
 from strangler.transfer.pairing import changed, pair
 from strangler.transfer.protocol import Torn
+from strangler.transfer.rehearsed import unstamped
 from strangler.transfer.repair import NotInstalled, repair
 
 IDLE = 0.02
@@ -165,7 +166,7 @@ class _Carrying:
             if table == HEARTBEAT:
                 self._pulse.arrived(now)
             else:
-                self._writers[writer, door] += count
+                self._writers[unstamped(writer)[0], door] += count
         for parked in applied.parked:
             _log.error("parked: %s %s: %s", parked.table, parked.key, parked.reason)
 

@@ -94,6 +94,8 @@ class Link:
     tables: tuple[str, ...]
     claimed: int = 0
     """How many dirty keys this session holds: it does not see them itself."""
+    applied: int = 0
+    """The number of the last batch that this session has applied here."""
     _known: dict[str, Described] = field(default_factory=dict)
 
     def look(self, table: str) -> Described:

@@ -115,6 +115,10 @@ class PostgresSession(Session):
         with spoken(), journal.claim(self._link, limit) as claimed:
             yield claimed
 
+    @property
+    def applied(self) -> int:
+        return self._link.applied
+
     @_spoken
     def dirty(self, table: str, keys: Collection[Key]) -> set[Key]:
         return journal.dirty(self._link, table, keys)

@@ -43,6 +43,14 @@ def applying(
         )
         link.connection.execute("SET CONSTRAINTS ALL DEFERRED")
         yield PostgresWriter(link)
+        row = link.connection.execute(_APPLIED, [link.capability]).fetchone()
+    link.applied = int(row[0]) if row else 0
+
+
+_APPLIED = """
+INSERT INTO strangler_applied AS a (capability, number) VALUES (%s, 1)
+ON CONFLICT (capability) DO UPDATE SET number = a.number + 1 RETURNING number
+"""
 
 
 def _bucket(table: str, key: Key) -> int:

@@ -1,0 +1,126 @@
+"""A rehearsal in a service's database: every transaction of the command is a part of one.
+
+That one is doomed as it begins (see ``strangler.transfer.rehearsing``), so nothing depends on what
+the command does with its own: they are savepoints in it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from strangler.ports.rehearsal import Rehearsal, Run, Shape, Written
+from strangler.transfer.connect import doomed
+from strangler.transfer.database import ColumnKind, Table, TransferError
+from strangler.transfer.rehearsed import changed
+from strangler.transfer.rehearsing import Doomed
+
+if TYPE_CHECKING:
+    from strangler.sqlalchemy.database import Database
+
+_log = logging.getLogger("strangler.sqlalchemy")
+
+
+class DatabaseRehearsal(Rehearsal):
+    """One run of one command; connected when it needs its first transaction."""
+
+    def __init__(self, database: Database, capability: str) -> None:
+        self._database = database
+        self._capability = capability
+        self._connection: Connection | None = None
+        self._doomed: Doomed | None = None
+        self._began = 0
+        self._tables: dict[str, Shape] = {}
+
+    def of(self, database: Database) -> bool:
+        """Is it this database's?"""
+        return database is self._database
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """A session whose transactions are savepoints.
+
+        Raises:
+            TransferError: no rehearsal can be here.
+        """
+        if self._connection is None:
+            self._connect()
+        with Session(
+            self._connection, expire_on_commit=False, join_transaction_mode="create_savepoint"
+        ) as session:
+            yield session
+
+    def _connect(self) -> None:
+        self._connection = self._database.writing.connect()
+        try:
+            self._connection.begin()
+            self._doomed = _doomed(self._connection, self._capability)
+            self._began = self._doomed.doom()
+        except TransferError as error:
+            self.give_up(str(error))
+            raise
+
+    def end(self, status: int, said: str = "") -> Run:
+        """Undo everything, and say what it was. Never raises."""
+        written: list[Written] = []
+        ended = self._began
+        try:
+            if self._doomed is not None and not self.impossible:
+                written, ended = self._undone(self._doomed)
+        except (SQLAlchemyError, TransferError) as error:
+            self.give_up(str(error))
+        except Exception:  # noqa: BLE001 - a caller must be answered
+            self.give_up("what it has written can't be said: the service's log says why")
+            _log.exception("%s: a rehearsal has failed", self._capability)
+        finally:
+            self._close()
+        return Run(status, said, self.impossible, written, self._began, ended)
+
+    def shapes(self) -> Mapping[str, Shape]:
+        """The tables of which ``end`` has told."""
+        return self._tables
+
+    def _undone(self, doomed: Doomed) -> tuple[list[Written], int]:
+        """What it was, and how many batches the mover had applied by then.
+
+        What was there before is read beside it: as long as it is not undone, nobody else writes
+        these rows.
+        """
+        keys = doomed.written()
+        after = doomed.rows(keys)
+        for name in keys:
+            self._tables[name] = _shape(doomed.table(name))
+        with self._database.looking.connect() as connection, connection.begin():
+            beside = _doomed(connection, self._capability)
+            before, ended = beside.rows(keys), beside.number()
+        written: list[Written] = []
+        for name in keys:
+            written += changed(name, before[name], after[name])
+        return written, ended
+
+    def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(SQLAlchemyError):
+                connection.rollback()
+            with suppress(SQLAlchemyError):
+                connection.close()
+
+
+def _doomed(connection: Connection, capability: str) -> Doomed:
+    return doomed(connection.connection.driver_connection, capability=capability)
+
+
+def _shape(table: Table) -> Shape:
+    key = [table.columns[name] for name in table.key]
+    return Shape(
+        list(table.key),
+        len(key) == 1 and key[0].sequence is not None and key[0].kind is ColumnKind.INTEGER,
+        {one.columns[0]: one.table for one in table.foreign_keys if len(one.columns) == 1},
+    )

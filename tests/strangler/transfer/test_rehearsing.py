@@ -1,0 +1,208 @@
+"""A rehearsal writes whatever it likes, and nothing of it ever lasts."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from strangler.ladder import Arm
+from strangler.ports.answer import Refusal
+from strangler.ports.rehearsal import Run, within
+from strangler.sqlalchemy.database import Database
+from strangler.sqlalchemy.rehearsing import DatabaseRehearsal
+from tests.strangler.transfer.sides import CAPABILITY, Side
+
+LABEL = "INSERT INTO label (name, colour) VALUES ('new', 'red')"
+
+
+@pytest.fixture
+def database(side: Side) -> Iterator[Database]:
+    """The service's, whose rows are the monolith's, and one of them is there."""
+    app = side.application()
+    app.run("INSERT INTO label (name, colour) VALUES ('old', 'blue')")
+    side.installed(arm=Arm.SERVICE)
+    with Database(side.url) as database:
+        yield database
+
+
+def rehearsed(database: Database, *commands: Callable[[Session], Any]) -> Run:
+    """What each of these transactions would have written."""
+    rehearsal = database.rehearsal(CAPABILITY)
+    try:
+        with within(rehearsal):
+            for command in commands:
+                with database.transaction() as session:
+                    command(session)
+    finally:
+        run = rehearsal.end(200)
+    return run
+
+
+def does(sql: str) -> Callable[[Session], Any]:
+    return lambda session: session.execute(text(sql))
+
+
+def labels(side: Side) -> list[Any]:
+    return sorted(map(tuple, side.application().run("SELECT name, colour FROM label")))
+
+
+OLD = [("old", "blue")]
+
+
+def test_what_it_writes_is_told_and_gone(side: Side, database: Database):
+    run = rehearsed(
+        database,
+        does(LABEL),
+        does("UPDATE label SET colour = 'green' WHERE name = 'new'"),
+        does("DELETE FROM label WHERE name = 'old'"),
+    )
+    assert not run.impossible
+    assert {(one.table, *one.key): (one.before, one.after) for one in run.written} == {
+        ("label", "new"): (None, {"name": "new", "colour": "green"}),
+        ("label", "old"): ({"name": "old", "colour": "blue"}, None),
+    }
+    assert labels(side) == OLD
+
+
+def test_what_comes_to_nothing_is_not_told(side: Side, database: Database):
+    run = rehearsed(
+        database,
+        does("UPDATE label SET colour = 'blue'"),
+        does("INSERT INTO label (name) VALUES ('old') ON CONFLICT DO NOTHING"),
+        does(LABEL),
+        does("DELETE FROM label WHERE name = 'new'"),
+    )
+    assert not run.impossible
+    assert run.written == []
+    assert labels(side) == OLD
+
+
+def test_a_part_that_fails_is_undone_alone(side: Side, database: Database):
+    rehearsal = database.rehearsal(CAPABILITY)
+    with within(rehearsal):
+        with pytest.raises(SQLAlchemyError), database.transaction() as session:
+            session.execute(text(LABEL))
+            session.execute(text(LABEL))
+        with database.transaction() as session, session.begin_nested():
+            session.execute(text("INSERT INTO label (name) VALUES ('other')"))
+        with database.reading() as session:
+            assert session.execute(text("SELECT count(*) FROM label")).scalar() == 2
+    assert [one.key for one in rehearsal.end(200).written] == [["other"]]
+    assert labels(side) == OLD
+
+
+def commit_by_hand(session: Session) -> None:
+    session.execute(text(LABEL))
+    session.connection().connection.commit()
+    session.execute(text("INSERT INTO label (name) VALUES ('more')"))
+
+
+def commit_in_sql(session: Session) -> None:
+    session.execute(text(LABEL))
+    session.connection().exec_driver_sql("COMMIT")
+
+
+def check_at_once(session: Session) -> None:
+    session.execute(text(LABEL))
+    session.connection().exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
+
+
+def begin_anew(session: Session) -> None:
+    raw = session.connection().connection.driver_connection
+    raw.rollback()
+    session.connection().exec_driver_sql(LABEL)
+    raw.commit()
+
+
+def delete_the_lock(session: Session) -> None:
+    session.execute(text(LABEL))
+    session.connection().exec_driver_sql("DELETE FROM strangler_rehearsal")
+    session.connection().connection.commit()
+
+
+def let_go_of_foreign_keys(session: Session) -> None:
+    session.execute(text(LABEL))
+    session.connection().exec_driver_sql("PRAGMA foreign_keys = OFF")
+    session.connection().exec_driver_sql("PRAGMA defer_foreign_keys = OFF")
+    session.connection().connection.commit()
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [commit_by_hand, commit_in_sql, check_at_once, begin_anew, delete_the_lock,
+     let_go_of_foreign_keys],
+)  # fmt: skip
+def test_nothing_can_be_committed(
+    side: Side, database: Database, attempt: Callable[[Session], None]
+):
+    with pytest.raises((SQLAlchemyError, Refusal, sqlite3.Error, psycopg.Error)):
+        rehearsed(database, attempt)
+    assert labels(side) == OLD
+    assert "fence" in side.application().refuses(LABEL)
+
+
+def test_a_session_that_commits_goes_on(side: Side, database: Database):
+    def command(session: Session) -> None:
+        session.execute(text(LABEL))
+        session.commit()
+        session.execute(text("UPDATE label SET colour = 'green' WHERE name = 'new'"))
+
+    rehearsal = database.rehearsal(CAPABILITY)
+    with within(rehearsal), rehearsal.session() as session:
+        command(session)
+        session.commit()
+    assert [one.after for one in rehearsal.end(200).written] == [{"name": "new", "colour": "green"}]
+    assert labels(side) == OLD
+
+
+def test_a_connection_of_its_own_is_refused(side: Side, database: Database):
+    rehearsal = database.rehearsal(CAPABILITY)
+    with within(rehearsal):
+        with database.transaction():
+            if side.kind == "postgres":
+                with pytest.raises(Refusal, match="owns"), database.engine.begin() as other:
+                    other.exec_driver_sql(LABEL)
+        rehearsal.end(200)
+        with pytest.raises(Refusal, match="owns"), database.engine.begin() as other:
+            other.exec_driver_sql(LABEL)
+    assert labels(side) == OLD
+
+
+def test_truncate_is_refused(side: Side, database: Database):
+    if side.kind == "postgres":
+        with pytest.raises(Refusal):
+            rehearsed(database, does("TRUNCATE label"))
+        assert labels(side) == OLD
+
+
+def test_where_nothing_is_fenced_nothing_is_rehearsed(side: Side, database: Database):
+    session = side.session(arm=Arm.SERVICE)
+    with session.step(token=0, epoch=1) as step:
+        step.fence(up=False, patience=5)
+    rehearsal = database.rehearsal(CAPABILITY)
+    with within(rehearsal), pytest.raises(Refusal), database.transaction():
+        pass
+    assert "not fenced" in rehearsal.end(503).impossible
+    assert labels(side) == OLD
+
+
+def test_where_transfer_is_not_installed_nothing_is_rehearsed(side: Side):
+    with Database(side.url) as database:
+        rehearsal = database.rehearsal(CAPABILITY)
+        with within(rehearsal), pytest.raises(Refusal), database.transaction():
+            pass
+        assert "not installed" in rehearsal.end(503).impossible
+
+
+def test_another_database_can_not_be_rehearsed(side: Side, database: Database):
+    rehearsal = DatabaseRehearsal(database, CAPABILITY)
+    with Database(side.url) as other, within(rehearsal), pytest.raises(Refusal), other.transaction():
+        pass
+    assert "beside" in rehearsal.end(200).impossible
