@@ -51,9 +51,9 @@ class Sampled(Protocol):
     """Sees the commands of ports that this process answers, and may have some rehearsed."""
 
     def __call__(
-        self, method: Method, arguments: Mapping[str, Any]
-    ) -> AbstractContextManager[object] | None:
-        """What to do this one within; None for nothing. What is raised inside is its outcome."""
+        self, method: Method, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> AbstractContextManager[object]:
+        """What to do this one within. What is raised inside is how it ended."""
 
 
 def _one_party_each(capability: str, arm: Arm) -> str:

@@ -147,7 +147,7 @@ class Database:
             Interrupted: one of these, but the call has committed something before.
         """
         if (rehearsal := under_way()) is not None:
-            with self._rehearsed(rehearsal) as session, session.begin(), _said():
+            with self._rehearsed(rehearsal) as session, session.begin():
                 yield session
                 session.flush()
             return
@@ -167,7 +167,7 @@ class Database:
             Interrupted: the same, but the call has committed something before.
         """
         if (rehearsal := under_way()) is not None:
-            with _said(), self._rehearsed(rehearsal) as session:
+            with self._rehearsed(rehearsal) as session:
                 yield session
             return
         with _said(), Session(self.looking, expire_on_commit=False) as session:
@@ -188,9 +188,9 @@ class Database:
             rehearsal.give_up("it uses a database beside the capability's own")
             raise Refusal(503, "Unrehearsable", rehearsal.impossible)
         try:
-            with rehearsal.session() as session:
+            with _said(), rehearsal.session() as session:
                 yield session
-        except TransferError as error:
+        except (TransferError, Refusal) as error:
             rehearsal.give_up(str(error))
             raise Refusal(503, "Unrehearsable", str(error)) from error
 
