@@ -29,7 +29,7 @@ from strangler.django.edge.contexts import Outside
 from strangler.django.edge.targets import Target, seen, sent
 from strangler.django.observing import observations
 from strangler.django.ports import placing
-from strangler.django.shadow import shadowing
+from strangler.django.shadow import rehearsing, shadowing
 from strangler.django.shadow.asking import INSIDE
 from strangler.django.shadow.readonly import read_only
 from strangler.ladder import Arm
@@ -204,7 +204,7 @@ class EdgeMiddleware:
             raise _Refused(refusal(403, "ShadowRefused", message))
         meta = request.META
         trace = Trace.continued(meta.get("HTTP_TRACEPARENT"), meta.get("HTTP_TRACESTATE"))
-        return context.replace(trace=trace, pins=set(context.pins))
+        return context.replace(trace=trace, pins=set(context.pins), rehearsal=False)
 
     def _forced(self, token: str, kind: Kind) -> Mapping[str, Arm]:
         """The arms that a tester forces.
@@ -345,6 +345,13 @@ class EdgeMiddleware:
     ) -> tuple[HttpResponseBase, bool]:
         """The monolith's answer where it is its turn, compared if it is sampled; has it failed?"""
         outside = isinstance(context, Outside)
+        if outside and kind is Kind.COMMAND:
+            rehearsed = rehearsing.sample(request, match, where, context)
+            if rehearsed is not None:
+                with rehearsed:
+                    response = self._here(request, context)
+                    rehearsed.answered(response.status_code)
+                return response, response.status_code >= 500
         sample = shadowing.sample(request, match, kind, where, context) if outside else None
         response = self._here(request, context)
         if sample is not None:

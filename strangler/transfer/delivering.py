@@ -8,7 +8,7 @@ writers, and no query.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 MOVER = "mover"
 """Who calls keys dirty without having written their rows."""
 
+_RECENT = 200
+"""Batches that are remembered."""
+
 _Keys = dict[str, dict[str, list[Key]]]
 """The monolith's dirty keys of each rehearsal, by table."""
 _Rows = Mapping[str, Mapping[Key, Row]]
@@ -37,8 +40,7 @@ class Deliveries:
 
     def __init__(self, flow: Flow) -> None:
         self._flow = flow
-        self._others = 0
-        self._highest = 0
+        self._recent: deque[tuple[int, int, set[str]]] = deque(maxlen=_RECENT)
 
     def before(self, claim: Claim) -> Batch | None:
         """Look at what is about to be applied; None if nobody wants to know."""
@@ -58,18 +60,23 @@ class Deliveries:
         """The batch has been applied."""
         if batch is None:
             return
-        others, highest = self._others, self._highest
-        self._others = self._flow.target.applied
-        self._highest = max(highest, batch.claim.highest())
+        names = {unstamped(writer)[1] for writer in batch.writers}
+        self._recent.append((self._flow.target.applied, batch.claim.highest(), names))
         for name, keys in batch.keys.items():
-            if any(unstamped(writer)[1] != name for writer in batch.writers):
-                others, highest = self._others, self._highest
+            others, highest = self._but(name)
             there, now = batch.rows[name], self._rows(keys)
             written: list[Written] = []
             for table in now:
                 written += changed(table, there[table], now[table])
             said = Delivery(written, batch.number, others, highest)
             batch.claim.delivered.append(Delivered(name, msgspec.json.encode(said).decode()))
+
+    def _but(self, rehearsal: str) -> tuple[int, int]:
+        """The last batch in which anybody else had written, and up to which number."""
+        others = [one for one in self._recent if one[2] != {rehearsal}]
+        return max((one[0] for one in others), default=0), max(
+            (one[1] for one in others), default=0
+        )
 
     def _keys(self, claim: Claim) -> _Keys:
         found: _Keys = defaultdict(lambda: defaultdict(list))
