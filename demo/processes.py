@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -19,16 +20,32 @@ from demo import interruptions
 
 ROOT = Path(__file__).resolve().parent.parent
 
+_reserved: list[socket.socket] = []
+
 
 class NotReady(RuntimeError):
     """A process ended, or did not get ready in time; the message carries the end of its log."""
 
 
-def free_port() -> int:
-    """A TCP port on the loopback interface that nobody listens on now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+def free_port(lowest: int = 10_000, highest: int = 32_000) -> int:
+    """A TCP port on the loopback interface that is nobody's, and nobody else is given.
+
+    It stays reserved as long as this process lives, by a socket that is bound and does not listen:
+    a server, which sets SO_REUSEADDR, may take the port, and whoever asks here may not. The range
+    is below the one from which the kernel takes ports for outgoing connections.
+    """
+    while True:
+        port = random.randint(lowest, highest)
+        holder = socket.socket()
+        try:
+            holder.bind(("127.0.0.1", port))
+        except OSError:
+            holder.close()
+            continue
+        # Not before: with it, a port that somebody else has reserved could be bound again.
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        _reserved.append(holder)
+        return port
 
 
 class Part:
