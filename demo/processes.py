@@ -74,6 +74,11 @@ class Part:
         Raises:
             NotReady: it ended, or took longer than 30 seconds.
         """
+        self.spawn(**env)
+        self.wait()
+
+    def spawn(self, **env: str) -> None:
+        """Start it, and wait for nothing."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(  # our own command, no shell
                 self._command,
@@ -84,10 +89,17 @@ class Part:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+
+    def wait(self) -> None:
+        """Wait until it is ready.
+
+        Raises:
+            NotReady: it ended, or took longer than 30 seconds.
+        """
         deadline = time.monotonic() + 30
         while not self._answers():
-            if self._process.poll() is not None:
-                raise NotReady(f"{self.name} ended with {self._process.returncode}\n{self._tail()}")
+            if self._process is None or self._process.poll() is not None:
+                raise NotReady(f"{self.name} has ended\n{self._tail()}")
             if time.monotonic() > deadline:
                 raise NotReady(f"{self.name} is not ready after 30 s\n{self._tail()}")
             time.sleep(0.05)
@@ -98,11 +110,15 @@ class Part:
         if self._process is not None:
             self._process.wait()
 
+    def terminate(self) -> None:
+        """SIGTERM, and wait for nothing."""
+        self._signal(signal.SIGTERM)
+
     def stop(self) -> None:
         """SIGTERM, and SIGKILL for what is still there after five seconds."""
         if self._process is None:
             return
-        self._signal(signal.SIGTERM)
+        self.terminate()
         try:
             self._process.wait(timeout=5)
         except subprocess.TimeoutExpired:
@@ -168,5 +184,7 @@ class Cast:
         _trace: TracebackType | None,
     ) -> None:
         interruptions.ignore()
-        for part in reversed(self._parts):
+        for part in self._parts:
+            part.terminate()
+        for part in self._parts:
             part.stop()
