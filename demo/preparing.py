@@ -1,26 +1,27 @@
-"""``python -m demo.preparing PRODUCTS CUSTOMERS PARTY…``: the monolith before the doors open.
+"""``python -m demo.preparing``: the commands of ``manage.py`` on standard input, in one process.
 
-Its tables, its keys, something to sell, and a key for each party: one process for six commands.
+Each would take a second to start.
 """
 
 from __future__ import annotations
 
+import runpy
+import shlex
 import sys
 
-from django.core.management import call_command
-
-from strangler.cli.project import load
+from demo.processes import ROOT
 
 
-def main(products: str, customers: str, *parties: str) -> None:
-    """Give the commands that an operator would give."""
-    load()
-    call_command("rotate_keys")
-    call_command("migrate", verbosity=0)
-    call_command("seed", products=int(products), customers=int(customers), orders=0)
-    for party in parties:
-        call_command("strangler", "keys", party)
+def main() -> None:
+    """Give one command after the other, a line each."""
+    for line in sys.stdin:
+        sys.argv = ["manage.py", *shlex.split(line)]
+        try:
+            runpy.run_path(str(ROOT / "manage.py"), run_name="__main__")
+        except SystemExit as ended:
+            if ended.code:
+                raise
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

@@ -146,8 +146,8 @@ class Part:
         return "\n".join([f"the end of {self._log}:", *lines])
 
 
-def run(command: Sequence[str], *, env: Mapping[str, str], log: Path) -> None:
-    """Run one command to its end.
+def run(command: Sequence[str], *, env: Mapping[str, str], log: Path, read: str = "") -> None:
+    """Run one command to its end; ``read`` is what it finds on its standard input.
 
     Raises:
         NotReady: it failed; the message carries its output.
@@ -156,7 +156,7 @@ def run(command: Sequence[str], *, env: Mapping[str, str], log: Path) -> None:
         [sys.executable, *command],
         cwd=ROOT,
         env={**os.environ, **env},
-        stdin=subprocess.DEVNULL,
+        input=read,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

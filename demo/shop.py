@@ -97,14 +97,19 @@ class Shop:
         """
         log = self.log / "prepare.log"
         size = self.settings
-        monolith = [str(size.products), str(size.customers), "monolith", *CLIMBERS]
+        commands = [
+            "rotate_keys",
+            "migrate --verbosity 0",
+            f"seed --products {size.products} --customers {size.customers} --orders 0",
+            *(f"strangler keys {party}" for party in ("monolith", *CLIMBERS)),
+        ]
         with ThreadPoolExecutor() as side_by_side:
             steps = [
-                side_by_side.submit(run, command, env=self.env, log=log)
-                for command in (
-                    ["-m", "demo.preparing", *monolith],
-                    ["-m", "extracted.catalog", "migrate"],
-                    ["-m", "extracted.inventory", "migrate"],
+                side_by_side.submit(run, command, env=self.env, log=log, read=read)
+                for command, read in (
+                    (["-m", "demo.preparing"], "\n".join(commands)),
+                    (["-m", "extracted.catalog", "migrate"], ""),
+                    (["-m", "extracted.inventory", "migrate"], ""),
                 )
             ]
         for step in steps:
