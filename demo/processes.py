@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -19,16 +20,32 @@ from demo import interruptions
 
 ROOT = Path(__file__).resolve().parent.parent
 
+_reserved: list[socket.socket] = []
+
 
 class NotReady(RuntimeError):
     """A process ended, or did not get ready in time; the message carries the end of its log."""
 
 
-def free_port() -> int:
-    """A TCP port on the loopback interface that nobody listens on now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+def free_port(lowest: int = 10_000, highest: int = 32_000) -> int:
+    """A TCP port on the loopback interface that is nobody's, and nobody else is given.
+
+    It stays reserved as long as this process lives, by a socket that is bound and does not listen:
+    a server, which sets SO_REUSEADDR, may take the port, and whoever asks here may not. The range
+    is below the one from which the kernel takes ports for outgoing connections.
+    """
+    while True:
+        port = random.randint(lowest, highest)
+        holder = socket.socket()
+        try:
+            holder.bind(("127.0.0.1", port))
+        except OSError:
+            holder.close()
+            continue
+        # Not before: with it, a port that somebody else has reserved could be bound again.
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        _reserved.append(holder)
+        return port
 
 
 class Part:
@@ -57,6 +74,11 @@ class Part:
         Raises:
             NotReady: it ended, or took longer than 30 seconds.
         """
+        self.spawn(**env)
+        self.wait()
+
+    def spawn(self, **env: str) -> None:
+        """Start it, and wait for nothing."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(  # our own command, no shell
                 self._command,
@@ -67,10 +89,17 @@ class Part:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+
+    def wait(self) -> None:
+        """Wait until it is ready.
+
+        Raises:
+            NotReady: it ended, or took longer than 30 seconds.
+        """
         deadline = time.monotonic() + 30
         while not self._answers():
-            if self._process.poll() is not None:
-                raise NotReady(f"{self.name} ended with {self._process.returncode}\n{self._tail()}")
+            if self._process is None or self._process.poll() is not None:
+                raise NotReady(f"{self.name} has ended\n{self._tail()}")
             if time.monotonic() > deadline:
                 raise NotReady(f"{self.name} is not ready after 30 s\n{self._tail()}")
             time.sleep(0.05)
@@ -81,11 +110,15 @@ class Part:
         if self._process is not None:
             self._process.wait()
 
+    def terminate(self) -> None:
+        """SIGTERM, and wait for nothing."""
+        self._signal(signal.SIGTERM)
+
     def stop(self) -> None:
         """SIGTERM, and SIGKILL for what is still there after five seconds."""
         if self._process is None:
             return
-        self._signal(signal.SIGTERM)
+        self.terminate()
         try:
             self._process.wait(timeout=5)
         except subprocess.TimeoutExpired:
@@ -113,8 +146,8 @@ class Part:
         return "\n".join([f"the end of {self._log}:", *lines])
 
 
-def run(command: Sequence[str], *, env: Mapping[str, str], log: Path) -> None:
-    """Run one command to its end.
+def run(command: Sequence[str], *, env: Mapping[str, str], log: Path, read: str = "") -> None:
+    """Run one command to its end; ``read`` is what it finds on its standard input.
 
     Raises:
         NotReady: it failed; the message carries its output.
@@ -123,7 +156,7 @@ def run(command: Sequence[str], *, env: Mapping[str, str], log: Path) -> None:
         [sys.executable, *command],
         cwd=ROOT,
         env={**os.environ, **env},
-        stdin=subprocess.DEVNULL,
+        input=read,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -151,5 +184,7 @@ class Cast:
         _trace: TracebackType | None,
     ) -> None:
         interruptions.ignore()
-        for part in reversed(self._parts):
+        for part in self._parts:
+            part.terminate()
+        for part in self._parts:
             part.stop()

@@ -28,7 +28,7 @@ class Scenes:
         self._say("[cyan]Overture[/]  Rows of two capabilities begin to flow to their services.")
         for name in ("catalog", "inventory"):
             self._climbers[name].climb(Stage.REPLICATING)
-        self._picture.show("pricing")
+        self._show("pricing")
 
     def find_the_mistake(self) -> None:
         """Scene 1: in the shadow, a wrong tax is found; the gate refuses, and says where."""
@@ -65,7 +65,7 @@ class Scenes:
         pricing.command("renew", "--reason", "the service is back after a power cut")
         pricing.climb(Stage.CANARY, 50)
         pricing.climb(Stage.LIVE)
-        time.sleep(2)
+        time.sleep(1)
 
     def come_back(self, *, retire: bool) -> None:
         """Scene 3: one command down, up once more, and the end of the ladder."""
@@ -81,7 +81,7 @@ class Scenes:
     def take_the_tables_along(self) -> None:
         """Scene 4: catalog's rows change owner while staff reprice."""
         catalog = self._climbers["catalog"]
-        self._picture.show("catalog")
+        self._show("catalog")
         self._say("[cyan]Scene 4[/]  Catalog goes, tables and all, while staff change prices.")
         catalog.climb(Stage.SHADOW)
         catalog.climb(Stage.CANARY, 50)
@@ -90,7 +90,7 @@ class Scenes:
     def race_for_the_last(self) -> None:
         """Scene 5: inventory's rows change owner, back and again, while the last goods are sold."""
         inventory = self._climbers["inventory"]
-        self._picture.show("inventory")
+        self._show("inventory")
         self._say("[cyan]Scene 5[/]  Inventory goes, while everybody wants the last few pieces.")
         inventory.climb(Stage.SHADOW)
         inventory.climb(Stage.CANARY, 50)
@@ -103,6 +103,11 @@ class Scenes:
         self._switch(inventory, "rollback", "--to", str(Stage.CANARY), "--percent", "50")
         self._switch(inventory, "advance", "--to", str(Stage.LIVE))
         time.sleep(1)
+
+    def _show(self, capability: str) -> None:
+        """Turn the camera, and the visitors."""
+        self._picture.show(capability)
+        self._traffic.draw_to(capability)
 
     def _switch(self, climber: Climber, verb: str, *arguments: str) -> None:
         climber.move(verb, *arguments)

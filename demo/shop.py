@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 import random
 import secrets
 import sys
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -97,17 +97,23 @@ class Shop:
         """
         log = self.log / "prepare.log"
         size = self.settings
-        run(["manage.py", "rotate_keys"], env=self.env, log=log)
-        run(["manage.py", "migrate", "--verbosity", "0"], env=self.env, log=log)
-        run(
-            ["manage.py", "seed", "--products", str(size.products),
-             "--customers", str(size.customers), "--orders", "0"],
-            env=self.env, log=log,
-        )  # fmt: skip
-        for name in ("catalog", "inventory"):
-            run(["-m", f"extracted.{name}", "migrate"], env=self.env, log=log)
-        for party in ("monolith", *CLIMBERS):
-            run(["manage.py", "strangler", "keys", party], env=self.env, log=log)
+        commands = [
+            "rotate_keys",
+            "migrate --verbosity 0",
+            f"seed --products {size.products} --customers {size.customers} --orders 0",
+            *(f"strangler keys {party}" for party in ("monolith", *CLIMBERS)),
+        ]
+        with ThreadPoolExecutor() as side_by_side:
+            steps = [
+                side_by_side.submit(run, command, env=self.env, log=log, read=read)
+                for command, read in (
+                    (["-m", "demo.preparing"], "\n".join(commands)),
+                    (["-m", "extracted.catalog", "migrate"], ""),
+                    (["-m", "extracted.inventory", "migrate"], ""),
+                )
+            ]
+        for step in steps:
+            step.result()
 
     def start(self) -> None:
         """Start everything, the pricing service with a mistake in it.
@@ -115,11 +121,11 @@ class Shop:
         Raises:
             NotReady: a part did not come up.
         """
-        self.monolith.start()
-        self.services["pricing"].start(**self.wrong_rules())
-        for name in ("catalog", "inventory"):
-            self.services[name].start()
-        self.mover.start()
+        mistaken = self.services["pricing"]
+        for part in self.parts:
+            part.spawn(**(self.wrong_rules() if part is mistaken else {}))
+        for part in self.parts:
+            part.wait()
 
     def wrong_rules(self) -> Mapping[str, str]:
         """The environment of a service with one wrong tax."""
@@ -204,8 +210,10 @@ class Shop:
         return Basket(request=request, quote=answer.json())
 
     def _customers(self, client: httpx.Client) -> list[Customer]:
-        numbers = itertools.islice(itertools.count(1), self.settings.customers)
-        return [self._log_in(client, f"customer-{number}") for number in numbers]
+        names = [f"customer-{number}" for number in range(1, self.settings.customers + 1)]
+        # A password takes its time to check.
+        with ThreadPoolExecutor() as side_by_side:
+            return [*side_by_side.map(lambda name: self._log_in(client, name), names)]
 
     def _log_in(self, client: httpx.Client, name: str) -> Customer:
         answer = client.post(

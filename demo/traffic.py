@@ -25,11 +25,17 @@ Fewer than the monolith has workers: behind the middleware edge one of them wait
 answers, and the service asks another one for prices.
 """
 
+CROWD = 0.6
+"""The share of visitors who come for the capability that the audience looks at."""
+
 RACERS = 0.4
 """The share of visitors who want what is rare, once they all do."""
 
 TIMEOUT = 15.0
 """Seconds a customer waits for an answer. Longer is a failed request."""
+
+
+Visit = Callable[[httpx.AsyncClient], Awaitable[None]]
 
 
 @dataclass(slots=True)
@@ -60,6 +66,7 @@ class Traffic:
         # One of them at a time for each product, so that they know what it costs.
         self._staff = Visitor(customer=world.staff)
         self._idle = list(world.staffed)
+        self._attraction = ""
         self._racing = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._open, name="traffic")
@@ -67,6 +74,10 @@ class Traffic:
     def start(self) -> None:
         """Open the doors."""
         self._thread.start()
+
+    def draw_to(self, capability: str) -> None:
+        """Let most visitors come for this capability."""
+        self._attraction = capability
 
     def race(self) -> None:
         """Let everybody want the rare products, until all are sold."""
@@ -109,6 +120,9 @@ class Traffic:
         if self._racing.is_set() and self._random.random() < RACERS:
             await self._order(client, self._random.choice(self._world.rare))
             return
+        if self._random.random() < CROWD and (crowd := self._crowds.get(self._attraction)):
+            await self._random.choice(crowd)(client)
+            return
         dice = self._random.random()
         for share, visit in self._visits:
             dice -= share
@@ -118,7 +132,16 @@ class Traffic:
         await self._browse(client)
 
     @property
-    def _visits(self) -> list[tuple[float, Callable[[httpx.AsyncClient], Awaitable[None]]]]:
+    def _crowds(self) -> dict[str, list[Visit]]:
+        """What they do who come for one capability."""
+        return {
+            "pricing": [self._quote],
+            "catalog": [self._browse, self._look],
+            "inventory": [self._ask_stock],
+        }
+
+    @property
+    def _visits(self) -> list[tuple[float, Visit]]:
         """What visitors do, and the share of each; the rest browses."""
         staff = [(0.03, self._reprice), (0.03, self._receive)] if self._world.staffed else []
         return [

@@ -9,6 +9,17 @@ import pytest
 pytest_plugins = ["tests.servers"]
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors: a film mostly waits for what it has started."""
+    return (os.cpu_count() or 1) + 1
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest, so that nobody waits for it at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """In CI, a skipped test fails the run: what nobody ran proves nothing."""

@@ -66,9 +66,14 @@ class Backfill:
         """
         if self._done:
             return False
-        if self._flow.source.pending() <= ROOM:
+        if self.roomy:
             self._enqueued += next(self._chunks, 0)
         return not self._done
+
+    @property
+    def roomy(self) -> bool:
+        """Is the journal short enough for more?"""
+        return self._flow.source.pending() <= ROOM
 
     def _all(self) -> Iterator[int]:
         pairs = self._flow.pairing.carried()

@@ -32,9 +32,14 @@ class Bulk:
                     self._pourers[pair.map.source] = pourer
 
     @property
+    def pours(self) -> bool:
+        """Is there anything that can be poured?"""
+        return bool(self._pourers)
+
+    @property
     def limit(self) -> int:
         """Dirty keys that are carried at once."""
-        return BULK if self._pourers else BATCH
+        return BULK if self.pours else BATCH
 
     def batch(self) -> Applied:
         """Carry some dirty keys; those that can't be carried are parked.
@@ -43,7 +48,7 @@ class Bulk:
             Superseded: another mover has taken over, or the owner is another by now.
             DatabaseAway: one of the databases has gone.
         """
-        if not self._pourers:
+        if not self.pours:
             return self._flow.batch()
         return self._flow.claimed(self.limit, self._carry)
 

@@ -10,7 +10,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from math import ceil
 
 from strangler.ladder import Arm
@@ -19,6 +19,7 @@ from strangler.transfer.backfill import Backfill
 from strangler.transfer.bulk import Bulk
 from strangler.transfer.control import Control, ControlAway, NotOurs, Report, Stuck
 from strangler.transfer.database import HEARTBEAT, Database, Session, TransferError
+from strangler.transfer.filling import Filling
 from strangler.transfer.mapping import TableMap
 from strangler.transfer.pairing import changed, pair
 from strangler.transfer.protocol import Torn
@@ -91,10 +92,9 @@ class Mover:
                 stop.wait(TROUBLED)
 
     def _hold(self, stop: threading.Event) -> None:
-        with (
-            closing(self._monolith.session()) as monolith,
-            closing(self._service.session()) as service,
-        ):
+        with ExitStack() as stack:
+            monolith = stack.enter_context(closing(self._monolith.session()))
+            service = stack.enter_context(closing(self._service.session()))
             try:
                 done = repair(
                     self._control, monolith=monolith, service=service, token=self._control.token
@@ -110,17 +110,32 @@ class Mover:
             if now.owner is Arm.SERVICE:
                 source, target = service, monolith
             flow = Flow(pairing, source, target, now.owner, self._control.token, now.epoch)
-            _Carrying(flow, self._control).carry(stop)
+            bulk = Bulk(flow)
+            backfill: Backfill | Filling | None = None
+            if not self._control.backfilled():
+                if bulk.pours:
+                    backfill = stack.enter_context(self._beside(flow, bulk.limit))
+                else:
+                    backfill = Backfill(flow, chunk=bulk.limit)
+            _Carrying(flow, bulk, backfill, self._control).carry(stop)
+
+    def _beside(self, flow: Flow, chunk: int) -> Filling:
+        source, target = self._monolith, self._service
+        if flow.owner is Arm.SERVICE:
+            source, target = target, source
+        return Filling(flow, source=source, target=target, chunk=chunk)
 
 
 class _Carrying:
     """While the lease is held: apply, backfill, beat, report."""
 
-    def __init__(self, flow: Flow, control: Control) -> None:
+    def __init__(
+        self, flow: Flow, bulk: Bulk, backfill: Backfill | Filling | None, control: Control
+    ) -> None:
         self._flow = flow
         self._control = control
-        self._bulk = Bulk(flow)
-        self._backfill = None if control.backfilled() else Backfill(flow, chunk=self._bulk.limit)
+        self._bulk = bulk
+        self._backfill = backfill
         self._carried = 0
         self._recent: deque[tuple[float, int]] = deque(maxlen=10)
         self._writers: Counter[tuple[str, bool]] = Counter()
@@ -132,9 +147,10 @@ class _Carrying:
         while not stop.is_set():
             applied = self._bulk.batch()
             self._note(applied)
-            busy = bool(applied.entries)
-            if self._backfill is not None:
-                busy = self._fill(self._backfill) or busy
+            if self._backfill is not None and not self._backfill.more():
+                self._backfill = None
+                self._pulse.forget()
+                self._control.finish_backfill()
             now = time.monotonic()
             self._pulse.beat(now)
             if now >= due:
@@ -148,16 +164,8 @@ class _Carrying:
                 if self._control.wanted():
                     return
                 self._retry(now)
-            if not busy:
+            if not applied.entries:
                 stop.wait(IDLE)
-
-    def _fill(self, backfill: Backfill) -> bool:
-        if backfill.more():
-            return True
-        self._backfill = None
-        self._pulse.forget()
-        self._control.finish_backfill()
-        return False
 
     def _note(self, applied: Applied) -> None:
         now = time.monotonic()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import re
 import shlex
 import shutil
@@ -23,6 +22,7 @@ from typing import Self
 
 from tests.docs import warm
 from tests.docs.reading import ROOT, Block, commands
+from tests.servers import free_port
 
 TREE = ("contracts", "monolith", "extracted", "router", "strangler", "docs")
 FILES = ("manage.py", "pyproject.toml", "Makefile")
@@ -83,26 +83,16 @@ def _pattern(expected: str) -> str:
     return pattern + re.escape(expected[end:])
 
 
-def free_port() -> str:
-    """A port that nobody listens on, of four digits: it breaks no line that the usual one fits."""
-    while True:
-        port = random.randint(7100, 9899)
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return str(port)
-
-
 @dataclass(slots=True)
 class Reader:
     """Somebody with a few terminals, all in one folder, who does as the document says."""
 
     folder: Path
+    # Of four digits, so that no line breaks elsewhere than with the usual one.
     ports: dict[str, str] = field(
-        default_factory=lambda: {usual: free_port() for usual in (SHOP, SERVICE, OWN, CATALOG)}
+        default_factory=lambda: {
+            usual: str(free_port(7100, 9899)) for usual in (SHOP, SERVICE, OWN, CATALOG)
+        }
     )
     stays: dict[str, list[str]] = field(default_factory=dict)
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)

@@ -15,6 +15,7 @@ from urllib.request import urlopen
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.long
 PATIENCE = 240
 """Seconds for a film of one minute: tests share their machine."""
 

@@ -66,7 +66,7 @@ def install(link: Link, *, owner: Arm, epoch: int) -> None:
         connection.execute(triggers.fence_function(canary.schema))
         statements: list[sql.Composed] = []
         for described in (canary, *found):
-            connection.execute(triggers.capture_function(described, link.capability))
+            connection.execute(triggers.capture_function(described, link.capability, marks.mover))
             statements += _triggers(link, described, marks)
         functions = [triggers.REFUSE]
         functions += [triggers.capture_name(one.table.name) for one in (canary, *found)]

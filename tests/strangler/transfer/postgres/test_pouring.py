@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from strangler.ladder import Arm
-from strangler.transfer import bulk
+from strangler.transfer import backfill, bulk
 from strangler.transfer.apply import Flow
 from strangler.transfer.bulk import Bulk
 from strangler.transfer.database import Session, Superseded
+from strangler.transfer.filling import Filling
 from strangler.transfer.mapping import Row, Rows, TableMap, Target
 from strangler.transfer.pairing import pair
 from strangler.transfer.postgres.lines import escaped, unescaped
@@ -196,6 +197,62 @@ def test_a_row_that_no_mapping_accepts_is_parked_alone(both: Both):
     both.carry()
     found = both.theirs.application().run("SELECT box FROM row ORDER BY 1")
     assert found == [(n,) for n in range(1, 21) if n != 7]
+
+
+def filling(both: Both) -> Filling:
+    """A backfill beside the carrying, two keys at a time."""
+    return Filling(
+        both.flow,
+        source=both.mine.database(tables=MINE),
+        target=both.theirs.database(tables=THEIRS, arm=Arm.SERVICE),
+        chunk=2,
+    )
+
+
+def test_a_backfill_beside_the_carrying_brings_every_row(
+    both: Both, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(backfill, "ROOM", 3)
+    both.app.run("INSERT INTO label VALUES ('from an earlier climb', 'red')")
+    both.carry()
+    both.app.run("DELETE FROM label")
+    both.add()
+    with both.monolith.step(token=0, epoch=1) as step:
+        step.empty_journal()
+    seen = []
+    with filling(both) as beside:
+        while beside.more():
+            seen.append(both.monolith.pending())
+            both.bulk.batch()
+    both.carry()
+    assert beside.progress.done
+    assert 0 < max(seen) <= 3 + 2
+    poured = both.rows()
+    assert [len(rows) for rows in poured] == [20, 20, 20, 20]
+    by_row(both)
+    assert both.rows() == poured
+
+
+def test_a_backfill_beside_the_carrying_ends_where_it_was_superseded(both: Both):
+    both.add()
+    both.monolith.seize(5)
+    with filling(both) as beside:
+        until = time.monotonic() + 10
+        while beside.failure is None and time.monotonic() < until:
+            time.sleep(0.01)
+        with pytest.raises(Superseded):
+            beside.more()
+    assert not beside.progress.done
+
+
+def test_a_backfill_that_nobody_waits_for_ends_with_the_mover(
+    both: Both, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(backfill, "ROOM", -1)
+    with filling(both) as beside:
+        assert beside.more()
+    assert not beside.more()
+    assert beside.progress.enqueued == 0
 
 
 def test_nothing_is_poured_by_whoever_was_superseded(both: Both):
