@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope
 from strangler.fastapi import bodies
 from strangler.ports.answer import Answer, rehearsed
 from strangler.ports.context import Context, use
-from strangler.ports.rehearsal import TIMES, Begin, Run, Shape, within
+from strangler.ports.rehearsal import TIMES, Begin, Run, within
 
 _log = logging.getLogger("strangler.fastapi")
 
@@ -20,20 +20,22 @@ async def rehearse(  # noqa: PLR0917 - an ASGI request, and what to do with it
     app: ASGIApp, scope: Scope, receive: Receive, body: bytes, context: Context, begin: Begin
 ) -> Answer:
     """What the command would do here. It comes in by no door: nothing of it lasts."""
+    rehearsal = begin()
     runs: list[Run] = []
-    shapes: dict[str, Shape] = {}
-    for _ in range(TIMES):
-        rehearsal = begin()
-        heard = _Heard()
-        with use(context.replace(doors=(), epoch=0, pins=set())), within(rehearsal):
-            try:
-                await app(_copied(scope), bodies.again(body, receive), heard)
-            except Exception:  # noqa: BLE001 - it is what would be answered
-                _log.exception("%s %s has failed in a rehearsal", scope["method"], scope["path"])
-                heard.status = 500
-        runs.append(await asyncio.to_thread(rehearsal.end, heard.status))
-        shapes.update(rehearsal.shapes())
-    return rehearsed(runs, shapes)
+    try:
+        for _ in range(TIMES):
+            heard = _Heard()
+            with use(context.replace(doors=(), epoch=0, pins=set())), within(rehearsal):
+                try:
+                    await app(_copied(scope), bodies.again(body, receive), heard)
+                except Exception:  # noqa: BLE001 - it is what would be answered
+                    said = "%s %s has failed in a rehearsal"
+                    _log.exception(said, scope["method"], scope["path"])
+                    heard.status = 500
+            runs.append(await asyncio.to_thread(rehearsal.end, heard.status))
+        return rehearsed(runs, rehearsal.shapes())
+    finally:
+        await asyncio.to_thread(rehearsal.close)
 
 
 def _copied(scope: Scope) -> Scope:

@@ -42,6 +42,7 @@ class Run(msgspec.Struct, frozen=True):
         written: the rows that it would have changed.
         began: the number of the last batch that the mover had applied as it began.
         ended: the same, at its end.
+        moment: what the database called now, which is the same for all runs; "" for nothing.
     """
 
     status: int
@@ -50,6 +51,7 @@ class Run(msgspec.Struct, frozen=True):
     written: list[Written] = []
     began: int = 0
     ended: int = 0
+    moment: str = ""
 
 
 class Shape(msgspec.Struct, frozen=True):
@@ -74,7 +76,7 @@ class Rehearsed(msgspec.Struct, frozen=True):
 
 
 class Rehearsal(ABC):
-    """One run that is under way. Whatever is written meanwhile is written by it."""
+    """One command, ``TIMES`` times. Whatever is written meanwhile is written by it."""
 
     impossible = ""
     """Why nothing can be said; the first reason stays."""
@@ -85,15 +87,19 @@ class Rehearsal(ABC):
 
     @abstractmethod
     def end(self, status: int, said: str = "") -> Run:
-        """Undo everything, and say what it was. Never raises."""
+        """One run has ended: undo it, and say what it was. Never raises."""
 
     @abstractmethod
     def shapes(self) -> Mapping[str, Shape]:
         """The tables of which ``end`` has told."""
 
+    @abstractmethod
+    def close(self) -> None:
+        """The last run has ended. Never raises."""
+
 
 Begin = Callable[[], Rehearsal]
-"""Begins a run; nothing is connected yet."""
+"""Begins a rehearsal; nothing is connected yet."""
 
 _under_way: ContextVar[Rehearsal | None] = ContextVar("strangler_rehearsal", default=None)
 

@@ -65,7 +65,6 @@ from strangler.ports.rehearsal import (
     TIMES,
     Begin,
     Run,
-    Shape,
     within,
 )
 from strangler.ports.trust.tokens import TokenRefused, Use, verify
@@ -293,20 +292,21 @@ class _Call:
             raise Refusal(404, "UnknownMethod", f"nothing here answers {self.action}")
         way = getattr(self.implementation, method.name)
         context = context.replace(doors=(), epoch=0)
+        rehearsal = begin()
         runs: list[Run] = []
-        shapes: dict[str, Shape] = {}
-        for _ in range(TIMES):
-            rehearsal = begin()
-            with use(context), within(rehearsal):
-                try:
-                    answer = run(method, way, arguments, runtime.wiring.arm)
-                except Refusal as refusal:
-                    answer = refusal.answer()
-                except Exception as error:  # noqa: BLE001 - it is what would be answered
-                    answer = failed(self.action, error, began=True)
-            runs.append(rehearsal.end(answer.status, said_by(answer)))
-            shapes.update(rehearsal.shapes())
-        return rehearsed(runs, shapes)
+        try:
+            for _ in range(TIMES):
+                with use(context), within(rehearsal):
+                    try:
+                        answer = run(method, way, arguments, runtime.wiring.arm)
+                    except Refusal as refusal:
+                        answer = refusal.answer()
+                    except Exception as error:  # noqa: BLE001 - it is what would be answered
+                        answer = failed(self.action, error, began=True)
+                runs.append(rehearsal.end(answer.status, said_by(answer)))
+            return rehearsed(runs, rehearsal.shapes())
+        finally:
+            rehearsal.close()
 
     def placed(self, method: Method, context: Context, arguments: Mapping[str, Any]) -> Answer:
         """The answer of the arm that the ladder names, or of this one if that fails and it may."""

@@ -77,6 +77,7 @@ def judge(
         or not (
             any(within(one.path, path) for path in itself or ())
             or noise.means_nothing(route, one.path)
+            or (run.moment and one.service == run.moment)
         )
     )
     if left:

@@ -124,7 +124,7 @@ class Database:
             writing = {}
             reading = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         self.writing: Engine = self.engine.execution_options(**writing)
-        self.looking: Engine = self.engine.execution_options(**reading)
+        self._looking = self.engine.execution_options(**reading)
 
     def __enter__(self) -> Self:
         return self
@@ -170,7 +170,7 @@ class Database:
             with self._rehearsed(rehearsal) as session:
                 yield session
             return
-        with _said(), Session(self.looking, expire_on_commit=False) as session:
+        with _said(), Session(self._looking, expire_on_commit=False) as session:
             yield session
 
     def rehearsal(self, capability: str) -> DatabaseRehearsal:

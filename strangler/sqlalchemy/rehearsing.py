@@ -28,7 +28,7 @@ _log = logging.getLogger("strangler.sqlalchemy")
 
 
 class DatabaseRehearsal(Rehearsal):
-    """One run of one command; connected when it needs its first transaction."""
+    """One command; connected when it needs its first transaction."""
 
     def __init__(self, database: Database, capability: str) -> None:
         self._database = database
@@ -36,6 +36,7 @@ class DatabaseRehearsal(Rehearsal):
         self._connection: Connection | None = None
         self._doomed: Doomed | None = None
         self._began = 0
+        self._moment = ""
         self._tables: dict[str, Shape] = {}
 
     def of(self, database: Database) -> bool:
@@ -49,25 +50,28 @@ class DatabaseRehearsal(Rehearsal):
         Raises:
             TransferError: no rehearsal can be here.
         """
-        if self._connection is None:
-            self._connect()
+        connection = self._connection or self._connect()
         with Session(
-            self._connection, expire_on_commit=False, join_transaction_mode="create_savepoint"
+            connection, expire_on_commit=False, join_transaction_mode="create_savepoint"
         ) as session:
             yield session
 
-    def _connect(self) -> None:
-        self._connection = self._database.writing.connect()
+    def _connect(self) -> Connection:
+        connection = self._connection = self._database.writing.connect()
         try:
-            self._connection.begin()
-            self._doomed = _doomed(self._connection, self._capability)
+            connection.begin()
+            self._doomed = doomed(
+                connection.connection.driver_connection, capability=self._capability
+            )
             self._began = self._doomed.doom()
+            self._moment = self._doomed.moment()
         except TransferError as error:
             self.give_up(str(error))
             raise
+        return connection
 
     def end(self, status: int, said: str = "") -> Run:
-        """Undo everything, and say what it was. Never raises."""
+        """One run has ended: undo it, and say what it was. Never raises."""
         written: list[Written] = []
         ended = self._began
         try:
@@ -78,33 +82,14 @@ class DatabaseRehearsal(Rehearsal):
         except Exception:  # noqa: BLE001 - a caller must be answered
             self.give_up("what it has written can't be said: the service's log says why")
             _log.exception("%s: a rehearsal has failed", self._capability)
-        finally:
-            self._close()
-        return Run(status, said, self.impossible, written, self._began, ended)
+        return Run(status, said, self.impossible, written, self._began, ended, self._moment)
 
     def shapes(self) -> Mapping[str, Shape]:
         """The tables of which ``end`` has told."""
         return self._tables
 
-    def _undone(self, doomed: Doomed) -> tuple[list[Written], int]:
-        """What it was, and how many batches the mover had applied by then.
-
-        What was there before is read beside it: as long as it is not undone, nobody else writes
-        these rows.
-        """
-        keys = doomed.written()
-        after = doomed.rows(keys)
-        for name in keys:
-            self._tables[name] = _shape(doomed.table(name))
-        with self._database.looking.connect() as connection, connection.begin():
-            beside = _doomed(connection, self._capability)
-            before, ended = beside.rows(keys), beside.number()
-        written: list[Written] = []
-        for name in keys:
-            written += changed(name, before[name], after[name])
-        return written, ended
-
-    def _close(self) -> None:
+    def close(self) -> None:
+        """The last run has ended. Never raises."""
         connection, self._connection = self._connection, None
         if connection is not None:
             with suppress(SQLAlchemyError):
@@ -112,9 +97,18 @@ class DatabaseRehearsal(Rehearsal):
             with suppress(SQLAlchemyError):
                 connection.close()
 
-
-def _doomed(connection: Connection, capability: str) -> Doomed:
-    return doomed(connection.connection.driver_connection, capability=capability)
+    def _undone(self, doomed: Doomed) -> tuple[list[Written], int]:
+        """What it was, and how many batches the mover had applied by then."""
+        keys = doomed.written()
+        after = doomed.rows(keys)
+        for name in keys:
+            self._tables[name] = _shape(doomed.table(name))
+        doomed.undo()
+        before, ended = doomed.rows(keys), doomed.number()
+        written: list[Written] = []
+        for name in keys:
+            written += changed(name, before[name], after[name])
+        return written, ended
 
 
 def _shape(table: Table) -> Shape:

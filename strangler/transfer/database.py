@@ -24,6 +24,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import ClassVar
 
 from strangler.ladder import Arm
 from strangler.transfer.mapping import Key, Row, Target
@@ -338,6 +339,9 @@ class Writer(ABC):
 
 class Session(ABC):
     """One connection to one side's database. Not shared between threads."""
+
+    numbers_past_rows: ClassVar[bool]
+    """What numbers a column goes past the numbers of rows that are written with their own."""
 
     @abstractmethod
     def close(self) -> None:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 MOVER = "mover"
 """Who calls keys dirty without having written their rows."""
 
+ROOM = 10_000
+"""Numbers between the monolith's rows and those that a rehearsal makes: once, and never again."""
 _RECENT = 200
 """Batches that are remembered."""
 
@@ -100,6 +102,30 @@ class Deliveries:
                         if target.table in found
                     }
         return rows
+
+
+def make_room(flow: Flow) -> None:
+    """Let the service's database number rows far from those that are delivered to it.
+
+    A rehearsal's new rows get numbers there that no row has, nor will have before it is undone.
+
+    Raises:
+        Superseded: another mover has taken over.
+    """
+    source, target = flow.source, flow.target
+    if flow.owner is not Arm.MONOLITH or target.numbers_past_rows:
+        return
+    short = {
+        (table, column): last + ROOM
+        for pair in flow.pairing.carried()
+        for table, column, other, theirs in pair.numbered(flow.other)
+        if target.last_number(table, column)
+        < (last := source.last_number(other, theirs)) + ROOM // 2
+    }
+    if short:
+        with target.step(token=flow.token, epoch=flow.epoch) as step:
+            for (table, column), last in short.items():
+                step.number_from(table, column, last)
 
 
 class Batch:

@@ -19,6 +19,7 @@ from strangler.transfer.backfill import Backfill
 from strangler.transfer.bulk import Bulk
 from strangler.transfer.control import Control, ControlAway, NotOurs, Report, Stuck
 from strangler.transfer.database import HEARTBEAT, Database, Session, TransferError
+from strangler.transfer.delivering import make_room
 from strangler.transfer.filling import Filling
 from strangler.transfer.mapping import TableMap
 from strangler.transfer.pairing import changed, pair
@@ -164,6 +165,7 @@ class _Carrying:
                 if self._control.wanted():
                     return
                 self._retry(now)
+                make_room(self._flow)
             if not applied.entries:
                 stop.wait(IDLE)
 

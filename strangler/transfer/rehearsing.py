@@ -2,8 +2,9 @@
 
 What dooms it is in the database, and not in what the application does: a row that no COMMIT
 survives. Only in such a transaction does the fence let writes pass, and the keys that are written
-are noted in it; the rows are read by these keys before it is rolled back, and again afterwards.
-Numbers that a sequence has given meanwhile are not given again.
+are noted in it; the rows are read by these keys before they are undone, and again afterwards. The
+mover waits meanwhile, for half a second at most. Numbers that a sequence has given are not given
+again.
 """
 
 from __future__ import annotations
@@ -44,12 +45,20 @@ class Doomed(ABC):
         """
 
     @abstractmethod
+    def undo(self) -> None:
+        """Everything is as it was when the transaction was doomed; doomed it stays."""
+
+    @abstractmethod
     def rows(self, keys: Keys) -> dict[str, dict[Key, Row]]:
         """These rows, as they are now."""
 
     @abstractmethod
     def number(self) -> int:
         """The number of the last batch that was applied."""
+
+    @abstractmethod
+    def moment(self) -> str:
+        """What the database calls now for as long as the transaction lasts; "" if nothing."""
 
     @abstractmethod
     def table(self, name: str) -> Table:

@@ -61,6 +61,8 @@ _WAITING = 200
 _LOOK = 0.2
 _BUSY = 0.5
 _CAPACITY = 4
+_SAID = 200
+"""Reasons that are said in the life of a process."""
 
 _log = logging.getLogger("strangler.shadow")
 
@@ -237,6 +239,7 @@ def tee() -> Tee[Work]:
     return Tee(rehearse, idle=_idle, interval=_LOOK, capacity=_CAPACITY, share=_BUSY)
 
 
+_said: set[tuple[str, ...]] = set()
 _waiting: deque[Work] = deque(maxlen=_WAITING)
 
 
@@ -246,12 +249,26 @@ def rehearse(work: Work) -> None:
         answer = asking.http(work.question.capability).exchange(work.ask(work))
         if answer.status == 200:
             work.rehearsed = msgspec.json.decode(answer.body, type=Rehearsed)
+            why = next((one.impossible for one in work.rehearsed.runs if one.impossible), "")
+        else:
+            why = (
+                f"the service answers {answer.status}: {answer.body[:200].decode(errors='replace')}"
+            )
     except (PortError, msgspec.MsgspecError) as failure:
-        _log.debug("%s: not rehearsed: %s", work.question.target, failure)
-    if work.rehearsed is None:
+        why = str(failure)
+    if why:
+        _say(work.question, why)
         findings().ended(work.question, work.began, Outcome.UNREHEARSED)
     else:
         _waiting.append(work)
+
+
+def _say(question: Question, why: str) -> None:
+    """Say once of each route why it can't be rehearsed."""
+    known = (question.capability, question.method, question.route, why)
+    if known not in _said and len(_said) < _SAID:
+        _said.add(known)
+        _log.warning("%s %s: not rehearsed: %s", question.method, question.route, why)
 
 
 def compare() -> None:

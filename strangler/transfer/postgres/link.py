@@ -137,6 +137,12 @@ def door_number(capability: str, arm: Arm) -> int:
     return int.from_bytes(digest, signed=True)
 
 
+def rehearsal_number(capability: str) -> int:
+    """The advisory lock of a rehearsal, which the mover shares: one at a time, and no batch."""
+    digest = blake2b(f"strangler rehearsal {capability}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, signed=True)
+
+
 def keys_number(capability: str, arm: Arm) -> int:
     """The first half of the advisory locks that keys are locked by."""
     return _signed(zlib.crc32(f"strangler keys {capability} {arm}".encode()))

@@ -14,7 +14,8 @@ from strangler.transfer.database import Table
 from strangler.transfer.mapping import Key, Row
 from strangler.transfer.postgres import kinds, rows
 from strangler.transfer.postgres.errors import spoken
-from strangler.transfer.postgres.link import Connection, Link
+from strangler.transfer.postgres.link import Connection, Link, rehearsal_number
+from strangler.transfer.rehearsed import plain
 from strangler.transfer.rehearsing import (
     LOST,
     NOT_FENCED,
@@ -28,7 +29,8 @@ _BOUNDS = """
 SELECT set_config('lock_timeout', '250ms', true), set_config('statement_timeout', '2s', true),
        set_config('idle_in_transaction_session_timeout', '2s', true)
 """
-"""The mover waits for the rows that a rehearsal has written, and must not wait for long."""
+"""Whoever waits for a rehearsal must not wait for long."""
+_ALONE = "SELECT pg_advisory_xact_lock(%s)"
 _FENCED = "SELECT fenced AND owner <> arm FROM strangler_owner WHERE capability = %s"
 _DOOM = "INSERT INTO strangler_rehearsal (capability) VALUES (%s)"
 _DOOMED = """
@@ -66,9 +68,12 @@ class PostgresDoomed(Doomed):
             if not there:
                 raise Unrehearsable(NOT_INSTALLED.format(self._capability))
             self._link.connection.execute(_BOUNDS)
+            self._link.connection.execute(_ALONE, [rehearsal_number(self._capability)])
             self._link.connection.execute(_DOOM, [self._capability])
             self._fenced()
-            return self.number()
+            number = self.number()
+            self._link.connection.execute("SAVEPOINT strangler_rehearsal")
+            return number
 
     def written(self) -> Keys:
         with spoken():
@@ -90,6 +95,10 @@ class PostgresDoomed(Doomed):
         )
         return {known.key_of(json.dumps(key)) for key in found}
 
+    def undo(self) -> None:
+        with spoken():
+            self._link.connection.execute("ROLLBACK TO SAVEPOINT strangler_rehearsal")
+
     def rows(self, keys: Keys) -> dict[str, dict[Key, Row]]:
         with spoken():
             return {
@@ -102,6 +111,10 @@ class PostgresDoomed(Doomed):
     def number(self) -> int:
         with spoken():
             return int(self._one(_NUMBER, self._capability) or 0)
+
+    def moment(self) -> str:
+        with spoken():
+            return str(plain(self._one("SELECT now()")))
 
     def table(self, name: str) -> Table:
         with spoken():

@@ -62,6 +62,8 @@ class PostgresDatabase(Database):
 class PostgresSession(Session):
     """One connection to one side's database."""
 
+    numbers_past_rows = False
+
     def __init__(self, link: Link) -> None:
         self._link = link
 

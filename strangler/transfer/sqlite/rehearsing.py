@@ -48,6 +48,7 @@ class SqliteDoomed(Doomed):
             raise Unrehearsable(NOT_FENCED.format(self._capability))
         self._position = journal.position(self._link)
         self._link.run(_DOOM, (self._capability,))
+        self._link.run("SAVEPOINT strangler_rehearsal")
         return self.number()
 
     def written(self) -> Keys:
@@ -57,6 +58,9 @@ class SqliteDoomed(Doomed):
         for table, key in self._link.rows(_KEYS, (self._capability, self._position)):
             found.setdefault(table, set()).add(self._tables.key_of(table, key))
         return found
+
+    def undo(self) -> None:
+        self._link.run("ROLLBACK TO strangler_rehearsal")
 
     def rows(self, keys: Keys) -> dict[str, dict[Key, Row]]:
         found = {}
@@ -69,6 +73,9 @@ class SqliteDoomed(Doomed):
     def number(self) -> int:
         found = self._link.one(_NUMBER, (self._capability,))
         return int(found[0]) if found else 0
+
+    def moment(self) -> str:
+        return ""
 
     def table(self, name: str) -> Table:
         return self._tables.get(name).table

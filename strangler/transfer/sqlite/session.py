@@ -53,6 +53,8 @@ class SqliteClaim(Claim):
 class SqliteSession(Session):
     """One connection. The file's only writer, inside its transactions."""
 
+    numbers_past_rows = True
+
     def __init__(self, link: Link, *, capability: str, arm: Arm, tables: Sequence[str]) -> None:
         self._link = link
         self._capability = capability

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 import psycopg
@@ -17,6 +20,7 @@ from strangler.ports.answer import Refusal
 from strangler.ports.rehearsal import Run, within
 from strangler.sqlalchemy.database import Database
 from strangler.sqlalchemy.rehearsing import DatabaseRehearsal
+from strangler.transfer.database import Change
 from tests.strangler.transfer.sides import CAPABILITY, Side
 
 LABEL = "INSERT INTO label (name, colour) VALUES ('new', 'red')"
@@ -32,6 +36,12 @@ def database(side: Side) -> Iterator[Database]:
         yield database
 
 
+@pytest.fixture
+def rehearsal(database: Database) -> Iterator[DatabaseRehearsal]:
+    with closing(database.rehearsal(CAPABILITY)) as rehearsal:
+        yield rehearsal
+
+
 def rehearsed(database: Database, *commands: Callable[[Session], Any]) -> Run:
     """What each of these transactions would have written."""
     rehearsal = database.rehearsal(CAPABILITY)
@@ -40,9 +50,9 @@ def rehearsed(database: Database, *commands: Callable[[Session], Any]) -> Run:
             for command in commands:
                 with database.transaction() as session:
                     command(session)
+        return rehearsal.end(200)
     finally:
-        run = rehearsal.end(200)
-    return run
+        rehearsal.close()
 
 
 def does(sql: str) -> Callable[[Session], Any]:
@@ -84,12 +94,12 @@ def test_what_comes_to_nothing_is_not_told(side: Side, database: Database):
     assert labels(side) == OLD
 
 
-def test_a_part_that_fails_is_undone_alone(side: Side, database: Database):
-    rehearsal = database.rehearsal(CAPABILITY)
+def test_a_part_that_fails_is_undone_alone(
+    side: Side, database: Database, rehearsal: DatabaseRehearsal
+):
     with within(rehearsal):
         with pytest.raises(SQLAlchemyError), database.transaction() as session:
-            session.execute(text(LABEL))
-            session.execute(text(LABEL))
+            does(f"{LABEL}, ('new', 'twice')")(session)
         with database.transaction() as session, session.begin_nested():
             session.execute(text("INSERT INTO label (name) VALUES ('other')"))
         with database.reading() as session:
@@ -148,13 +158,14 @@ def test_nothing_can_be_committed(
     assert "fence" in side.application().refuses(LABEL)
 
 
-def test_a_session_that_commits_goes_on(side: Side, database: Database):
+def test_a_session_that_commits_goes_on(
+    side: Side, database: Database, rehearsal: DatabaseRehearsal
+):
     def command(session: Session) -> None:
         session.execute(text(LABEL))
         session.commit()
         session.execute(text("UPDATE label SET colour = 'green' WHERE name = 'new'"))
 
-    rehearsal = database.rehearsal(CAPABILITY)
     with within(rehearsal), rehearsal.session() as session:
         command(session)
         session.commit()
@@ -162,17 +173,56 @@ def test_a_session_that_commits_goes_on(side: Side, database: Database):
     assert labels(side) == OLD
 
 
-def test_a_connection_of_its_own_is_refused(side: Side, database: Database):
-    rehearsal = database.rehearsal(CAPABILITY)
+def test_a_connection_of_its_own_is_refused(
+    side: Side, database: Database, rehearsal: DatabaseRehearsal
+):
     with within(rehearsal):
         with database.transaction():
             if side.kind == "postgres":
                 with pytest.raises(Refusal, match="owns"), database.engine.begin() as other:
                     other.exec_driver_sql(LABEL)
-        rehearsal.end(200)
+        rehearsal.close()
         with pytest.raises(Refusal, match="owns"), database.engine.begin() as other:
             other.exec_driver_sql(LABEL)
     assert labels(side) == OLD
+
+
+def test_it_is_executed_twice_from_the_same_beginning(
+    side: Side, database: Database, rehearsal: DatabaseRehearsal
+):
+    runs = []
+    for _ in range(2):
+        with within(rehearsal), database.transaction() as session:
+            session.execute(text(LABEL))
+            session.execute(text("UPDATE label SET colour = colour || '!' WHERE name = 'old'"))
+        runs.append(rehearsal.end(200))
+    assert runs[0] == runs[1]
+    assert {one.key[0]: one.after and one.after["colour"] for one in runs[0].written} == {
+        "new": "red",
+        "old": "blue!",
+    }
+    rehearsal.close()
+    assert labels(side) == OLD
+
+
+def test_the_mover_waits_for_it_and_not_for_long(
+    side: Side, database: Database, rehearsal: DatabaseRehearsal
+):
+    session = side.session(arm=Arm.SERVICE)
+    with within(rehearsal), database.transaction() as other:
+        other.execute(text("SELECT 1"))
+    later = threading.Timer(0.2, rehearsal.close)
+    later.start()
+    began = time.monotonic()
+    with session.applying(token=0, epoch=1, keys=[("label", ("by",))]) as writer:
+        writer.write("label", Change(("name", "colour"), [("by", "mover")]))
+    assert 0.1 < time.monotonic() - began < 2
+    later.join()
+    assert labels(side) == [("by", "mover"), *OLD]
+    with closing(database.rehearsal(CAPABILITY)) as again:
+        with within(again), database.transaction() as other:
+            other.execute(text("SELECT 1"))
+        assert again.end(200).began == session.applied == 1
 
 
 def test_truncate_is_refused(side: Side, database: Database):
@@ -182,11 +232,12 @@ def test_truncate_is_refused(side: Side, database: Database):
         assert labels(side) == OLD
 
 
-def test_where_nothing_is_fenced_nothing_is_rehearsed(side: Side, database: Database):
+def test_where_nothing_is_fenced_nothing_is_rehearsed(
+    side: Side, database: Database, rehearsal: DatabaseRehearsal
+):
     session = side.session(arm=Arm.SERVICE)
     with session.step(token=0, epoch=1) as step:
         step.fence(up=False, patience=5)
-    rehearsal = database.rehearsal(CAPABILITY)
     with within(rehearsal), pytest.raises(Refusal), database.transaction():
         pass
     assert "not fenced" in rehearsal.end(503).impossible
@@ -194,15 +245,20 @@ def test_where_nothing_is_fenced_nothing_is_rehearsed(side: Side, database: Data
 
 
 def test_where_transfer_is_not_installed_nothing_is_rehearsed(side: Side):
-    with Database(side.url) as database:
-        rehearsal = database.rehearsal(CAPABILITY)
+    with Database(side.url) as database, closing(database.rehearsal(CAPABILITY)) as rehearsal:
         with within(rehearsal), pytest.raises(Refusal), database.transaction():
             pass
         assert "not installed" in rehearsal.end(503).impossible
 
 
-def test_another_database_can_not_be_rehearsed(side: Side, database: Database):
-    rehearsal = DatabaseRehearsal(database, CAPABILITY)
-    with Database(side.url) as other, within(rehearsal), pytest.raises(Refusal), other.transaction():
+def test_another_database_can_not_be_rehearsed(
+    side: Side, database: Database, rehearsal: DatabaseRehearsal
+):
+    with (
+        Database(side.url) as other,
+        within(rehearsal),
+        pytest.raises(Refusal),
+        other.transaction(),
+    ):
         pass
     assert "beside" in rehearsal.end(200).impossible
