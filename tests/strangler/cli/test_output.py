@@ -9,7 +9,7 @@ from textwrap import dedent
 import pytest
 from django.utils import timezone
 
-from strangler.cli import render
+from strangler.cli import found
 from strangler.django.control_plane import control
 from strangler.django.models import CapabilityState, ShadowDifference
 from strangler.ladder import Stage
@@ -265,7 +265,7 @@ def test_the_shadow_report(strangler: Terminal, kit: Plane) -> None:
     [
         ("9 bytes of text/css", "9 bytes of text/css"),
         ({"city": "Zürich"}, '{"city": "Zürich"}'),
-        ({"a": "b" * 2000}, '{"a": "' + "b" * (render.EXCERPT - 7) + "…"),
+        ({"a": "b" * 2000}, '{"a": "' + "b" * (found.EXCERPT - 7) + "…"),
     ],
 )
 def test_what_was_asked_is_told_but_not_at_length(
