@@ -25,7 +25,7 @@ from strangler.manifest import Manifest, load
 from strangler.ports import runtime
 from strangler.ports.declare import Port, capability
 from strangler.ports.freezing.freeze import digest
-from strangler.ports.rehearsal import Begin
+from strangler.ports.rehearsal import Make
 from strangler.routing.paths import RouteMap
 from strangler.transfer.connect import door
 
@@ -43,7 +43,7 @@ def service(
     during: Sequence[AbstractContextManager[object]] = (),
     settings: ServiceSettings | None = None,
     database: str | None = None,
-    rehearsal: Begin | None = None,
+    rehearsal: Make | None = None,
 ) -> FastAPI:
     """The app of one capability's service.
 
@@ -62,8 +62,8 @@ def service(
         settings: by default, what the environment says.
         database: the URL of the capability's own database, where the door of its commands is; a
             capability without tables has none.
-        rehearsal: begins one run of a command in that database which is always undone; without it
-            no command is rehearsed, and the ladder asks for that before the canary.
+        rehearsal: makes what a command is rehearsed in, in that database; without it none is, and
+            the ladder asks for that before the canary.
 
     Raises:
         ManifestErrors: the manifest is wrong, with everything that is.

@@ -79,10 +79,10 @@ class EdgeMiddleware:
                     return
                 receive = bodies.again(body, receive)
             context = self._proved(scope, body, arrived)
-            if context.rehearsal and body is not None and (begin := runtime.wiring.rehearsal):
+            if context.rehearsal and body is not None and (make := runtime.wiring.rehearsal):
                 _believe(scope)
                 context = context.replace(rehearsal=False)
-                answer = await rehearse(self._app, scope, receive, body, context, begin)
+                answer = await rehearse(self._app, scope, receive, body, context, make)
                 await answered(answer)(scope, receive, send)
                 return
             hold = None

@@ -11,18 +11,19 @@ from starlette.types import ASGIApp, Message, Receive, Scope
 from strangler.fastapi import bodies
 from strangler.ports.answer import Answer, rehearsed
 from strangler.ports.context import Context, use
-from strangler.ports.rehearsal import TIMES, Begin, Run, within
+from strangler.ports.rehearsal import TIMES, Make, Run, within
 
 _log = logging.getLogger("strangler.fastapi")
 
 
 async def rehearse(  # noqa: PLR0917 - an ASGI request, and what to do with it
-    app: ASGIApp, scope: Scope, receive: Receive, body: bytes, context: Context, begin: Begin
+    app: ASGIApp, scope: Scope, receive: Receive, body: bytes, context: Context, make: Make
 ) -> Answer:
     """What the command would do here. It comes in by no door: nothing of it lasts."""
-    rehearsal = begin()
+    rehearsal = make()
     runs: list[Run] = []
     try:
+        await asyncio.to_thread(rehearsal.begin)
         for _ in range(TIMES):
             heard = _Heard()
             with use(context.replace(doors=(), epoch=0, pins=set())), within(rehearsal):

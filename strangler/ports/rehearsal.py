@@ -86,6 +86,10 @@ class Rehearsal(ABC):
         self.impossible = self.impossible or reason
 
     @abstractmethod
+    def begin(self) -> None:
+        """Before the first run. Never raises; gives up where none can be."""
+
+    @abstractmethod
     def end(self, status: int, said: str = "") -> Run:
         """One run has ended: undo it, and say what it was. Never raises."""
 
@@ -98,8 +102,8 @@ class Rehearsal(ABC):
         """The last run has ended. Never raises."""
 
 
-Begin = Callable[[], Rehearsal]
-"""Begins a rehearsal; nothing is connected yet."""
+Make = Callable[[], Rehearsal]
+"""Makes a rehearsal; nothing is connected yet."""
 
 _under_way: ContextVar[Rehearsal | None] = ContextVar("strangler_rehearsal", default=None)
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from strangler.ladder import Arm
 from strangler.manifest.model import Placement, Resilience
 from strangler.ports.declare import Kind, Method, Port, capability, declared, methods
-from strangler.ports.rehearsal import Begin
+from strangler.ports.rehearsal import Make
 from strangler.routing.decide import Call, Decision
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class Wiring:
             deadline (on the clock of ``time.monotonic``); gives the epoch since which this side
             owns the rows, None where there is no door. Raises ``NotOwner`` or ``DoorShut``.
         epoch: since when a capability has its owner, as the routing table says; 0 for unknown.
-        rehearsal: begins one run of a command that is rehearsed here; None where none can be.
+        rehearsal: makes what a command is rehearsed in; None where none can be.
         sampled: stands around each command of a port that this process answers for its own arm,
             inside the door, and is told how it ends; None stands nowhere.
     """
@@ -110,7 +110,7 @@ class Wiring:
     interpose: Callable[[Method, Callable[[], Any]], Any] | None = None
     door: Callable[[str, float], AbstractContextManager[int | None]] | None = None
     epoch: Callable[[str], int] | None = None
-    rehearsal: Begin | None = None
+    rehearsal: Make | None = None
     sampled: Sampled | None = None
 
 

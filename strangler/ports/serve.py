@@ -63,7 +63,7 @@ from strangler.ports.errors import DeclaredError, DoorShut, NotOwner, PortError
 from strangler.ports.freezing.freeze import digest
 from strangler.ports.rehearsal import (
     TIMES,
-    Begin,
+    Make,
     Run,
     within,
 )
@@ -285,16 +285,17 @@ class _Call:
             return run(method, way, arguments, runtime.wiring.arm)
 
     def rehearsed(
-        self, method: Method, context: Context, arguments: Mapping[str, Any], begin: Begin
+        self, method: Method, context: Context, arguments: Mapping[str, Any], make: Make
     ) -> Answer:
         """What the command would do here. It comes in by no door: nothing of it lasts."""
         if self.implementation is None:
             raise Refusal(404, "UnknownMethod", f"nothing here answers {self.action}")
         way = getattr(self.implementation, method.name)
         context = context.replace(doors=(), epoch=0)
-        rehearsal = begin()
+        rehearsal = make()
         runs: list[Run] = []
         try:
+            rehearsal.begin()
             for _ in range(TIMES):
                 with use(context), within(rehearsal):
                     try:

@@ -7,6 +7,7 @@ the command does with its own: they are savepoints in it.
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -19,16 +20,19 @@ from strangler.ports.rehearsal import Rehearsal, Run, Shape, Written
 from strangler.transfer.connect import doomed
 from strangler.transfer.database import ColumnKind, Table, TransferError
 from strangler.transfer.rehearsed import changed
-from strangler.transfer.rehearsing import Doomed
+from strangler.transfer.rehearsing import Doomed, Unrehearsable
 
 if TYPE_CHECKING:
     from strangler.sqlalchemy.database import Database
+
+LONGEST = 2.0
+"""Seconds that a rehearsal may take, all its runs together."""
 
 _log = logging.getLogger("strangler.sqlalchemy")
 
 
 class DatabaseRehearsal(Rehearsal):
-    """One command; connected when it needs its first transaction."""
+    """One command, in one transaction of this database."""
 
     def __init__(self, database: Database, capability: str) -> None:
         self._database = database
@@ -37,6 +41,7 @@ class DatabaseRehearsal(Rehearsal):
         self._doomed: Doomed | None = None
         self._began = 0
         self._moment = ""
+        self._watch: threading.Timer | None = None
         self._tables: dict[str, Shape] = {}
 
     def of(self, database: Database) -> bool:
@@ -50,25 +55,36 @@ class DatabaseRehearsal(Rehearsal):
         Raises:
             TransferError: no rehearsal can be here.
         """
-        connection = self._connection or self._connect()
+        if self._connection is None:
+            raise Unrehearsable(self.impossible or "it has not begun, or has ended")
         with Session(
-            connection, expire_on_commit=False, join_transaction_mode="create_savepoint"
+            self._connection, expire_on_commit=False, join_transaction_mode="create_savepoint"
         ) as session:
             yield session
 
-    def _connect(self) -> Connection:
-        connection = self._connection = self._database.writing.connect()
+    def begin(self) -> None:
+        """Before the first run. Never raises; gives up where none can be."""
         try:
+            connection = self._connection = self._database.writing.connect()
             connection.begin()
             self._doomed = doomed(
                 connection.connection.driver_connection, capability=self._capability
             )
             self._began = self._doomed.doom()
             self._moment = self._doomed.moment()
-        except TransferError as error:
+        except (SQLAlchemyError, TransferError) as error:
             self.give_up(str(error))
-            raise
-        return connection
+            self.close()
+        else:
+            self._watch = threading.Timer(LONGEST, self._abandon, [self._doomed])
+            self._watch.daemon = True
+            self._watch.start()
+
+    def _abandon(self, doomed: Doomed) -> None:
+        """It takes too long, and the mover waits."""
+        self.give_up(f"it takes longer than {LONGEST:g} s")
+        with suppress(Exception):
+            doomed.abandon()
 
     def end(self, status: int, said: str = "") -> Run:
         """One run has ended: undo it, and say what it was. Never raises."""
@@ -90,7 +106,9 @@ class DatabaseRehearsal(Rehearsal):
 
     def close(self) -> None:
         """The last run has ended. Never raises."""
-        connection, self._connection = self._connection, None
+        if self._watch is not None:
+            self._watch.cancel()
+        connection, self._connection, self._doomed = self._connection, None, None
         if connection is not None:
             with suppress(SQLAlchemyError):
                 connection.rollback()

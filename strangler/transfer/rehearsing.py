@@ -57,6 +57,10 @@ class Doomed(ABC):
         """The number of the last batch that was applied."""
 
     @abstractmethod
+    def abandon(self) -> None:
+        """End the transaction now, from another thread, whatever it is at."""
+
+    @abstractmethod
     def moment(self) -> str:
         """What the database calls now for as long as the transaction lasts; "" if nothing."""
 

@@ -60,6 +60,7 @@ class PostgresDoomed(Doomed):
     def __init__(self, connection: psycopg.Connection[Any], capability: str) -> None:
         own = cast("Connection", _Own(connection))
         self._capability = capability
+        self._connection = connection
         self._link = Link(own, capability, Arm.SERVICE, ())
 
     def doom(self) -> int:
@@ -111,6 +112,9 @@ class PostgresDoomed(Doomed):
     def number(self) -> int:
         with spoken():
             return int(self._one(_NUMBER, self._capability) or 0)
+
+    def abandon(self) -> None:
+        self._connection.rollback()  # what is executed now has two seconds at most
 
     def moment(self) -> str:
         with spoken():

@@ -36,6 +36,7 @@ class SqliteDoomed(Doomed):
 
     def __init__(self, connection: sqlite3.Connection, capability: str) -> None:
         self._capability = capability
+        self._connection = connection
         self._link = Link.over(connection)
         self._tables = Tables(self._link, capability, Arm.SERVICE, ())
         self._position = 0
@@ -73,6 +74,10 @@ class SqliteDoomed(Doomed):
     def number(self) -> int:
         found = self._link.one(_NUMBER, (self._capability,))
         return int(found[0]) if found else 0
+
+    def abandon(self) -> None:
+        self._connection.interrupt()
+        self._connection.rollback()
 
     def moment(self) -> str:
         return ""

@@ -5,17 +5,22 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 from django.core.management import call_command
 
+from contracts.catalog import Catalog
+from contracts.identity import Role
 from contracts.inventory import Inventory, Item
+from contracts.money import Money
 from extracted.catalog import migrating as of_catalog
 from extracted.inventory import migrating as of_inventory
 from strangler.cli import run
 from strangler.django.control_plane import evidence, state
+from strangler.ladder import Gate
 from strangler.ports.bind import bind
-from strangler.ports.context import job
+from strangler.ports.context import Context, User, job, use
 
 PAUSE = 0.15
 """Seconds between two commands, in which the first is delivered."""
@@ -48,6 +53,16 @@ def orders(sku: str, count: int) -> None:
         time.sleep(PAUSE)
 
 
+def reprice(sku: str, currency: str, count: int) -> None:
+    """Staff's prices, by the port."""
+    catalog = bind(Catalog)
+    staff = User("otto", (str(Role.STAFF),))
+    for number in range(count):
+        with use(Context(user=staff)):
+            catalog.reprice(sku, Money(amount=Decimal(number + 1), currency=currency))
+        time.sleep(PAUSE)
+
+
 def found(name: str) -> dict[str, Any]:
     """How rehearsals have ended, by method and route, and what differs."""
     said = evidence.shadow(state.read(name))
@@ -67,14 +82,6 @@ def found(name: str) -> dict[str, Any]:
 
 def gate(name: str) -> Sequence[tuple[str, str]]:
     """What the gate says."""
-    from strangler.ladder import Gate
-
     now = state.read(name)
     said = evidence.judge(Gate.REHEARSED, state.capability(name), now, ())
     return [(str(one.outcome), one.message) for one in said]
-
-
-def said() -> list[str]:
-    from strangler.django.shadow import rehearsing
-
-    return [repr(one) for one in rehearsing._said]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from demo.shop import PASSWORD, Shop
 from tests.e2e.transfer.hand import Hand
 
 NAMES = ("catalog", "inventory")
+PAUSE = 0.12
+"""Seconds between two commands, in which the first is delivered."""
 
 
 @dataclass
@@ -29,13 +31,46 @@ class Rehearsed:
     databases: Databases
     hand: Hand
     client: httpx.Client
+    products: list[tuple[str, str]]
+    """Their SKUs and currencies."""
+    stock: dict[str, Any]
+    prices: Iterator[int] = field(default_factory=lambda: itertools.count(3))
 
-    def wrong(self, name: str, how: str) -> None:
-        """Let another service take the place of this one, which does something wrong."""
-        part = self.shop.services[name]
+    def wrong(self, how: str) -> None:
+        """Let another service take the catalog's place, which does something wrong; or nothing."""
+        part = self.shop.services["catalog"]
         part.stop()
-        part._command[1:3] = ["-m", "tests.e2e.rehearsing.wrong", name]
+        part._command[1:3] = ["-m", "tests.e2e.rehearsing.wrong"]
         part.start(WRONG=how)
+
+    def reprice(self, times: int = 6) -> float:
+        """Staff change prices; the seconds that the slowest of these took."""
+        slowest = 0.0
+        for number in range(times):
+            sku, currency = self.products[number % len(self.products)]
+            price = {"amount": f"{next(self.prices)}.25", "currency": currency}
+            began = time.monotonic()
+            self.client.put(f"/api/catalog/products/{sku}/price", json=price).raise_for_status()
+            slowest = max(slowest, time.monotonic() - began)
+            time.sleep(PAUSE)
+        return slowest
+
+    def command(self, method: str, path: str, body: dict[str, Any], status: int) -> Any:
+        """One command of staff's, which is answered so."""
+        answer = self.client.request(method, path, json=body)
+        assert answer.status_code == status, answer.text
+        time.sleep(PAUSE)
+        return answer.json()
+
+    def same(self) -> None:
+        """Both sides hold the same rows."""
+        for name in NAMES:
+            said = self.hand.strangler("transfer", "verify", name)
+            assert said.answer["findings"] == [], said
+
+    def gate(self, name: str) -> list[tuple[str, str]]:
+        """What the gate says."""
+        return [tuple(one) for one in self.hand.call("tests.e2e.rehearsing.making:gate", name)]
 
     def found(self, name: str) -> dict[str, Any]:
         return self.hand.call("tests.e2e.rehearsing.making:found", name)
@@ -81,46 +116,7 @@ def opened(databases: Databases, folder: Path) -> Iterator[Rehearsed]:
             asked = {"username": "staff", "password": PASSWORD}
             answer = client.post("/api/identity/token", json=asked).raise_for_status()
             client.headers["Authorization"] = f"Bearer {answer.json()['access']}"
-            yield Rehearsed(shop, databases, hand, client)
-
-
-if __name__ == "__main__":
-    import tempfile
-
-    from demo import databases as dbs
-
-    with tempfile.TemporaryDirectory() as root:
-        folder = Path(root) / "shop"
-        folder.mkdir()
-        began = time.monotonic()
-        with dbs.opened(sys.argv[1], folder) as files, opened(files, folder) as it:
-            print("opened", time.monotonic() - began)
-            skus = [one["sku"] for one in it.client.get("/api/catalog/products/").json()["results"]]
-            for n in range(12):
-                r = it.client.put(
-                    f"/api/catalog/products/{skus[n % 5]}/price",
-                    json={"amount": f"{n + 3}.25", "currency": "EUR"},
-                )
-                print(r.status_code, r.text[:80])
-                time.sleep(0.15)
-            stock = it.client.get("/api/inventory/stock").json()["results"][0]
-            for n in range(8):
-                r = it.client.post(
-                    "/api/inventory/movements",
-                    json={
-                        "sku": stock["sku"],
-                        "warehouse": stock["warehouse"],
-                        "reason": "received",
-                        "delta": 5,
-                        "note": str(n),
-                    },
-                )
-                print(r.status_code)
-                time.sleep(0.15)
-            it.hand.call("tests.e2e.rehearsing.making:orders", stock["sku"], 9)
-            time.sleep(3)
-            for name in NAMES:
-                print(name, __import__("json").dumps(it.found(name), indent=1))
-            for log in sorted((folder / "log").iterdir()):
-                print("=====", log.name)
-                print("\n".join(log.read_text().splitlines()[-6:]))
+            found = client.get("/api/catalog/products/").json()["results"]
+            products = [(one["sku"], one["price"]["currency"]) for one in found]
+            stock = client.get("/api/inventory/stock").json()["results"][0]
+            yield Rehearsed(shop, databases, hand, client, products, stock)

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from strangler.ladder import Arm
 from strangler.ports.answer import Refusal
 from strangler.ports.rehearsal import Run, within
+from strangler.sqlalchemy import rehearsing
 from strangler.sqlalchemy.database import Database
 from strangler.sqlalchemy.rehearsing import DatabaseRehearsal
 from strangler.transfer.database import Change
@@ -39,12 +40,14 @@ def database(side: Side) -> Iterator[Database]:
 @pytest.fixture
 def rehearsal(database: Database) -> Iterator[DatabaseRehearsal]:
     with closing(database.rehearsal(CAPABILITY)) as rehearsal:
+        rehearsal.begin()
         yield rehearsal
 
 
 def rehearsed(database: Database, *commands: Callable[[Session], Any]) -> Run:
     """What each of these transactions would have written."""
     rehearsal = database.rehearsal(CAPABILITY)
+    rehearsal.begin()
     try:
         with within(rehearsal):
             for command in commands:
@@ -220,9 +223,27 @@ def test_the_mover_waits_for_it_and_not_for_long(
     later.join()
     assert labels(side) == [("by", "mover"), *OLD]
     with closing(database.rehearsal(CAPABILITY)) as again:
+        again.begin()
         with within(again), database.transaction() as other:
             other.execute(text("SELECT 1"))
         assert again.end(200).began == session.applied == 1
+
+
+def test_what_takes_too_long_is_abandoned(
+    side: Side, database: Database, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(rehearsing, "LONGEST", 0.1)
+    session = side.session(arm=Arm.SERVICE)
+    with closing(database.rehearsal(CAPABILITY)) as rehearsal:
+        rehearsal.begin()
+        with within(rehearsal), pytest.raises((SQLAlchemyError, Refusal)):  # noqa: PT012 - in all
+            with database.transaction() as other:
+                does(LABEL)(other)
+                with session.applying(token=0, epoch=1, keys=[]) as writer:  # it goes on
+                    writer.write("label", Change(("name", "colour"), [("by", "mover")]))
+                does(LABEL)(other)
+        assert "takes longer" in rehearsal.end(200).impossible
+    assert labels(side) == [("by", "mover"), *OLD]
 
 
 def test_truncate_is_refused(side: Side, database: Database):
@@ -232,20 +253,21 @@ def test_truncate_is_refused(side: Side, database: Database):
         assert labels(side) == OLD
 
 
-def test_where_nothing_is_fenced_nothing_is_rehearsed(
-    side: Side, database: Database, rehearsal: DatabaseRehearsal
-):
+def test_where_nothing_is_fenced_nothing_is_rehearsed(side: Side, database: Database):
     session = side.session(arm=Arm.SERVICE)
     with session.step(token=0, epoch=1) as step:
         step.fence(up=False, patience=5)
-    with within(rehearsal), pytest.raises(Refusal), database.transaction():
-        pass
-    assert "not fenced" in rehearsal.end(503).impossible
+    with closing(database.rehearsal(CAPABILITY)) as rehearsal:
+        rehearsal.begin()
+        with within(rehearsal), pytest.raises(Refusal), database.transaction():
+            pass
+        assert "not fenced" in rehearsal.end(503).impossible
     assert labels(side) == OLD
 
 
 def test_where_transfer_is_not_installed_nothing_is_rehearsed(side: Side):
     with Database(side.url) as database, closing(database.rehearsal(CAPABILITY)) as rehearsal:
+        rehearsal.begin()
         with within(rehearsal), pytest.raises(Refusal), database.transaction():
             pass
         assert "not installed" in rehearsal.end(503).impossible
