@@ -64,8 +64,14 @@ class Deliveries:
             return
         names = {unstamped(writer)[1] for writer in batch.writers}
         self._recent.append((self._flow.target.applied, batch.claim.highest(), names))
+        if not batch.keys:
+            return
+        # Rows are read after they are claimed: what has been written by then may be in them.
+        later = self._flow.source.pending() > len(batch.claim.entries)
         for name, keys in batch.keys.items():
             others, highest = self._but(name)
+            if later:
+                others = self._flow.target.applied
             there, now = batch.rows[name], self._rows(keys)
             written: list[Written] = []
             for table in now:

@@ -229,6 +229,15 @@ def test_the_mover_waits_for_it_and_not_for_long(
         assert again.end(200).began == session.applied == 1
 
 
+def _writes_beside(database: Database, session: Any) -> None:
+    """The mover goes on while a command is under way, and the command then wants to."""
+    with database.transaction() as other:
+        does(LABEL)(other)
+        with session.applying(token=0, epoch=1, keys=[]) as writer:
+            writer.write("label", Change(("name", "colour"), [("by", "mover")]))
+        does(LABEL)(other)
+
+
 def test_what_takes_too_long_is_abandoned(
     side: Side, database: Database, monkeypatch: pytest.MonkeyPatch
 ):
@@ -236,12 +245,8 @@ def test_what_takes_too_long_is_abandoned(
     session = side.session(arm=Arm.SERVICE)
     with closing(database.rehearsal(CAPABILITY)) as rehearsal:
         rehearsal.begin()
-        with within(rehearsal), pytest.raises((SQLAlchemyError, Refusal)):  # noqa: PT012 - in all
-            with database.transaction() as other:
-                does(LABEL)(other)
-                with session.applying(token=0, epoch=1, keys=[]) as writer:  # it goes on
-                    writer.write("label", Change(("name", "colour"), [("by", "mover")]))
-                does(LABEL)(other)
+        with pytest.raises((SQLAlchemyError, Refusal)), within(rehearsal):
+            _writes_beside(database, session)
         assert "takes longer" in rehearsal.end(200).impossible
     assert labels(side) == [("by", "mover"), *OLD]
 
