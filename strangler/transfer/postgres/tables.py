@@ -29,6 +29,16 @@ CREATE TABLE IF NOT EXISTS strangler_journal (
     PRIMARY KEY (capability, id)
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000,
         autovacuum_vacuum_insert_threshold = -1);
+CREATE TABLE IF NOT EXISTS strangler_span (
+    id bigserial,
+    capability text COLLATE "C" NOT NULL,
+    tbl text COLLATE "C" NOT NULL,
+    after text COLLATE "C",
+    until text COLLATE "C" NOT NULL,
+    rows bigint NOT NULL,
+    at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (capability, id)
+);
 CREATE TABLE IF NOT EXISTS strangler_parked (
     capability text COLLATE "C" NOT NULL,
     tbl text COLLATE "C" NOT NULL,
@@ -97,8 +107,9 @@ GRANT INSERT (capability) ON strangler_rehearsal TO PUBLIC
 """
 
 NAMES = (
-    "strangler_owner", "strangler_journal", "strangler_parked", "strangler_heartbeat",
-    "strangler_applied", "strangler_rehearsal", "strangler_rehearsed", "strangler_delivered",
+    "strangler_owner", "strangler_journal", "strangler_span", "strangler_parked",
+    "strangler_heartbeat", "strangler_applied", "strangler_rehearsal", "strangler_rehearsed",
+    "strangler_delivered",
 )  # fmt: skip
 
 INSTALLING = 5_370_120_441
