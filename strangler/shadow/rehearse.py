@@ -134,6 +134,8 @@ class _Comparing:
 
     def counts(self, one: Written) -> bool:
         """Is it another row than it was, in a column that is compared?"""
+        if one.table not in self._mapped:
+            return False
         return self._kept(one.table, one.before) != self._kept(one.table, one.after)
 
     def differences(
@@ -155,7 +157,7 @@ class _Comparing:
         return {
             (one.table, json.dumps(one.key)): one
             for one in written
-            if one.table in self._mapped and self.counts(one)
+            if self.counts(one)
         }
 
     def _made(
