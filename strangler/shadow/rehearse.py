@@ -154,11 +154,7 @@ class _Comparing:
             yield from self._columns(one, other, known)
 
     def _by_key(self, written: Iterable[Written]) -> dict[tuple[str, str], Written]:
-        return {
-            (one.table, json.dumps(one.key)): one
-            for one in written
-            if self.counts(one)
-        }
+        return {(one.table, json.dumps(one.key)): one for one in written if self.counts(one)}
 
     def _made(
         self,

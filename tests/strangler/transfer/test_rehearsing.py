@@ -22,7 +22,8 @@ from strangler.sqlalchemy import rehearsing
 from strangler.sqlalchemy.database import Database
 from strangler.sqlalchemy.rehearsing import DatabaseRehearsal
 from strangler.transfer.database import Change
-from tests.strangler.transfer.sides import CAPABILITY, Side
+from tests.servers import Postgres
+from tests.strangler.transfer.sides import CAPABILITY, PostgresSide, Side
 
 LABEL = "INSERT INTO label (name, colour) VALUES ('new', 'red')"
 
@@ -249,6 +250,32 @@ def test_what_takes_too_long_is_abandoned(
             _writes_beside(database, session)
         assert "takes longer" in rehearsal.end(200).impossible
     assert labels(side) == [("by", "mover"), *OLD]
+
+
+@pytest.mark.postgres
+def test_a_role_needs_no_privilege_that_it_has_not_got(postgres: Postgres):
+    """It may write its rows, and neither read what was delivered nor undo what dooms it."""
+    url = postgres.create()
+    side = PostgresSide(url)
+    app = side.application()
+    side.installed(arm=Arm.SERVICE)
+    app.run("CREATE ROLE clerk LOGIN")
+    app.run("GRANT SELECT, INSERT, UPDATE, DELETE ON label TO clerk")
+    with Database(url.replace("postgres@", "clerk@")) as database:
+        assert [one.key for one in rehearsed(database, does(LABEL)).written] == [["new"]]
+        for sql in (
+            "DELETE FROM strangler_rehearsal",
+            "INSERT INTO strangler_rehearsal (capability, xact) VALUES ('catalog', '3'::xid8)",
+            "SELECT * FROM strangler_delivered",
+            "ALTER TABLE strangler_rehearsal DISABLE TRIGGER strangler_never",
+        ):
+            with pytest.raises(SQLAlchemyError, match="permission denied|must be owner"):
+                rehearsed(database, does(sql))
+    assert labels(side) == []
+    app.run("DROP OWNED BY clerk")
+    app.run("DROP ROLE clerk")
+    side.close()
+    postgres.drop(url)
 
 
 def test_truncate_is_refused(side: Side, database: Database):
