@@ -28,6 +28,7 @@ MOVER = "mover"
 
 ROOM = 10_000
 """Numbers between the monolith's rows and those that a rehearsal makes: once, and never again."""
+_LIMITS = {"smallint": 2**15 - 1, "integer": 2**31 - 1}
 _RECENT = 200
 """Batches that are remembered."""
 
@@ -121,13 +122,15 @@ def make_room(flow: Flow) -> None:
     source, target = flow.source, flow.target
     if flow.owner is not Arm.MONOLITH or target.numbers_past_rows:
         return
-    short = {
-        (table, column): last + ROOM
-        for pair in flow.pairing.carried()
-        for table, column, other, theirs in pair.numbered(flow.other)
-        if target.last_number(table, column)
-        < (last := source.last_number(other, theirs)) + ROOM // 2
-    }
+    short: dict[tuple[str, str], int] = {}
+    for pair in flow.pairing.carried():
+        for table, column, other, theirs in pair.numbered(flow.other):
+            last = source.last_number(other, theirs)
+            narrow = last + ROOM > _LIMITS.get(
+                pair.targets[table].columns[column].type, last + ROOM
+            )
+            if not narrow and target.last_number(table, column) < last + ROOM // 2:
+                short[table, column] = last + ROOM
     if short:
         with target.step(token=flow.token, epoch=flow.epoch) as step:
             for (table, column), last in short.items():

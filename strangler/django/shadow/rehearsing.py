@@ -177,7 +177,8 @@ def _sampled(method: Method, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -
     def ask(_: Work) -> Request:
         deadline = time.monotonic() + capability.resilience.timeout
         audience = runtime.wiring.audience(name, Arm.SERVICE)
-        return wire.request(method, marked, body, audience=audience, deadline=deadline)
+        sent = marked.replace(hops=marked.hops + 1)
+        return wire.request(method, sent, body, audience=audience, deadline=deadline)
 
     return _chosen(Question(name, PORT, action, action, "application/json", body), ask)
 
@@ -200,9 +201,7 @@ def _chosen(question: Question, ask: Callable[[Work], Request]) -> Sampled | Non
 
 
 def _marked(context: Context) -> Context:
-    return context.replace(
-        user=context.user, shadow=True, rehearsal=True, doors=(), epoch=0, hops=context.hops
-    )
+    return context.replace(user=context.user, shadow=True, rehearsal=True, doors=(), epoch=0)
 
 
 def _rows(name: str) -> bool:

@@ -260,6 +260,24 @@ def test_the_shadow_report(strangler: Terminal, kit: Plane) -> None:
     assert "  explained: as it should be\n" in said.out
 
 
+def test_how_rehearsals_ended(strangler: Terminal, kit: Plane) -> None:
+    stands(Stage.SHADOW)
+    kit.compared(9, outcome="agreed")
+    kit.compared(2, outcome="raced")
+    said = strangler("diffs", "pricing").out
+    assert "pricing: 0 compared" in said
+    assert re.search(r"POST /api/pricing/quote +9 agreed, 2 raced", said)
+    shape = strangler("diffs", "pricing", "--json").json
+    assert shape["rehearsals"] == [
+        {
+            "method": "POST",
+            "route": "/api/pricing/quote",
+            "outcomes": {"agreed": 9, "raced": 2},
+        }
+    ]
+    assert (shape["compared"], shape["routes"]) == (0, [])
+
+
 @pytest.mark.parametrize(
     ("body", "shown"),
     [

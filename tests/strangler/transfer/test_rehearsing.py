@@ -269,7 +269,7 @@ def test_a_role_needs_no_privilege_that_it_has_not_got(postgres: Postgres):
             "SELECT * FROM strangler_delivered",
             "ALTER TABLE strangler_rehearsal DISABLE TRIGGER strangler_never",
         ):
-            with pytest.raises(SQLAlchemyError, match="permission denied|must be owner"):
+            with pytest.raises(SQLAlchemyError, match=r"permission denied|must be owner"):
                 rehearsed(database, does(sql))
     assert labels(side) == []
     app.run("DROP OWNED BY clerk")
