@@ -15,13 +15,15 @@ from typing import Any
 import pytest
 
 from monolith.config.celery import app
-from strangler.ladder import Arm
+from strangler.ladder import Arm, Share, Stage
+from strangler.routing.publish import point, prepare
+from strangler.routing.table import Entry
 from strangler.transfer.sqlite import SqliteDatabase
 from strangler.transfer.sqlite.locks import FileLock
 from strangler.transfer.sqlite.places import Places
 
 ROOT = Path(__file__).parents[3]
-SECONDS = 40
+SECONDS = 20
 SCENE = """
 import uuid
 
@@ -93,7 +95,7 @@ def states(database: Path) -> Any:
 
 @contextmanager
 def shut(database: Path) -> Iterator[Callable[[], None]]:
-    """The door of inventory is shut, as in a freeze, and so many wait as may; gives what opens it."""
+    """Inventory's door is shut, as in a freeze, and as many wait as may; gives what opens it."""
     url = f"sqlite:///{database}"
     there = SqliteDatabase(url, capability="inventory", arm=Arm.MONOLITH, tables=TABLES)
     with (
@@ -121,6 +123,8 @@ def test_a_worker_who_meets_a_shut_door_does_its_work_once_when_it_opens(
         "VAR": str(tmp_path),
     }
     set_the_scene(environment)
+    entry = Entry(Stage.CANARY, 0, held=False, killed=False, share=Share(0, 0), fallback=True)
+    point(prepare(tmp_path / "table", 1000, {"inventory": entry}))
     with closing(sqlite3.connect(database)) as books:
         books.executescript(COUNTED)
     assert states(database) == ("held", 2), "without a worker nothing happens"
