@@ -30,10 +30,10 @@ CREATE TABLE stock (
 
 
 @pytest.fixture
-def url(postgres_url: str) -> str:
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
+def url(emptied: str) -> str:
+    with psycopg.connect(emptied, autocommit=True) as connection:
         connection.execute(SCHEMA)
-    return postgres_url
+    return emptied
 
 
 @pytest.fixture
