@@ -1,8 +1,8 @@
 """The edge inside Django: one middleware, which decides the arm of every request, or only listens.
 
 ``STRANGLER["EDGE"]`` says which. As ``middleware`` it is the one decider: a request that belongs to
-the service is carried there. As ``nginx`` somebody else decides, and it sets the context and
-shadows.
+the service is carried there. As ``nginx`` somebody else decides, and it sets the context, keeps the
+door, and shadows; only what a tester forces is decided here, where signatures can be checked.
 
 Put it after Django's AuthenticationMiddleware, or wherever your own ``IDENTIFY`` can do its work,
 and before anything that reads request bodies. It is synchronous; under ASGI Django runs it in a
@@ -22,10 +22,10 @@ from django.http import HttpRequest, HttpResponseBase
 
 from strangler.django import conf
 from strangler.django.doors import fencing, known, writers
-from strangler.django.edge import commands, forcing, identity, pins, service_arm
-from strangler.django.edge.answers import fenced, refusal
+from strangler.django.edge import commands, forcing, identity, pins, proof, service_arm, tokens
+from strangler.django.edge.answers import RETRY_AFTER, fenced, refusal
 from strangler.django.edge.commands import CARRIED
-from strangler.django.edge.contexts import Outside
+from strangler.django.edge.contexts import Outside, Told
 from strangler.django.edge.targets import Target, seen, sent
 from strangler.django.observing import observations
 from strangler.django.ports import placing
@@ -35,10 +35,10 @@ from strangler.django.shadow.readonly import read_only
 from strangler.ladder import Arm
 from strangler.manifest.values import SAFE, UNSAFE
 from strangler.ports import runtime
-from strangler.ports.context import Context, Trace, use
-from strangler.ports.headers import ARM, CONTEXT, FORCE, INTERNAL, REASON, face
+from strangler.ports.context import NOTHING_FORCED, Context, Trace, use
+from strangler.ports.headers import ARM, CONTEXT, EDGE, FORCE, INTERNAL, REASON, face
 from strangler.ports.trust.keys import Keyring
-from strangler.ports.trust.tokens import TokenRefused, Use, verify
+from strangler.ports.trust.tokens import NOTHING, TokenRefused, Use, verify
 from strangler.routing.decide import Call, Kind, Reason
 from strangler.routing.paths import Match, OddPath, RouteMap, canonical
 
@@ -52,6 +52,8 @@ def _key(header: str) -> str:
 _INTERNAL: Final = frozenset(map(_key, INTERNAL))
 _CONTEXT: Final = _key(CONTEXT)
 _FORCE: Final = _key(FORCE)
+_EDGE: Final = _key(EDGE)
+_REASON: Final = _key(REASON)
 _PORTS: Final = "/_strangler/"
 _KNOWN: Final = {"CONNECT", "TRACE"}
 
@@ -165,11 +167,14 @@ class EdgeMiddleware:
             _Refused: it proves nothing, or is not for this request.
         """
         meta = request.META
+        cohort = tokens.cohort(request)
         carried = {key: meta.pop(key) for key in _INTERNAL & meta.keys()}
         inside: Context | None = meta.pop(INSIDE, None)
         if inside is not None:
             return inside
         try:
+            if (secret := carried.get(_EDGE)) and not self._decides:
+                return self._told(request, secret, carried, kind, cohort)
             if token := carried.get(_CONTEXT):
                 return self._party(request, token, match, kind, where)
             if token := carried.get(_FORCE):
@@ -206,6 +211,22 @@ class EdgeMiddleware:
         trace = Trace.continued(meta.get("HTTP_TRACEPARENT"), meta.get("HTTP_TRACESTATE"))
         return context.replace(trace=trace, pins=set(context.pins))
 
+    def _told(
+        self, request: HttpRequest, secret: str, carried: Mapping[str, str], kind: Kind, cohort: int
+    ) -> Context:
+        """What the edge in front says.
+
+        Raises:
+            TokenRefused: that is not our edge, or a tester's token proves nothing.
+            _Refused: a tester forces the arm of a command.
+        """
+        if not proof.holds(secret):
+            raise TokenRefused("the secret is not that of the edge", told=NOTHING)
+        force = carried.get(_FORCE)
+        forced = self._forced(force, kind) if force else NOTHING_FORCED
+        told = Told(cohort, carried.get(_REASON, ""))
+        return Outside(request, self._sticky, forced=forced, told=told)
+
     def _forced(self, token: str, kind: Kind) -> Mapping[str, Arm]:
         """The arms that a tester forces.
 
@@ -232,9 +253,15 @@ class EdgeMiddleware:
         """Answer a request of a capability on the arm that the table says, and say which it was."""
         began = time.monotonic()
         name = match.capability
-        decides = isinstance(context, Outside) and self._decides
+        told = context.told if isinstance(context, Outside) else None
+        decides = isinstance(context, Outside) and (self._decides or name in context.forced)
+        if told is not None and told.reason == FALLBACK and not placing.fallback(name, kind):
+            message = f"{name} can't be reached: try again"
+            return refusal(503, "Unavailable", message, retry_after=RETRY_AFTER)
         with placing.pinned(), use(context), writers.doing(request):
-            arm, reason = self._arm(name, kind, context) if decides else (Arm.MONOLITH, CARRIED)
+            arm, reason = Arm.MONOLITH, told.reason if told and told.reason else CARRIED
+            if decides:
+                arm, reason = self._arm(name, kind, context)
             here = partial(self._by_monolith, request, match, kind, where, context)
             try:
                 if kind is Kind.COMMAND and known.door(name) is not None:
@@ -250,16 +277,18 @@ class EdgeMiddleware:
                 # Neither arm has answered, nor failed.
                 return unfit.response
             except BaseException:
-                if decides:
+                if decides and told is None:
                     self._record(name, arm, kind, began, failed=True)
                 raise
-            if decides:
+            if decides and told is None:
                 tried = arm if done.fallback else done.arm or arm
                 failed, fallback = done.failed, done.fallback
                 self._record(name, tried, kind, began, failed=failed, fallback=fallback)
             response = done.response
             if fencing.hit() is not None:
                 response = fenced(response)
+            if told is not None and pins.COOKIE in request.META.get("HTTP_COOKIE", ""):
+                _ = context.pins  # an edge can't see when the rows have moved: so that it is told
             self._sign(request, response, context, done.reason or reason, done.arm)
         return response
 
@@ -345,7 +374,9 @@ class EdgeMiddleware:
     ) -> tuple[HttpResponseBase, bool]:
         """The monolith's answer where it is its turn, compared if it is sampled; has it failed?"""
         outside = isinstance(context, Outside)
-        sample = shadowing.sample(request, match, kind, where, context) if outside else None
+        failed = isinstance(context, Outside) and context.told and context.told.reason == FALLBACK
+        asks = outside and not failed
+        sample = shadowing.sample(request, match, kind, where, context) if asks else None
         response = self._here(request, context)
         if sample is not None:
             sample.offer(response)

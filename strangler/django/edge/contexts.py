@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.http import HttpRequest
 
@@ -14,10 +14,21 @@ from strangler.ladder import Arm
 from strangler.ports.context import NOTHING_FORCED, Context, Later, Trace
 
 
-class Outside(Context):
-    """A request which no kit party has passed yet. Most of them never ask for any of this."""
+class Told(NamedTuple):
+    """What an edge in front, which has proved itself, says of a request that it passes on."""
 
-    __slots__ = ("_found", "_pins", "_sticky", "_trace", "request")
+    cohort: int
+    reason: str
+
+
+class Outside(Context):
+    """A request which no kit party has passed yet. Most of them never ask for any of this.
+
+    Attributes:
+        told: what the edge in front says, where there is one.
+    """
+
+    __slots__ = ("_found", "_pins", "_sticky", "_trace", "request", "told")
 
     def __init__(
         self,
@@ -25,11 +36,13 @@ class Outside(Context):
         sticky: identity.Sticky,
         *,
         forced: Mapping[str, Arm] = NOTHING_FORCED,
+        told: Told | None = None,
     ) -> None:
         # Every request makes one, so it is set up here, and not by way of Context's own arguments.
         self.request = request
         self._sticky = sticky
-        self._found: identity.Found | None = None
+        self._found = identity.Found(told.cohort) if told is not None else None
+        self.told = told
         self._trace: Trace | None = None
         self._pins: pinning.Pins | None = None
         self._user = Later(partial(identity.user, request))

@@ -210,9 +210,7 @@ _FAILING = plain("""
 def decide(settings: Settings) -> str:
     """The file ``decide.conf``."""
     about = "Which arm answers? Each location of routes.conf goes on here. `decide` in the kit, told to NGINX."
-    return file(
-        about, _CHECK.substitute(body=BODY), _DECIDE.substitute(table=settings.table)
-    )
+    return file(about, _CHECK.substitute(body=BODY), _DECIDE.substitute(table=settings.table))
 
 
 def retired() -> str:
@@ -245,9 +243,7 @@ def services(manifest: Manifest, settings: Settings) -> str:
     return file(
         "Each service is asked for queries and for commands, and what comes next if it fails: a "
         "query goes to another replica, then to the monolith; a command is sent once.",
-        *(
-            "\n".join(_service(one, settings)) for one in manifest.capabilities.values()
-        ),
+        *("\n".join(_service(one, settings)) for one in manifest.capabilities.values()),
     )
 
 
@@ -263,7 +259,9 @@ def failing(manifest: Manifest, settings: Settings) -> str:
         key="".join(f" ${_variable(name)}" for name in _known_by(manifest, settings)),
         headers="\n".join(f"    {line}" for line in headers.to_monolith(ours)),
     )
-    return file("The token that a service wants, and every way in which it can go wrong.", token, _FAILING)
+    return file(
+        "The token that a service wants, and every way in which it can go wrong.", token, _FAILING
+    )
 
 
 def home(manifest: Manifest) -> str:

@@ -112,7 +112,9 @@ def _decided(sticky: tuple[str, ...]) -> Iterator[str]:
     last = "$strangler_drawn"
     for number, key in reversed(list(enumerate(sticky))):
         name = f"$strangler_cohort_{number}" if number else "$strangler_cohort"
-        found = ("$strangler_kept",) * 2 if key == "cookie" else (_variable(key), "$strangler_hashed")
+        found = (
+            ("$strangler_kept",) * 2 if key == "cookie" else (_variable(key), "$strangler_hashed")
+        )
         yield block(f"map {found[0]} {name}", [f"default {found[1]};", f'"" {last};'])
         last = name
 

@@ -65,8 +65,7 @@ def to_service(settings: Settings) -> list[str]:
         REASON: "$strangler_proved_reason",
     }
     own = [
-        (name, f"$strangler_own_{name.lower().replace('-', '_')}")
-        for name in credentials(settings)
+        (name, f"$strangler_own_{name.lower().replace('-', '_')}") for name in credentials(settings)
     ]
     once = (("Connection", '""'),)
     return [*_lines(_FORWARDED), *_lines(once), *_internal(ours), *_lines(own)]

@@ -63,14 +63,15 @@ def _both(route: Route, capability: Capability, settings: Settings) -> str:
     body = list(_body(capability, settings))
     path = route.text.rstrip("/")
     return "\n".join(
-        [block(f"location = {quoted(path)}", body), block(f"location ^~ {quoted(path + '/')}", body)]
+        [
+            block(f"location = {quoted(path)}", body),
+            block(f"location ^~ {quoted(path + '/')}", body),
+        ]
     )
 
 
 def _pattern(route: Route, capability: Capability, settings: Settings) -> str:
-    return block(
-        f'location ~ "^{pattern(route.segments)}(?:/|$)"', _body(capability, settings)
-    )
+    return block(f'location ~ "^{pattern(route.segments)}(?:/|$)"', _body(capability, settings))
 
 
 def _body(capability: Capability, settings: Settings) -> Iterator[str]:

@@ -58,6 +58,4 @@ def _exceptions(capability: Capability) -> str | None:
 
 def pattern(segments: tuple[str, ...]) -> str:
     """A path of these segments as a regular expression; ``*`` stands for exactly one."""
-    return "".join(
-        "/" + ("[^/]+" if one == routes.EVERY else literal(one)) for one in segments
-    )
+    return "".join("/" + ("[^/]+" if one == routes.EVERY else literal(one)) for one in segments)

@@ -6,7 +6,9 @@ import string
 import textwrap
 from collections.abc import Iterable
 
-MADE = "# Made by `strangler compile nginx` from the manifest. Whatever is changed here will be lost."
+MADE = (
+    "# Made by `strangler compile nginx` from the manifest. Whatever is changed here will be lost."
+)
 
 
 class Text(string.Template):

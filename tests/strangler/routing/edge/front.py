@@ -45,6 +45,8 @@ class Front(Nginx):
         listens = f"listen {listen};\n        listen unix:{self.folder}/socket;"
         whole = files["nginx.conf"].replace(f"listen {listen};", listens)
         whole = whole.replace("worker_processes auto;", "worker_processes 1;")
+        log = files["log.conf"].replace("flush=1s", "flush=10ms")
+        (self.folder / "log.conf").write_text(log)
         (self.folder / "nginx.conf").write_text(f"daemon off;\n{user}{whole}")
 
     def command(self) -> list[str]:
@@ -194,7 +196,7 @@ def service(peer: socket.socket, seen: Seen) -> None:
 
 MANIFEST = """
 [edge]
-monolith = "{monolith}"
+monolith = "http://127.0.0.1:9"
 sticky   = {sticky}
 
 [capability.weather]
@@ -238,7 +240,9 @@ class System:
         entry = Entry(Stage.CANARY, 1, held=False, killed=False, share=share, fallback=True)
         publish(self.table, self.revision, dict.fromkeys(self.manifest.capabilities, entry))
 
-    def ask(self, method: str, target: str, headers: Mapping[str, str] | None = None, body: bytes = b"") -> Answer:
+    def ask(
+        self, method: str, target: str, headers: Mapping[str, str] | None = None, body: bytes = b""
+    ) -> Answer:
         return self.client.ask(method, target, headers, body)
 
     def reset(self) -> None:
@@ -263,19 +267,22 @@ def system(
     failures: int = 1000,
     replicas: int = 1,
     retired: frozenset[str] = frozenset(),
+    text: str = MANIFEST,
 ) -> Iterator[System]:
     """All four, started; the first replica of several is nobody."""
     with faults() as home, faults() as one:
         nobody = ['"http://127.0.0.1:9"'] * (replicas - 1)
-        text = MANIFEST.format(
-            monolith=home.url,
+        text = text.format(
+            service=one.url,
             services=f"[{', '.join([*nobody, json.dumps(one.url)])}]",
+            sample=0,
             sticky=sticky,
             timeout=timeout,
             failures=failures,
             transfer='transfer = "weather:tables"' if tables else "",
         )
-        manifest = parse(text, path=Path("capabilities.toml"), environ={})
+        environ = {"STRANGLER_MONOLITH_URL": home.url}
+        manifest = parse(text, path=Path("capabilities.toml"), environ=environ)
         table = root / "table"
         front = Front(manifest, Settings(table=str(table), retired=retired))
         with running(front):
