@@ -12,6 +12,8 @@ from strangler.routing.nginx.writing import Text, plain, block, file
 
 BODY = 1024 * 1024
 """Bytes that a request of a capability may have: as much as a service takes."""
+_TRIES = 3
+"""How often a command that nobody got is offered to the next replica, failing or not."""
 DOOR = 8
 """Seconds that a command may wait for a door: longer than a freeze may last."""
 
@@ -302,16 +304,17 @@ def _service(capability: Capability, settings: Settings) -> Iterator[str]:
     )
     # Who commands what has tables may have to wait at a door while it changes owner.
     longest = patience.timeout if capability.transfer is None else patience.timeout + DOOR
-    again = f"@{name}.again"
-    several = len(capability.service) > 1
-    ways = [("commands", again if several else final), *([("again", final)] if several else [])]
-    for way, following in ways:
+    ways = [("commands", "commands")]
+    if (replicas := len(capability.service)) > 1:
+        ways += [(f"again{number}", "anyhow") for number in range(min(replicas, _TRIES))]
+    following = [*(f"@{name}.{way}" for way, _ in ways[1:]), final]
+    for (way, upstream), after in zip(ways, following, strict=True):
         yield block(
             f"location @{name}.{way}",
             [
-                f"set $strangler_service {target(capability, settings, 'commands')};",
+                f"set $strangler_service {target(capability, settings, upstream)};",
                 f"set $strangler_deadline {longest:g};",
-                f"set $strangler_else {following};",
+                f"set $strangler_else {after};",
                 f"proxy_read_timeout {_milliseconds(longest)};",
                 f"proxy_send_timeout {_milliseconds(longest)};",
                 "proxy_next_upstream off;",

@@ -94,11 +94,14 @@ def _service(capability: Capability, settings: Settings) -> list[str]:
         connections=patience.concurrency,
     )
     commands = _servers(urls, settings, "max_fails=1 fail_timeout=1s")
+    ways = {"commands": commands}
+    if len(urls) > 1:
+        ways["anyhow"] = _servers(urls, settings, "max_fails=0")
     return [
         block(f"upstream {capability.name}.queries", kept.splitlines()),
-        block(
-            f"upstream {capability.name}.commands",
-            [f"zone {capability.name}.commands 64k;", *commands],
+        *(
+            block(f"upstream {capability.name}.{way}", [f"zone {capability.name}.{way} 64k;", *of])
+            for way, of in ways.items()
         ),
     ]
 
