@@ -11,12 +11,15 @@ from collections.abc import Mapping
 from strangler.manifest import Manifest
 from strangler.routing.nginx import answering, main
 from strangler.routing.nginx.clients import clients, cohorts
+from strangler.routing.nginx.failing import failing
 from strangler.routing.nginx.locations import locations
 from strangler.routing.nginx.requests import requests
+from strangler.routing.nginx.services import services
 from strangler.routing.nginx.settings import CannotCompile, Settings
 from strangler.routing.nginx.upstreams import upstreams
+from strangler.routing.nginx.writing import MADE
 
-__all__ = ["CannotCompile", "Settings", "compiled"]
+__all__ = ["MADE", "CannotCompile", "Settings", "compiled"]
 
 
 def compiled(manifest: Manifest, settings: Settings | None = None) -> Mapping[str, str]:
@@ -39,7 +42,7 @@ def compiled(manifest: Manifest, settings: Settings | None = None) -> Mapping[st
         "decide.conf": answering.decide(settings),
         "retired.conf": answering.retired(),
         "monolith.conf": answering.monolith(manifest, settings),
-        "services.conf": answering.services(manifest, settings),
+        "services.conf": services(manifest, settings),
         "ask.conf": answering.ask(settings),
-        "failing.conf": answering.failing(manifest, settings),
+        "failing.conf": failing(manifest, settings),
     }

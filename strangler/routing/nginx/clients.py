@@ -9,7 +9,7 @@ from strangler.manifest import Manifest
 from strangler.routing.nginx.headers import credentials
 from strangler.routing.nginx.locations import pinned
 from strangler.routing.nginx.settings import Settings
-from strangler.routing.nginx.writing import Text, plain, block, file
+from strangler.routing.nginx.writing import Text, block, file, plain
 
 YEAR = 365 * 24 * 3600
 DAY = 24 * 3600

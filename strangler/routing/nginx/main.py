@@ -5,7 +5,7 @@ from __future__ import annotations
 from strangler.manifest import Manifest
 from strangler.routing.nginx.answering import home
 from strangler.routing.nginx.settings import LINGERING, Settings
-from strangler.routing.nginx.writing import Text, plain, file
+from strangler.routing.nginx.writing import Text, file, plain
 
 _SHARED = Text("""
     # What a location says of a request with `set`, and what it is where none says so.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from strangler.manifest import Capability, Manifest, routes
 from strangler.manifest.values import SAFE, UNSAFE
-from strangler.routing.nginx.writing import plain, block, file, literal
+from strangler.routing.nginx.writing import block, file, literal, plain
 
 KIND = "$strangler_method_kind"
 

@@ -56,3 +56,9 @@ def file(about: str, *pieces: str) -> str:
         about, 98, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False
     )
     return "\n\n".join([f"{MADE}\n#\n{wrapped}", *(piece for piece in pieces if piece)]) + "\n"
+
+
+def said(status: int, error: str, message: str) -> str:
+    """A problem in the one shape that every face has. ``message`` may have variables of NGINX's."""
+    shape = f'{{"error": "{error}", "message": "{message}", "detail": {{}}}}'
+    return f"return {status} '{shape}';"

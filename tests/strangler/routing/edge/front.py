@@ -1,12 +1,10 @@
-"""A real NGINX with the compiled files, between a monolith and a service that are told what to do."""
+"""A real NGINX with the compiled files, before a monolith and a service that do as told."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
-import re
-import shutil
 import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
