@@ -59,6 +59,8 @@ _KNOWN: Final = {"CONNECT", "TRACE"}
 
 FALLBACK: Final = "fallback"
 """Why the monolith answers what the service has failed to answer."""
+REFUSED: Final = "refused"
+"""Why it answers what an edge got no token for."""
 
 
 class _Refused(Exception):
@@ -255,9 +257,8 @@ class EdgeMiddleware:
         name = match.capability
         told = context.told if isinstance(context, Outside) else None
         decides = isinstance(context, Outside) and (self._decides or name in context.forced)
-        if told is not None and told.reason == FALLBACK and not placing.fallback(name, kind):
-            message = f"{name} can't be reached: try again"
-            return refusal(503, "Unavailable", message, retry_after=RETRY_AFTER)
+        if told is not None and (response := self._turned_down(request, told, name, kind)):
+            return response
         with placing.pinned(), use(context), writers.doing(request):
             arm, reason = Arm.MONOLITH, told.reason if told and told.reason else CARRIED
             if decides:
@@ -291,6 +292,24 @@ class EdgeMiddleware:
                 _ = context.pins  # an edge can't see when the rows have moved: so that it is told
             self._sign(request, response, context, done.reason or reason, done.arm)
         return response
+
+    def _turned_down(
+        self, request: HttpRequest, told: Told, name: str, kind: Kind
+    ) -> HttpResponseBase | None:
+        """What is said to a request that an edge would have had the service answer, if it may not.
+
+        That is what was said of the client's credentials when it asked for a token; or that this
+        side may not answer where the service has not.
+        """
+        if told.reason == REFUSED:
+            refused = identity.known(request).refused or identity.forged(request)
+            owned = kind is Kind.COMMAND and known.door(name) is not None
+            if refused is not None or owned:
+                return refused
+        if told.reason not in {FALLBACK, REFUSED} or placing.fallback(name, kind):
+            return None
+        message = f"{name} can't be reached: try again"
+        return refusal(503, "Unavailable", message, retry_after=RETRY_AFTER)
 
     def _arm(self, name: str, kind: Kind, context: Context) -> tuple[Arm, str]:
         """The arm that the table says, and why."""

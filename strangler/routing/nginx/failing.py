@@ -37,6 +37,10 @@ _TOKEN = Text("""
     }
     # No token: the monolith is asked itself, and says what is wrong, or is away.
     location @strangler_unproved {
+        default_type application/json;
+        if ($strangler_capability = "") {
+            %{nothing} # somebody outside wants one
+        }
         return 204;
     }
 """)
@@ -133,6 +137,7 @@ def failing(manifest: Manifest, settings: Settings) -> str:
     token = _TOKEN.substitute(
         monolith=home(manifest),
         key="".join(f" ${_variable(name)}" for name in _known_by(manifest, settings)),
+        nothing=said(404, "NotFound", "There is nothing here."),
         headers="\n".join(f"    {line}" for line in headers.to_monolith(ours)),
     )
     return file(
