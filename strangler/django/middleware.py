@@ -22,10 +22,11 @@ from django.http import HttpRequest, HttpResponseBase
 
 from strangler.django import conf
 from strangler.django.doors import fencing, known, writers
-from strangler.django.edge import commands, forcing, identity, pins, proof, service_arm, tokens
-from strangler.django.edge.answers import RETRY_AFTER, fenced, refusal
+from strangler.django.edge import commands, forcing, fronted, identity, pins, service_arm
+from strangler.django.edge.answers import fenced, refusal
 from strangler.django.edge.commands import CARRIED
-from strangler.django.edge.contexts import Outside, Told
+from strangler.django.edge.contexts import Outside
+from strangler.django.edge.fronted import FALLBACK
 from strangler.django.edge.targets import Target, seen, sent
 from strangler.django.observing import observations
 from strangler.django.ports import placing
@@ -36,9 +37,9 @@ from strangler.ladder import Arm
 from strangler.manifest.values import SAFE, UNSAFE
 from strangler.ports import runtime
 from strangler.ports.context import NOTHING_FORCED, Context, Trace, use
-from strangler.ports.headers import ARM, CONTEXT, EDGE, FORCE, INTERNAL, REASON, face
+from strangler.ports.headers import ARM, CONTEXT, FORCE, INTERNAL, REASON, face
 from strangler.ports.trust.keys import Keyring
-from strangler.ports.trust.tokens import NOTHING, TokenRefused, Use, verify
+from strangler.ports.trust.tokens import TokenRefused, Use, verify
 from strangler.routing.decide import Call, Kind, Reason
 from strangler.routing.paths import Match, OddPath, RouteMap, canonical
 
@@ -52,15 +53,8 @@ def _key(header: str) -> str:
 _INTERNAL: Final = frozenset(map(_key, INTERNAL))
 _CONTEXT: Final = _key(CONTEXT)
 _FORCE: Final = _key(FORCE)
-_EDGE: Final = _key(EDGE)
-_REASON: Final = _key(REASON)
 _PORTS: Final = "/_strangler/"
 _KNOWN: Final = {"CONNECT", "TRACE"}
-
-FALLBACK: Final = "fallback"
-"""Why the monolith answers what the service has failed to answer."""
-REFUSED: Final = "refused"
-"""Why it answers what an edge got no token for."""
 
 
 class _Refused(Exception):
@@ -169,14 +163,14 @@ class EdgeMiddleware:
             _Refused: it proves nothing, or is not for this request.
         """
         meta = request.META
-        cohort = tokens.cohort(request)
+        told = None if self._decides else fronted.told(meta)
         carried = {key: meta.pop(key) for key in _INTERNAL & meta.keys()}
         inside: Context | None = meta.pop(INSIDE, None)
         if inside is not None:
             return inside
         try:
-            if (secret := carried.get(_EDGE)) and not self._decides:
-                return self._told(request, secret, carried, kind, cohort)
+            if told is not None:
+                return self._told(request, carried, kind, told.proved())
             if token := carried.get(_CONTEXT):
                 return self._party(request, token, match, kind, where)
             if token := carried.get(_FORCE):
@@ -214,19 +208,16 @@ class EdgeMiddleware:
         return context.replace(trace=trace, pins=set(context.pins))
 
     def _told(
-        self, request: HttpRequest, secret: str, carried: Mapping[str, str], kind: Kind, cohort: int
+        self, request: HttpRequest, carried: Mapping[str, str], kind: Kind, told: fronted.Told
     ) -> Context:
-        """What the edge in front says.
+        """The context of a request that an edge in front has passed on.
 
         Raises:
-            TokenRefused: that is not our edge, or a tester's token proves nothing.
+            TokenRefused: a tester's token proves nothing.
             _Refused: a tester forces the arm of a command.
         """
-        if not proof.holds(secret):
-            raise TokenRefused("the secret is not that of the edge", told=NOTHING)
         force = carried.get(_FORCE)
         forced = self._forced(force, kind) if force else NOTHING_FORCED
-        told = Told(cohort, carried.get(_REASON, ""))
         return Outside(request, self._sticky, forced=forced, told=told)
 
     def _forced(self, token: str, kind: Kind) -> Mapping[str, Arm]:
@@ -257,7 +248,7 @@ class EdgeMiddleware:
         name = match.capability
         told = context.told if isinstance(context, Outside) else None
         decides = isinstance(context, Outside) and (self._decides or name in context.forced)
-        if told is not None and (response := self._turned_down(request, told, name, kind)):
+        if told is not None and (response := fronted.turned_down(request, told, name, kind)):
             return response
         with placing.pinned(), use(context), writers.doing(request):
             arm, reason = Arm.MONOLITH, told.reason if told and told.reason else CARRIED
@@ -292,24 +283,6 @@ class EdgeMiddleware:
                 _ = context.pins  # an edge can't see when the rows have moved: so that it is told
             self._sign(request, response, context, done.reason or reason, done.arm)
         return response
-
-    def _turned_down(
-        self, request: HttpRequest, told: Told, name: str, kind: Kind
-    ) -> HttpResponseBase | None:
-        """What is said to a request that an edge would have had the service answer, if it may not.
-
-        That is what was said of the client's credentials when it asked for a token; or that this
-        side may not answer where the service has not.
-        """
-        if told.reason == REFUSED:
-            refused = identity.known(request).refused or identity.forged(request)
-            owned = kind is Kind.COMMAND and known.door(name) is not None
-            if refused is not None or owned:
-                return refused
-        if told.reason not in {FALLBACK, REFUSED} or placing.fallback(name, kind):
-            return None
-        message = f"{name} can't be reached: try again"
-        return refusal(503, "Unavailable", message, retry_after=RETRY_AFTER)
 
     def _arm(self, name: str, kind: Kind, context: Context) -> tuple[Arm, str]:
         """The arm that the table says, and why."""

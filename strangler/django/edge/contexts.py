@@ -4,21 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.http import HttpRequest
 
 from strangler.django.edge import identity
 from strangler.django.edge import pins as pinning
+from strangler.django.edge.fronted import Told
 from strangler.ladder import Arm
 from strangler.ports.context import NOTHING_FORCED, Context, Later, Trace
-
-
-class Told(NamedTuple):
-    """What an edge in front, which has proved itself, says of a request that it passes on."""
-
-    cohort: int
-    reason: str
 
 
 class Outside(Context):

@@ -11,13 +11,13 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 
 from strangler.django import conf
-from strangler.django.edge import identity, proof
+from strangler.django.edge import fronted, identity, proof
 from strangler.django.edge.answers import refusal
-from strangler.django.edge.contexts import Outside, Told
+from strangler.django.edge.contexts import Outside
 from strangler.django.ports import placing
-from strangler.ladder import COHORTS, Arm
+from strangler.ladder import Arm
 from strangler.ports import runtime
-from strangler.ports.headers import COHORT, CONTEXT, EDGE, TARGET, face
+from strangler.ports.headers import CONTEXT, TARGET, face
 from strangler.ports.trust.tokens import NOTHING, Use, mint
 
 _KINDS = ("queries", "commands")
@@ -29,7 +29,8 @@ def token(request: HttpRequest, capability: str, kind: str) -> HttpResponseBase:
 
     Its body is not here: forms that bring their CSRF token there go through the monolith.
     """
-    if not proof.holds(request.headers.get(EDGE, "")):
+    told = fronted.told(request.META)
+    if told is None or not proof.holds(told.secret):
         return refusal(403, "TokenRefused", NOTHING)
     keyring = runtime.wiring.keyring
     if capability not in conf.manifest().capabilities or kind not in _KINDS or keyring is None:
@@ -39,11 +40,7 @@ def token(request: HttpRequest, capability: str, kind: str) -> HttpResponseBase:
     if known.refused is not None or identity.forged(request) is not None:
         return response
     once = kind == "commands"
-    context = Outside(
-        request,
-        identity.Sticky(conf.manifest().edge.sticky),
-        told=Told(cohort(request), kind),
-    )
+    context = Outside(request, identity.Sticky(conf.manifest().edge.sticky), told=told)
     response.headers[CONTEXT] = mint(
         keyring,
         context.replace(hops=1, epoch=placing.epoch(capability) if once else 0),
@@ -59,9 +56,3 @@ def token(request: HttpRequest, capability: str, kind: str) -> HttpResponseBase:
 def _target(request: HttpRequest) -> str:
     """What the service will see in the request line: no fragment, and no empty query string."""
     return request.headers.get(TARGET, "").partition("#")[0].removesuffix("?")
-
-
-def cohort(request: HttpRequest) -> int:
-    """The cohort that a proved edge names; 0 if that is none."""
-    said = request.headers.get(COHORT, "")
-    return int(said) if said.isdecimal() and int(said) < COHORTS else 0

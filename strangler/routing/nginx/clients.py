@@ -61,7 +61,7 @@ _TRACE = plain(r"""
     }
     map "$strangler_parent:$http_traceparent" $strangler_sampled {
         default 01;
-        "~^[0-9a-f]{32}:.{53}[02468ace](?:-|$)" 00;
+        "~^[0-9a-f]{32}:.{54}[02468ace](?:-|$)" 00;
     }
     map "$strangler_parent:$http_tracestate" $strangler_tracestate {
         default "";

@@ -57,7 +57,8 @@ class Front(Nginx):
 
     def log(self) -> list[dict[str, Any]]:
         """The access log, as far as it is written."""
-        return [json.loads(line) for line in (self.folder / "access.json").open()]
+        text = (self.folder / "access.json").read_text(encoding="utf-8")
+        return [json.loads(line) for line in text.splitlines()]
 
     def errors(self) -> str:
         """The error log."""
