@@ -48,11 +48,12 @@ _DECIDE = Text("""
         return 599;
     }
 
-    # The monolith answers. A command may find that it does not own the rows any more, and that it
-    # could not carry it on either: it is asked once more.
-    error_page 421 = @strangler_carried;
+    # The monolith answers. 597 stands for: it is a command, which may have to wait at a door.
+    error_page 597 = @strangler_command;
+    if ($strangler_kind = commands) {
+        return 597;
+    }
     error_page 502 504 = @strangler_away;
-    proxy_intercept_errors on;
     include monolith.conf;
 """)
 _RETIRED = plain("""

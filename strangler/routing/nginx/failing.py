@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from strangler.manifest import Manifest
 from strangler.routing.nginx import headers
 from strangler.routing.nginx.answering import home
@@ -44,28 +46,62 @@ _TOKEN = Text("""
         return 204;
     }
 """)
+WAITS = (100, 500, 2000)
+"""Milliseconds before a command that no door had room for is sent again."""
+_WAIT = Text("""
+    location @strangler_shut%{number} {
+        default_type application/json;
+        error_page 598 = @strangler_busy;
+        if ($upstream_http_x_strangler_executed != no) {
+            return 598;
+        }
+        auth_request /_strangler/edge/wait;
+        auth_delay %{delay}ms;
+        error_page 401 = @strangler_again%{number};
+    }
+    location @strangler_again%{number} {
+        default_type application/json;
+        set $strangler_reason carried;
+        error_page 421 503 = %{after};
+        error_page 502 504 = @strangler_away;
+        proxy_intercept_errors on;
+        include monolith.conf;
+    }
+""")
 _FAILING = Text("""
     # The service has not answered a query, or never got a command that either arm may take. The
     # monolith knows whether it may answer in its place.
     location @strangler_fallback {
         default_type application/json;
         set $strangler_reason fallback;
-        error_page 421 = @strangler_shut;
         error_page 502 504 = @strangler_away;
+        include monolith.conf;
+    }
+
+    # A command for the monolith.
+    location @strangler_command {
+        default_type application/json;
+        error_page 421 = @strangler_carried;
+        error_page 502 504 = @strangler_away;
+        error_page 503 = @strangler_shut0;
         proxy_intercept_errors on;
         include monolith.conf;
     }
 
     # 421: whoever was asked does not own the rows, and has done nothing. Once, and to the monolith,
-    # which knows the owner.
+    # which knows the owner, and carries it there.
     location @strangler_carried {
         default_type application/json;
         set $strangler_reason carried;
-        error_page 421 = @strangler_shut;
+        error_page 421 503 = @strangler_shut0;
         error_page 502 504 = @strangler_away;
         proxy_intercept_errors on;
         include monolith.conf;
     }
+
+    # The owner changes at this moment, and nobody had room to let the command wait at the door: it
+    # waits here, and is sent again. Whoever has not said that nothing was done is not asked again.
+%{waits}
 
     # A command failed. 598 stands for: not a byte of it was sent, so nothing has happened.
     location @strangler_broken {
@@ -90,7 +126,7 @@ _FAILING = Text("""
     }
     location @strangler_busy {
         default_type application/json;
-        error_page 598 = $strangler_else;
+        error_page 598 = $strangler_later;
         if ($upstream_http_x_strangler_executed = no) {
             return 598;
         }
@@ -145,8 +181,21 @@ def failing(manifest: Manifest, settings: Settings) -> str:
     )
 
 
+def _waits() -> str:
+    """A delay and a try, for each of the delays; NGINX has no other way to wait than this one."""
+    pieces = ["location = /_strangler/edge/wait {\n    internal;\n    return 401;\n}"]
+    for number, delay in enumerate(WAITS):
+        pieces.append(_WAIT.substitute(number=number, delay=delay, after=_shut(number + 1)))
+    return textwrap.indent("\n".join(pieces), "    ")
+
+
+def _shut(number: int) -> str:
+    return f"@strangler_shut{number}" if number < len(WAITS) else "@strangler_shut"
+
+
 def _failing() -> str:
     return _FAILING.substitute(
+        waits=_waits(),
         broken=said(
             502,
             "OutcomeUnknown",

@@ -17,6 +17,7 @@ _SHARED = Text("""
     map "" $strangler_service { default ""; }
     map "" $strangler_deadline { default ""; }
     map "" $strangler_else { default @strangler_unavailable; }
+    map "" $strangler_later { default @strangler_unavailable; }
     map "" $strangler_context { default ""; }
     map "" $strangler_executed { default ""; }
     map "" $strangler_retry { default ""; }

@@ -52,6 +52,8 @@ def _service(capability: Capability, settings: Settings) -> Iterator[str]:
     ways = [("commands", "commands")]
     if (replicas := len(capability.service)) > 1:
         ways += [(f"again{number}", "anyhow") for number in range(min(replicas, _TRIES))]
+    # Where it has tables, whoever has no room for a command may be about to change owner.
+    later = "@strangler_shut0" if capability.transfer and not gone else final
     following = [*(f"@{name}.{way}" for way, _ in ways[1:]), final]
     for (way, upstream), after in zip(ways, following, strict=True):
         yield block(
@@ -60,6 +62,7 @@ def _service(capability: Capability, settings: Settings) -> Iterator[str]:
                 f"set $strangler_service {target(capability, settings, upstream)};",
                 f"set $strangler_deadline {longest:g};",
                 f"set $strangler_else {after};",
+                f"set $strangler_later {later};",
                 f"proxy_read_timeout {_milliseconds(longest)};",
                 f"proxy_send_timeout {_milliseconds(longest)};",
                 "proxy_next_upstream off;",

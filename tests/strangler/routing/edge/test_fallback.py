@@ -6,12 +6,14 @@ No command is ever executed twice: an arm that was sent one has done it, for all
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterator
 from functools import partial
 from typing import NamedTuple
 
 import pytest
 
+from strangler.routing.nginx.failing import WAITS
 from tests.strangler.django.faults import (
     Behave,
     Seen,
@@ -188,7 +190,7 @@ def test_a_command_that_nobody_got_goes_where_it_may(edge: System, method: str, 
         assert untouched(answer, method)
         assert hits == Hits(0, 0)
     full = reply(503, {"error": "Busy"}, "X-Strangler-Executed: no")
-    for name, may in [("plain", True), ("rows", False), ("gone", False)]:
+    for name, may in [("plain", True), ("gone", False)]:
         edge.service.behave = full
         answer, hits = ask(edge, name, method, path)
         assert (by_monolith if may else untouched)(answer, method)
@@ -223,18 +225,50 @@ def test_whoever_does_not_own_passes_it_on_once(edge: System, method: str, path:
     assert (answer.status, answer.arm, answer.reason) == (200, "monolith", "carried")
     assert hits == Hits(1, 1)
 
-    edge.monolith.behave = partial(_turning_away, edge.monolith.behave)
-    answer, hits = ask(edge, "rows", method, path)
-    assert (answer.status, answer.json()["error"], answer.header("Retry-After")) == (
-        503, "DoorShut", "1",
-    )  # fmt: skip
-    assert hits == Hits(1, 1)
+
+def test_a_command_that_no_door_has_room_for_waits_and_is_sent_again(edge: System) -> None:
+    """The owner changes: each of the two says that it does nothing."""
+    full = reply(503, {"error": "DoorShut"}, "X-Strangler-Executed: no", "Retry-After: 1")
+    astray = reply(421, {"error": "NotOwner"}, "X-Strangler-Executed: no")
+    tokens = edge.monolith.behave
+    for share, first in [(0, full), (0, astray), (1000, full), (1000, astray)]:
+        edge.stand(share)
+        answers = [full, tokens]
+        if share:
+            edge.service.behave = first
+        else:
+            answers.insert(0, first)
+        edge.monolith.behave = partial(_one_by_one, tokens, iter(answers))
+        began = time.monotonic()
+        answer, hits = ask(edge, "rows", "PUT", "x")
+        assert (answer.status, answer.arm, answer.reason) == (200, "monolith", "carried")
+        assert hits == Hits(int(share > 0), len(answers))
+        assert 0.1 < time.monotonic() - began < 2
 
 
-def _turning_away(tokens: Behave, peer: socket.socket, seen: Seen) -> None:
-    """The monolith gives tokens, but does not own the rows."""
-    behave = tokens if seen.target.startswith("/_strangler/") else reply(421, {})
-    behave(peer, seen)
+def test_a_door_that_stays_shut_is_told_of(edge: System) -> None:
+    full = reply(503, {"error": "DoorShut"}, "X-Strangler-Executed: no")
+    edge.stand(0)
+    edge.monolith.behave = partial(_sulking, edge.monolith.behave, full)
+    answer, hits = ask(edge, "rows", "PUT", "x")
+    edge.stand(1000)
+    said = (answer.status, answer.json()["error"], answer.header("Retry-After"))
+    assert said == (503, "DoorShut", "1")
+    assert answer.header("X-Strangler-Executed") == "no"
+    assert hits == Hits(0, 1 + len(WAITS))
+
+
+def test_what_may_have_been_done_is_not_sent_again(edge: System) -> None:
+    edge.stand(0)
+    edge.monolith.behave = partial(_sulking, edge.monolith.behave, reply(503, {}))
+    answer, hits = ask(edge, "rows", "PUT", "x")
+    edge.stand(1000)
+    assert unsure(answer, 503)
+    assert hits == Hits(0, 1)
+
+
+def _one_by_one(tokens: Behave, answers: Iterator[Behave], peer: socket.socket, seen: Seen) -> None:
+    (tokens if seen.target.startswith("/_strangler/") else next(answers))(peer, seen)
 
 
 def _sulking(tokens: Behave, behave: Behave, peer: socket.socket, seen: Seen) -> None:
