@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
-
 from strangler.manifest import Manifest
 from strangler.routing.nginx import headers
 from strangler.routing.nginx.answering import home
@@ -41,7 +39,8 @@ _TOKEN = Text("""
     location @strangler_unproved {
         default_type application/json;
         if ($strangler_capability = "") {
-            %{nothing} # somebody outside wants one
+            # Somebody outside wants one.
+            %{nothing}
         }
         return 204;
     }
@@ -101,7 +100,7 @@ _FAILING = Text("""
 
     # The owner changes at this moment, and nobody had room to let the command wait at the door: it
     # waits here, and is sent again. Whoever has not said that nothing was done is not asked again.
-%{waits}
+    %{waits}
 
     # A command failed. 598 stands for: not a byte of it was sent, so nothing has happened.
     location @strangler_broken {
@@ -174,7 +173,7 @@ def failing(manifest: Manifest, settings: Settings) -> str:
         monolith=home(manifest),
         key="".join(f" ${_variable(name)}" for name in _known_by(manifest, settings)),
         nothing=said(404, "NotFound", "There is nothing here."),
-        headers="\n".join(f"    {line}" for line in headers.to_monolith(ours)),
+        headers="\n".join(f"    {line}" for line in headers.to_monolith(ours, upgraded=False)),
     )
     return file(
         "The token that a service wants, and every way in which it can go wrong.", token, _failing()
@@ -186,7 +185,7 @@ def _waits() -> str:
     pieces = ["location = /_strangler/edge/wait {\n    internal;\n    return 401;\n}"]
     for number, delay in enumerate(WAITS):
         pieces.append(_WAIT.substitute(number=number, delay=delay, after=_shut(number + 1)))
-    return textwrap.indent("\n".join(pieces), "    ")
+    return "\n".join(pieces)
 
 
 def _shut(number: int) -> str:

@@ -36,6 +36,8 @@ _FORWARDED = (
     ("traceparent", "$strangler_traceparent"),
     ("tracestate", "$strangler_tracestate"),
 )
+_UPGRADED = (("Upgrade", "$strangler_upgrade"), ("Connection", "$strangler_connection"))
+_PLAIN = (("Connection", '""'),)
 _SPOKEN = (
     "Proxy-Authorization", "X-CSRFToken", "X-XSRF-Token", "X-Auth-Token", "X-Access-Token",
     "X-Session-Id", "X-Amzn-Oidc-Accesstoken",
@@ -43,16 +45,16 @@ _SPOKEN = (
 """Headers that speak of a credential by their name, of no use to a service."""
 
 
-def to_monolith(ours: dict[str, str] | None = None) -> list[str]:
-    """What the monolith is told: that the edge asks, and what it has decided."""
+def to_monolith(ours: dict[str, str] | None = None, *, upgraded: bool = True) -> list[str]:
+    """What the monolith is told: that the edge asks, and what it has decided, or else ``ours``."""
     decided = {
         EDGE: "$strangler_secret",
         COHORT: "$strangler_cohort",
         REASON: "$strangler_reason",
         FORCE: "$http_x_strangler_force",
     }
-    upgraded = (("Upgrade", "$strangler_upgrade"), ("Connection", "$strangler_connection"))
-    return [*_lines(_FORWARDED), *_lines(upgraded), *_internal(ours or decided)]
+    protocol = _UPGRADED if upgraded else _PLAIN
+    return [*_lines(_FORWARDED), *_lines(protocol), *_internal(ours or decided)]
 
 
 def to_service(settings: Settings) -> list[str]:
@@ -67,8 +69,7 @@ def to_service(settings: Settings) -> list[str]:
     own = [
         (name, f"$strangler_own_{name.lower().replace('-', '_')}") for name in credentials(settings)
     ]
-    once = (("Connection", '""'),)
-    return [*_lines(_FORWARDED), *_lines(once), *_internal(ours), *_lines(own)]
+    return [*_lines(_FORWARDED), *_lines(_PLAIN), *_internal(ours), *_lines(own)]
 
 
 def credentials(settings: Settings) -> tuple[str, ...]:

@@ -230,7 +230,7 @@ def test_a_flip_is_seen_by_the_next_request_and_fails_nobody(edge: System) -> No
 
 
 SMUGGLED = [
-    b"PUT /weather/a HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n",
+    b"PUT /weather HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n",
     b"POST /weather/rome HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\nabcd",
     b"POST /weather/rome HTTP/1.1\r\nHost: a\r\nContent-Length: +4\r\n\r\nabcd",
     b"POST /weather/rome HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
