@@ -20,8 +20,6 @@ from demo import interruptions
 
 ROOT = Path(__file__).resolve().parent.parent
 
-_reserved: list[socket.socket] = []
-
 
 class NotReady(RuntimeError):
     """A process ended, or did not get ready in time; the message carries the end of its log."""
@@ -44,7 +42,7 @@ def free_port(lowest: int = 10_000, highest: int = 32_000) -> int:
             continue
         # Not before: with it, a port that somebody else has reserved could be bound again.
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        _reserved.append(holder)
+        holder.detach()  # it stays open, and nobody is to close it
         return port
 
 

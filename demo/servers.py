@@ -19,7 +19,7 @@ import tempfile
 import time
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import ClassVar, NamedTuple, Self
 
 import psycopg
 from psycopg import sql
@@ -58,11 +58,13 @@ class Server(ABC):
     """
 
     stop_signal = signal.SIGTERM
+    place: ClassVar[str | None] = None
+    """Where its folder is made; None for where temporary files are."""
 
     def __init__(self) -> None:
         # Not pytest's tmp_path: a Unix socket's path must be short, and the server's user must be
         # able to walk there.
-        self.folder = Path(tempfile.mkdtemp(prefix="server-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="server-", dir=self.place))
         self.port = 0
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -9,6 +9,7 @@ import pytest
 pytest_plugins = ["tests.servers"]
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """One more than there are processors: a film mostly waits for what it has started."""
     return (os.cpu_count() or 1) + 1

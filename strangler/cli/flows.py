@@ -186,6 +186,8 @@ def _switches(switches: Sequence[Switched]) -> Table:
 def verification(capability: str, found: Result) -> RenderableType:
     """What a whole verification found."""
     took = f"{found.rows:,} rows in {duration(found.seconds)}"
+    if found.resumed:
+        took += f" ({found.resumed:,} of them before, by one that broke off)"
     if not found.findings:
         said = f"{capability}: {took}, the same on both sides"
         return Text(said, style="green")

@@ -31,8 +31,8 @@ flows    ``transfer status`` has ``capabilities`` [{``capability``, ``stage``, `
          ``differing``, ``findings``, ``current``} or null, ``writers`` [{``name``, ``door``,
          ``keys``, ``last``}], ``switches`` [{``epoch``, ``at``, ``freeze``, ``drained``,
          ``steps``}]}]
-verify   ``capability``, ``epoch``, ``rows``, ``seconds``, ``findings`` [{``table``, ``key``,
-         ``kind``, ``columns``, ``reason``}]
+verify   ``capability``, ``epoch``, ``rows``, ``seconds``, ``resumed`` (rows compared before, by
+         one that broke off), ``findings`` [{``table``, ``key``, ``kind``, ``columns``, ``reason``}]
 forecast ``transfer switch --dry-run`` has ``capability``, ``freeze``, ``budget``, ``fits``,
          ``steps`` [{``action``, ``seconds`` or null, ``measured``}]
 repair   ``capability``, ``done``
@@ -233,6 +233,7 @@ def verification(capability: str, found: Result) -> Json:
         "epoch": found.epoch,
         "rows": found.rows,
         "seconds": found.seconds,
+        "resumed": found.resumed,
         "findings": [
             dataclasses.asdict(one) | {"key": [str(part) for part in one.key]}
             for one in found.findings

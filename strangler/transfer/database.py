@@ -7,6 +7,7 @@ These tables of the kit stand beside the capability's, in either database:
 
 - ``strangler_owner``: one owner row per capability, which whoever changes anything locks first;
 - ``strangler_journal``: the dirty keys that the capture triggers write;
+- ``strangler_span``, on PostgreSQL: parts of tables that a backfill calls dirty as a whole;
 - ``strangler_parked``: the keys that could not be applied, and why;
 - ``strangler_heartbeat``: the canary row, which is captured and applied like any other.
 """
@@ -398,7 +399,7 @@ class Session(ABC):
 
     @abstractmethod
     def claim(self, limit: int) -> AbstractContextManager[Claim]:
-        """Some dirty keys, oldest first, that nobody else has claimed."""
+        """Some dirty keys, oldest first, that nobody else has claimed; none if there are none."""
 
     @abstractmethod
     def dirty(self, table: str, keys: Collection[Key]) -> set[Key]:

@@ -14,9 +14,10 @@ from enum import StrEnum
 from typing import Any
 
 from strangler.ladder import Arm
-from strangler.transfer.database import Session, Table
+from strangler.transfer.database import Session
 from strangler.transfer.digesting import Digesting, comparable
 from strangler.transfer.mapping import Key, Unmappable
+from strangler.transfer.marks import Mark
 from strangler.transfer.pairing import Entity, Pair, Pairing
 
 CHUNK = 5000
@@ -58,10 +59,21 @@ class Verified:
 
 
 class Verification:
-    """Compares everything once, from the beginning."""
+    """Compares everything once, from the beginning or from where another has come to.
+
+    Attributes:
+        rows: the monolith's rows that have been compared, by the other one too.
+        total: about how many there are.
+    """
 
     def __init__(
-        self, pairing: Pairing, *, monolith: Session, service: Session, owner: Arm
+        self,
+        pairing: Pairing,
+        *,
+        monolith: Session,
+        service: Session,
+        owner: Arm,
+        since: Mark | None = None,
     ) -> None:
         """Two sessions of its own; it locks nothing, and changes nothing."""
         self._pairing = pairing
@@ -69,8 +81,10 @@ class Verification:
         self._service = service
         self._journal = monolith if owner is Arm.MONOLITH else service
         self._owner = owner
-        self._suspects: dict[Entity, None] = {}
-        self.rows = 0
+        self._since = since
+        self._suspects: dict[Entity, None] = dict.fromkeys(since.suspects if since else ())
+        self._place: tuple[str, Key | None] | None = (since.table, since.after) if since else None
+        self.rows = since.rows if since else 0
         self.total = sum(monolith.count(pair.source) for pair in pairing.carried())
 
     def chunks(self) -> Iterator[Verified]:
@@ -79,48 +93,70 @@ class Verification:
         Raises:
             DatabaseAway: one of the databases has gone.
         """
+        since = self._since
         for pair in self._pairing.carried():
-            hashed = False
-            if comparable(pair):
-                for run in Digesting(pair, self._monolith, self._service).runs(None):
-                    hashed = True
-                    if run.alike:
-                        self.rows += run.rows
-                        yield Verified(self.rows, max(self.total, self.rows))
-                    else:
-                        yield from self._by_row(pair, run.after, run.until)
-            if not hashed:
-                yield from self._by_row(pair, None, None)
+            after = None
+            if since is not None:
+                if pair.map.source != since.table:
+                    continue
+                after, since = since.after, None
+            self._place = pair.map.source, after
+            yield from self._pair(pair, after)
+
+    def _pair(self, pair: Pair, after: Key | None) -> Iterator[Verified]:
+        hashed = False
+        if comparable(pair):
+            for run in Digesting(pair, self._monolith, self._service).runs(after):
+                hashed = True
+                if run.alike:
+                    self.rows += run.rows
+                else:
+                    yield from self._by_row(pair, run.after, run.until)
+                if run.until is not None:
+                    self._place = pair.map.source, run.until
+                yield Verified(self.rows, max(self.total, self.rows))
+        if not hashed:
+            for last in self._monolith_rows(pair, after, None):
+                self._place = pair.map.source, last
+                yield Verified(self.rows, max(self.total, self.rows))
+            for _ in self._strangers(pair, None, None):
+                yield Verified(self.rows, max(self.total, self.rows))
+
+    @property
+    def mark(self) -> Mark | None:
+        """How far it has come; None where it has not begun."""
+        if self._place is None:
+            return None
+        return Mark(*self._place, self.rows, tuple(self._suspects))
 
     def _by_row(self, pair: Pair, after: Key | None, until: Key | None) -> Iterator[Verified]:
-        yield from self._monolith_rows(pair, after, until)
-        for table in pair.tables(Arm.SERVICE):
-            turn = pair.keys[table.name].up
-            first, last = turn(after) if after else None, turn(until) if until else None
-            yield from self._strangers(pair, table, first, last)
+        for _ in self._monolith_rows(pair, after, until):
+            yield Verified(self.rows, max(self.total, self.rows))
+        for _ in self._strangers(pair, after, until):
+            yield Verified(self.rows, max(self.total, self.rows))
 
-    def _monolith_rows(
-        self, pair: Pair, after: Key | None, until: Key | None
-    ) -> Iterator[Verified]:
+    def _monolith_rows(self, pair: Pair, after: Key | None, until: Key | None) -> Iterator[Key]:
+        """Compare these rows of the monolith; the last key of each chunk."""
         columns = tuple(pair.source.columns)
         while rows := self._monolith.chunk(pair.source, columns, after, CHUNK, until):
             after = rows[-1][0]
             found = _compare(pair, dict(rows), self._read(pair, [key for key, _ in rows]))
             self._suspects.update(dict.fromkeys((pair.map.source, key) for key in found))
             self.rows += len(rows)
-            yield Verified(self.rows, max(self.total, self.rows))
+            yield after
 
-    def _strangers(
-        self, pair: Pair, table: Table, after: Key | None, until: Key | None
-    ) -> Iterator[Verified]:
-        """Rows of the service that the monolith lacks."""
-        while rows := self._service.chunk(table, table.key, after, CHUNK, until):
-            after = rows[-1][0]
-            keys = [pair.entity(table.name, key)[1] for key, _ in rows]
-            there = self._monolith.read(pair.source, pair.source.key, keys)
-            strangers = ((pair.map.source, key) for key in keys if key not in there)
-            self._suspects.update(dict.fromkeys(strangers))
-            yield Verified(self.rows, max(self.total, self.rows))
+    def _strangers(self, pair: Pair, after: Key | None, until: Key | None) -> Iterator[None]:
+        """Find rows of the service that the monolith lacks, chunk by chunk."""
+        for table in pair.tables(Arm.SERVICE):
+            turn = pair.keys[table.name].up
+            first, last = turn(after) if after else None, turn(until) if until else None
+            while rows := self._service.chunk(table, table.key, first, CHUNK, last):
+                first = rows[-1][0]
+                keys = [pair.entity(table.name, key)[1] for key, _ in rows]
+                there = self._monolith.read(pair.source, pair.source.key, keys)
+                strangers = ((pair.map.source, key) for key in keys if key not in there)
+                self._suspects.update(dict.fromkeys(strangers))
+                yield
 
     def findings(self, *, patience: float = PATIENCE) -> list[Finding]:
         """What differs and is not on its way; asks again while it may be."""

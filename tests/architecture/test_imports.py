@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,6 +57,18 @@ PLANTS = [
 ]
 
 
+@pytest.fixture(scope="module")
+def linter() -> Iterator[tree.Linter]:
+    with tree.Linter() as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The ruled packages, for those who put back what they change."""
+    return tree.copy(tmp_path_factory.mktemp("shared"))
+
+
 @pytest.fixture
 def copied(tmp_path: Path) -> Path:
     """The ruled packages, to plant in."""
@@ -68,27 +83,47 @@ def plant(root: Path, file: str, source: str) -> None:
         module.write(f"\n{source}\n")
 
 
-def test_the_tree_keeps_every_rule():
-    verdict = tree.lint(tree.ROOT)
+@contextmanager
+def planting(root: Path, file: str, source: str) -> Iterator[None]:
+    """Plant, and put back."""
+    path = root / file
+    fresh = not path.parent.exists()
+    was = path.read_text() if path.exists() else None
+    plant(root, file, source)
+    try:
+        yield
+    finally:
+        if fresh:
+            shutil.rmtree(path.parent)
+        elif was is None:
+            path.unlink()
+        else:
+            path.write_text(was)
+
+
+def test_the_tree_keeps_every_rule(linter: tree.Linter):
+    verdict = linter.lint(tree.ROOT)
     assert not verdict.broken, verdict.output
 
 
 @pytest.mark.parametrize("planted", PLANTS, ids=lambda plant: f"{plant.breaks}-{plant.source}")
-def test_a_violation_breaks_its_rule_and_no_other(planted: Plant, copied: Path):
-    plant(copied, planted.file, planted.source)
-    verdict = tree.lint(copied)
+def test_a_violation_breaks_its_rule_and_no_other(
+    planted: Plant, shared: Path, linter: tree.Linter
+):
+    with planting(shared, planted.file, planted.source):
+        verdict = linter.lint(shared)
     assert verdict.broken == {planted.breaks}, verdict.output
 
 
-def test_services_do_not_import_each_other(copied: Path):
+def test_services_do_not_import_each_other(copied: Path, linter: tree.Linter):
     rules = copied / tree.RULES
     rules.write_text(
         rules.read_text().replace("inventory | pricing\n", "inventory | pricing | planted\n")
     )
     plant(copied, "extracted/planted/app.py", "")
-    assert not tree.lint(copied).broken
+    assert not linter.lint(copied).broken
     plant(copied, "extracted/planted/app.py", "import extracted.pricing")
-    verdict = tree.lint(copied)
+    verdict = linter.lint(copied)
     assert verdict.broken == {"services"}, verdict.output
 
 

@@ -9,7 +9,10 @@ import pytest
 
 from tests.architecture.tree import ROOT
 
-SERVICE = "import extracted.pricing.app, strangler.fastapi.server"
+SERVICES = """
+import extracted.catalog.app, extracted.inventory.app, extracted.pricing.app
+import strangler.fastapi.server
+"""
 DJANGO = """
 import os, django
 os.environ["DJANGO_SETTINGS_MODULE"] = "monolith.config.settings"
@@ -18,8 +21,7 @@ import monolith.config.urls
 """
 NO_SERVICES = {"django", "rest_framework", "celery", "monolith", "strangler.django"}
 PROCESSES = {
-    "the pricing service": (SERVICE, NO_SERVICES),
-    "the inventory service": (SERVICE.replace("pricing", "inventory"), NO_SERVICES),
+    "the services": (SERVICES, NO_SERVICES),
     "the monolith": (
         DJANGO,
         {"fastapi", "starlette", "uvicorn", "extracted", "strangler.fastapi"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import json
 import os
 import re
 import shutil
@@ -10,6 +11,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 ROOT = Path(__file__).parents[2]
 RULES = ".importlinter"
@@ -48,24 +50,51 @@ class Verdict:
     output: str
 
 
-def lint(root: Path) -> Verdict:
-    """Run import-linter in this folder, as ``make lint`` does."""
-    done = subprocess.run(
-        [Path(sys.executable).with_name("lint-imports"), "--no-logo", "--no-cache"],
-        cwd=root,
-        env={**os.environ, "COLUMNS": "200", "PYTHONPATH": str(root)},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    names = {name: identifier for identifier, name in rules(root).items()}
-    verdicts = dict(re.findall(r"^(\d\. .+?) (KEPT|BROKEN)", done.stdout, flags=re.MULTILINE))
-    assert verdicts.keys() == names.keys(), done.stdout
-    broken = frozenset(names[name] for name, verdict in verdicts.items() if verdict == "BROKEN")
-    assert bool(broken) == bool(done.returncode), done.stdout
-    return Verdict(broken, done.stdout)
+# The command line's own function, again and again: most of a process of its own would be imports.
+_LINTER = """
+import contextlib, importlib, io, json, os, sys
+from importlinter.cli import lint_imports
+for root in map(str.strip, sys.stdin):
+    os.chdir(root)
+    sys.path[0] = root
+    importlib.invalidate_caches()
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        code = lint_imports(no_cache=True, no_logo=True)
+    print(json.dumps([code, said.getvalue()]), flush=True)
+"""
+
+
+class Linter:
+    """Runs import-linter in a folder, as ``make lint`` does; a process of ours does so."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _LINTER],
+            env={**os.environ, "COLUMNS": "200"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate()
+
+    def lint(self, root: Path) -> Verdict:
+        """What it says about the tree in this folder."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{root}\n")
+        self._process.stdin.flush()
+        code, output = json.loads(self._process.stdout.readline())
+        names = {name: identifier for identifier, name in rules(root).items()}
+        verdicts = dict(re.findall(r"^(\d\. .+?) (KEPT|BROKEN)", output, flags=re.MULTILINE))
+        assert verdicts.keys() == names.keys(), output
+        broken = frozenset(names[name] for name, verdict in verdicts.items() if verdict == "BROKEN")
+        assert bool(broken) == bool(code), output
+        return Verdict(broken, output)
 
 
 def copy(target: Path) -> Path:

@@ -61,7 +61,9 @@ SELECT 'SKU-' || to_char(n, 'FM000000000'), 'Article number ' || n,
 
 
 class Sane(Postgres):
-    """A PostgreSQL that is set as a real one would be."""
+    """A PostgreSQL that is set as a real one would be, on a real disk."""
+
+    place = None
 
     def command(self) -> list[str]:
         """How the server is started; a later setting beats an earlier one."""

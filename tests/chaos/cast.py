@@ -6,7 +6,8 @@ import os
 import signal
 import threading
 import time
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import cast
 
@@ -152,22 +153,31 @@ def watch(world: World) -> None:
     desk, looks = world.desk, 0
     with notes.Notes(sightings(world)) as said:
         while not world.over:
-            first, other = list(Arm)[:: 1 if looks % 2 else -1]
-            looks += 1
-            with suppress(Gone):
-                if _both_open(world, first, other):
-                    said.say(error="both sides take writes")
-            try:
-                with world.sessions() as sides:
-                    for arm, session in sides.items():
+            with suppress(Gone, TransferError), _eyes(world) as (sides, sessions):
+                while not world.over:
+                    first, other = list(sides)[:: 1 if looks % 2 else -1]
+                    looks += 1
+                    if _both_open(sides[first], sides[other]):
+                        said.say(error="both sides take writes")
+                    for arm, session in sessions.items():
                         row = session.owner()
                         assert row is not None
                         _higher(epochs, str(arm), row.epoch, said)
-            except TransferError:
-                continue
-            _higher(epochs, "control", desk.decision().epoch, said)
+                    _higher(epochs, "control", desk.decision().epoch, said)
+                    time.sleep(0.02)
             time.sleep(0.02)
         said.say(looks=looks)
+
+
+@contextmanager
+def _eyes(world: World) -> Iterator[tuple[dict[Arm, Side], dict[Arm, Session]]]:
+    """Connections to both sides, as an application's and as a mover's, until one breaks off."""
+    with (
+        closing(world.side(Arm.MONOLITH)) as monolith,
+        closing(world.side(Arm.SERVICE)) as service,
+        world.sessions() as sessions,
+    ):
+        yield {Arm.MONOLITH: monolith, Arm.SERVICE: service}, sessions
 
 
 def _higher(epochs: dict[str, int], name: str, epoch: int, said: notes.Notes) -> None:
@@ -176,18 +186,15 @@ def _higher(epochs: dict[str, int], name: str, epoch: int, said: notes.Notes) ->
     epochs[name] = epoch
 
 
-def _both_open(world: World, first: Arm, other: Arm) -> bool:
+def _both_open(one: Side, two: Side) -> bool:
     """A write that is not committed keeps a fence from rising: two of them say it for certain."""
-    with closing(world.side(first)) as one, closing(world.side(other)) as two:
-        try:
-            if not _writes(one):
-                return False
-            return _writes(two)
-        finally:
-            for side in (one, two):
-                with suppress(Gone, Fenced):
-                    if _inside(side):
-                        side.run("ROLLBACK")
+    try:
+        return _writes(one) and _writes(two)
+    finally:
+        for side in (one, two):
+            with suppress(Gone, Fenced):
+                if _inside(side):
+                    side.run("ROLLBACK")
 
 
 def _writes(side: Side) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from strangler.ladder import Arm
 from tests.chaos.servers import Durable
 from tests.chaos.world import KINDS, World, build, sqlite_world
 from tests.servers import running
@@ -40,14 +41,19 @@ def service_server() -> Iterator[Durable]:
 
 
 @pytest.fixture
-def world(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> World:
+def world(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     """Both databases, whose rows flow. A test says ``@pytest.mark.parametrize("more", …)``."""
     more = getattr(request, "param", {})
     if kind == "sqlite":
         made = sqlite_world(tmp_path, **more)
-    else:
-        monolith = request.getfixturevalue("monolith_server").create()
-        service = request.getfixturevalue("service_server").create()
-        made = World(kind, tmp_path, monolith, service, **more)
+        build(made)
+        yield made
+        return
+    servers = [request.getfixturevalue(f"{arm}_server") for arm in Arm]
+    urls = [server.create() for server in servers]
+    made = World(kind, tmp_path, *urls, **more)
     build(made)
-    return made
+    yield made
+    # Every second the autovacuum looks into each database that there is.
+    for server, url in zip(servers, urls, strict=True):
+        server.drop(url)

@@ -11,7 +11,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -20,11 +19,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.docs import warm
 from tests.docs.reading import ROOT, Block, commands
 from tests.servers import free_port
 
-TREE = ("contracts", "monolith", "extracted", "router", "strangler", "docs")
+TREE = ("contracts", "monolith", "extracted", "router", "docs")
 FILES = ("manage.py", "pyproject.toml", "Makefile")
 SHOP, SERVICE, OWN, CATALOG = "8000", "8102", "8103", "8101"
 PATIENCE = 30.0
@@ -54,7 +52,10 @@ for program, *words in json.loads(sys.argv[1]):
 
 
 def tree(folder: Path) -> None:
-    """Make the folder a copy of the repository, with this environment as its ``.venv``."""
+    """Make the folder a copy of the repository, with this environment as its ``.venv``.
+
+    The kit is the one that is installed there.
+    """
     for name in TREE:
         shutil.copytree(ROOT / name, folder / name)
     for name in FILES:
@@ -88,6 +89,8 @@ class Reader:
     """Somebody with a few terminals, all in one folder, who does as the document says."""
 
     folder: Path
+    # What comes before everything else on the path: see ``tests.docs.warm``.
+    programs: Path
     # Of four digits, so that no line breaks elsewhere than with the usual one.
     ports: dict[str, str] = field(
         default_factory=lambda: {
@@ -96,11 +99,8 @@ class Reader:
     )
     stays: dict[str, list[str]] = field(default_factory=dict)
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
-    bin: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="docs")))
-    warm: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        self.warm = warm.start(self.bin)
         return self
 
     def __exit__(
@@ -111,10 +111,6 @@ class Reader:
     ) -> None:
         for terminal in list(self.running):
             self.stop(terminal)
-        if self.warm is not None:
-            self.warm.kill()
-            self.warm.communicate()
-        shutil.rmtree(self.bin)
 
     def write(self, block: Block) -> None:
         """Save a block as the file that it is."""
@@ -133,7 +129,7 @@ class Reader:
             if command.text == "^C":
                 self.stop(terminal)
             elif command.text == ACTIVATE:
-                # Its programs are on the path already, behind the warm one.
+                # Its programs are on the path already, behind the warm ones.
                 assert (self.folder / ".venv" / "bin" / "activate").exists()
             elif _STAYS.match(command.text):
                 stays.append(command.text)
@@ -141,9 +137,7 @@ class Reader:
                 port, text = server
                 self.start(terminal, text, lambda _, port=port: _listening(int(port)))
             elif command.text.startswith(MOVER):
-                # Not the warm one: ^C has to reach what was started here.
-                text = command.text.replace("strangler", ".venv/bin/strangler", 1)
-                self.start(terminal, text, lambda log: CARRIES in log.read_text())
+                self.start(terminal, command.text, lambda log: CARRIES in log.read_text())
             else:
                 expected = self.here(command.printed)
                 code, printed = self.ask(terminal, command.text, block.exit, expected)
@@ -155,16 +149,11 @@ class Reader:
     def prepare(self, commands: Sequence[str]) -> None:
         """Do what the reader has done already, all in one process."""
         words = [shlex.split(command.removeprefix("python ")) for command in commands]
-        done = subprocess.run(
-            [sys.executable, "-c", _ALL, json.dumps(words)],
-            cwd=self.folder,
-            env=self.env(),
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
-        assert done.returncode == 0, f"before: {commands}\n{done.stdout}{done.stderr}"
+        script = self.folder / "var" / "before.py"
+        script.parent.mkdir(exist_ok=True)
+        script.write_text(_ALL)
+        code, printed = self.run("", f"python {script} {shlex.quote(json.dumps(words))}")
+        assert code == 0, f"before: {commands}\n{printed}"
 
     def ask(self, terminal: str, command: str, code: int, expected: str) -> tuple[int, str]:
         """Run a command, and again while it lacks evidence that is on its way.
@@ -182,7 +171,7 @@ class Reader:
 
     def run(self, terminal: str, command: str) -> tuple[int, str]:
         """Run one command to its end; its exit code, and what it prints."""
-        done = subprocess.run(
+        process = subprocess.Popen(
             self.shell(terminal, command),
             cwd=self.folder,
             env=self.env(),
@@ -190,10 +179,13 @@ class Reader:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=PATIENCE,
-            check=False,
+            start_new_session=True,
         )
-        return done.returncode, done.stdout
+        try:
+            printed, _ = process.communicate(timeout=PATIENCE)
+        finally:
+            _signal(process.pid, signal.SIGKILL)
+        return process.returncode, printed
 
     def start(self, terminal: str, command: str, up: Callable[[Path], bool]) -> None:
         """Start what stays, and wait until it is up, as its log or its port tells."""
@@ -257,16 +249,16 @@ class Reader:
         kept = {"HOME", "LANG", "LC_ALL", "TMPDIR", "USER"}
         return {
             **{name: value for name, value in os.environ.items() if name in kept},
-            "PATH": f"{self.bin}:{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PATH": f"{self.programs}:{Path(sys.executable).parent}:{os.environ['PATH']}",
             "PYTHONPATH": str(self.folder),
             "COLUMNS": "80",
         }
 
 
 @contextmanager
-def reader(folder: Path) -> Iterator[Reader]:
+def reader(folder: Path, programs: Path) -> Iterator[Reader]:
     """A reader in this folder, whose servers are stopped at the end."""
-    with Reader(folder) as one:
+    with Reader(folder, programs) as one:
         for path in (*folder.glob("router/*.toml"), *folder.glob("docs/tutorial/*.toml")):
             path.write_text(one.here(path.read_text()))
         yield one

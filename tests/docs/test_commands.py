@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
+from tests.docs import warm
 from tests.docs.reading import DOCUMENTS, ROOT, before, blocks, commands, label
 from tests.docs.terminals import loosely, reader, tree
 
@@ -25,13 +28,21 @@ TOLD = [
 ]
 
 
+@pytest.fixture(scope="module")
+def programs() -> Iterator[Path]:
+    """The programs that a reader uses, which know their libraries already."""
+    # Not one of pytest's folders: the name of a socket must not be long.
+    with TemporaryDirectory(prefix="docs") as folder, warm.programs(Path(folder)) as warmed:
+        yield warmed
+
+
 @pytest.mark.parametrize("path", TOLD, ids=label)
-def test_a_reader_gets_what_the_document_says(path: Path, tmp_path: Path):
+def test_a_reader_gets_what_the_document_says(path: Path, tmp_path: Path, programs: Path):
     folder = tmp_path / "shop"
     folder.mkdir()
     if label(path) not in EMPTY:
         tree(folder)
-    with reader(folder) as one:
+    with reader(folder, programs) as one:
         if done := before(path):
             one.prepare(done)
         for block in blocks(path):

@@ -1,98 +1,223 @@
-"""The ``strangler`` command, at a quarter of its cost: most of that is the import of libraries.
+"""``strangler`` and ``python``, at a quarter of their cost: most is the import of libraries.
 
-A process that has imported them forks for each command; what is the project's own is imported by
-the child, from the folder where the command was given. A script named ``strangler`` hands over its
-arguments, environment, folder and streams.
+A process that has imported them, and the kit, forks for each command; what is the reader's own is
+imported by the child, from the folder where the command was given. A script of either name hands
+over its arguments, environment, folder and streams, and passes on the signals that it gets.
 """
 
 from __future__ import annotations
 
 import atexit
+import gc
 import json
 import os
+import runpy
+import selectors
+import signal
 import socket
 import subprocess
 import sys
+import threading
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
 LIBRARIES = (
-    "celery",
+    "celery.app.defaults",
+    "celery.fixups.django",
+    "celery.loaders.app",
+    "django.contrib.admindocs.views",
+    "django.contrib.auth.apps",
+    "django.contrib.auth.hashers",
+    "django.contrib.auth.password_validation",
+    "django.contrib.staticfiles.apps",
     "django.core.management",
-    "django.db.migrations.executor",
     "django.db.backends.sqlite3.base",
+    "django.db.migrations.executor",
+    "django.db.models.sql.compiler",
+    "django.test",
+    "drf_spectacular.utils",
     "environ",
     "httpx",
     "joserfc.jws",
+    "joserfc.jwt",
     "msgspec",
     "psycopg",
+    "rest_framework.authentication",
     "rest_framework.compat",
+    "rest_framework.mixins",
+    "rest_framework.negotiation",
+    "rest_framework.permissions",
+    "rest_framework.request",
     "rich.live",
     "rich.table",
     "stamina",
+    "strangler.cli.app",
+    "strangler.django.checks",
+    "strangler.django.control_plane.probes",
+    "strangler.django.edge.identity",
+    "strangler.django.transfer.budget",
+    "strangler.django.transfer.places",
+    "strangler.ports.bind",
+    "strangler.ports.face",
+    "strangler.ports.serve",
+    "strangler.shadow.report",
+    "strangler.transfer.fence",
+    "strangler.transfer.gate",
     "structlog",
-    "typer.main",
+    "typer._adapters",
+)
+OF_A_SERVICE = (
+    "alembic.command",
+    "pydantic_settings",
+    "sqlalchemy.dialects.sqlite",
+    "sqlalchemy.orm",
+    "strangler.fastapi.rest.asking",
+    "strangler.fastapi.server",
+    "strangler.sqlalchemy.database",
+    "strangler.sqlalchemy.schema",
+    "uvicorn.loops.auto",
+    "uvicorn.protocols.http.auto",
 )
 SCRIPT = """#!{python} -SE
-import json, os, socket, sys
+import json, os, signal, socket, sys
+program = os.path.basename(sys.argv[0])
+if program == "python" and not (sys.argv[1] == "-m" or sys.argv[1].endswith(".py")):
+    os.execv({python!r}, [{python!r}, *sys.argv[1:]])
 with socket.socket(socket.AF_UNIX) as server:
     server.connect({path!r})
-    told = json.dumps([sys.argv[1:], os.getcwd(), dict(os.environ)]).encode()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, frame: server.send(bytes([number])))
+    told = json.dumps([program, sys.argv[1:], os.getcwd(), dict(os.environ)]).encode()
     socket.send_fds(server, [told], [0, 1, 2])
-    sys.exit(int(server.recv(8)))
+    sys.exit(int(server.recv(8) or 1))
 """
 
 
-def start(folder: Path) -> subprocess.Popen[bytes]:
-    """Start such a process, and put the script into this folder."""
+@contextmanager
+def programs(folder: Path) -> Iterator[Path]:
+    """Start such a process; the folder that its scripts are in."""
     path = folder / "warm"
-    script = folder / "strangler"
-    script.write_text(SCRIPT.format(python=sys.executable, path=str(path)))
-    script.chmod(0o755)
+    for name in ("strangler", "python"):
+        script = folder / name
+        script.write_text(SCRIPT.format(python=sys.executable, path=str(path)))
+        script.chmod(0o755)
     process = subprocess.Popen(
-        [sys.executable, __file__, str(path)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+        [sys.executable, __file__, str(path)],
+        env={name: value for name, value in os.environ.items() if "DJANGO" not in name},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     )
     assert process.stdout is not None
-    assert process.stdout.readline() == b"warm\n"
-    return process
+    try:
+        assert process.stdout.readline() == b"warm\n"
+        yield folder
+    finally:
+        # It ends with its standard input, and would so without us.
+        process.communicate()
 
 
-def serve(path: str) -> NoReturn:
-    """Run one command after the other."""
-    for library in LIBRARIES:
-        import_module(library)
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(path)
-        listener.listen()
-        sys.stdout.write("warm\n")
-        sys.stdout.flush()
+@dataclass(slots=True)
+class Warm:
+    """What runs commands until its standard input ends."""
+
+    listener: socket.socket
+    woken: socket.socket
+    clients: dict[int, socket.socket] = field(default_factory=dict)
+    waiting: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
+
+    def serve(self) -> None:
+        """Run each command that is asked for, beside the others."""
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        # Who is told to end by Ctrl-C ends this process, too, and first what runs.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        self.waiting.register(sys.stdin, selectors.EVENT_READ)
+        self.waiting.register(self.listener, selectors.EVENT_READ)
+        self.waiting.register(self.woken, selectors.EVENT_READ)
         while True:
-            client, _ = listener.accept()
-            with client:
-                told, streams, _, _ = socket.recv_fds(client, 65536, 3)
-                child = os.fork()
-                if not child:
-                    _run(streams, *json.loads(told))
-                for stream in streams:
-                    os.close(stream)
-                _, status = os.waitpid(child, 0)
-                client.send(str(os.waitstatus_to_exitcode(status)).encode())
+            for key, _ in self.waiting.select():
+                if key.fileobj is sys.stdin:
+                    for child in self.clients:
+                        os.killpg(child, signal.SIGKILL)
+                    return
+                if key.fileobj is self.listener:
+                    self.fork()
+                elif key.fileobj is self.woken:
+                    self.woken.recv(4096)
+                    self.reap()
+                else:
+                    self.pass_on(key.data)
+
+    def fork(self) -> None:
+        """Run a command in a child, which leads a group of its own."""
+        client, _ = self.listener.accept()
+        told, streams, _, _ = socket.recv_fds(client, 65536, 3)
+        program, words, folder, environ = json.loads(told)
+        if words[:1] == ["-m"]:
+            for library in OF_A_SERVICE:
+                import_module(library)
+        child = os.fork()
+        if not child:
+            os.setpgid(0, 0)
+            # What it kept open would stay registered where this process closes it.
+            self.waiting.close()
+            for end in (self.listener, self.woken, client, *self.clients.values()):
+                end.close()
+            os.close(signal.set_wakeup_fd(-1))
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            _run(streams, program, words, folder, environ)
+        with suppress(PermissionError):
+            os.setpgid(child, child)
+        for stream in streams:
+            os.close(stream)
+        self.clients[child] = client
+        self.waiting.register(client, selectors.EVENT_READ, child)
+
+    def pass_on(self, child: int) -> None:
+        """Send a child's group what its script was sent; no child outlives its script."""
+        numbers = self.clients[child].recv(1)
+        if not numbers:
+            self.waiting.unregister(self.clients[child])
+        with suppress(ProcessLookupError):
+            os.killpg(child, numbers[0] if numbers else signal.SIGKILL)
+
+    def reap(self) -> None:
+        """Tell the scripts of children that have ended how they did."""
+        for child, client in list(self.clients.items()):
+            ended, status = os.waitpid(child, os.WNOHANG)
+            if ended:
+                code = os.waitstatus_to_exitcode(status)
+                with suppress(KeyError):
+                    self.waiting.unregister(client)
+                with suppress(BrokenPipeError), self.clients.pop(child):
+                    client.send(str(code if code >= 0 else 128 - code).encode())
 
 
-def _run(streams: list[int], words: list[str], folder: str, environ: dict[str, str]) -> NoReturn:
+def _run(
+    streams: list[int], program: str, words: list[str], folder: str, environ: dict[str, str]
+) -> NoReturn:
     code = 1
     try:
         for number, stream in enumerate(streams):
             os.dup2(stream, number)
+            os.close(stream)
         os.chdir(folder)
         os.environ.clear()
         os.environ.update(environ)
-        sys.argv = ["strangler", *words]
+        sys.executable = str(Path(environ["PATH"].partition(os.pathsep)[0]) / "python")
         sys.path[:0] = environ.get("PYTHONPATH", "").split(os.pathsep)
-        code = import_module("strangler.cli").run(words)
-    except Exception:  # noqa: BLE001 - whatever it is, the reader sees it
+        code = _strangler(words) if program == "strangler" else _python(words)
+        for thread in threading.enumerate():
+            if thread is not threading.main_thread() and not thread.daemon:
+                thread.join()
+    except KeyboardInterrupt:
+        code = 130
+    except BaseException:  # noqa: BLE001 - whatever it is, the reader sees it
         traceback.print_exc()
     finally:
         atexit._run_exitfuncs()
@@ -101,5 +226,48 @@ def _run(streams: list[int], words: list[str], folder: str, environ: dict[str, s
         os._exit(code)
 
 
+def _strangler(words: list[str]) -> int:
+    sys.argv = ["strangler", *words]
+    code: int = import_module("strangler.cli").run(words)
+    return code
+
+
+def _python(words: list[str]) -> int:
+    try:
+        if words[0] == "-m":
+            sys.argv = words[1:]
+            sys.path.insert(0, str(Path.cwd()))
+            runpy.run_module(words[1], run_name="__main__", alter_sys=True)
+        else:
+            sys.argv = words
+            sys.path.insert(0, str(Path(words[0]).resolve().parent))
+            runpy.run_path(words[0], run_name="__main__")
+    except SystemExit as end:
+        if isinstance(end.code, str):
+            sys.stderr.write(f"{end.code}\n")
+            return 1
+        return end.code or 0
+    return 0
+
+
+def main(path: str) -> None:
+    """Import what there is to import, and serve."""
+    # The folder of this file is nothing that a reader imports from.
+    del sys.path[0]
+    for library in LIBRARIES:
+        import_module(library)
+    assert not import_module("django.conf").settings.configured, "settings are the reader's"
+    gc.freeze()
+    woken, wake = socket.socketpair()
+    wake.setblocking(False)  # noqa: FBT003 - the socket's own signature
+    signal.set_wakeup_fd(wake.fileno())
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+        sys.stdout.write("warm\n")
+        sys.stdout.flush()
+        Warm(listener, woken).serve()
+
+
 if __name__ == "__main__":
-    serve(sys.argv[1])
+    main(sys.argv[1])

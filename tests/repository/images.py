@@ -94,8 +94,8 @@ class Image:
                 copied /= Path(source).name
             copied.parent.mkdir(parents=True, exist_ok=True)
             if (ROOT / source).is_dir():
-                ignore = shutil.ignore_patterns("__pycache__")
-                shutil.copytree(ROOT / source, copied, ignore=ignore)
+                # What is compiled already, too: without its source, Python does not look at it.
+                shutil.copytree(ROOT / source, copied)
             else:
                 shutil.copyfile(ROOT / source, copied)
         return folder

@@ -127,11 +127,9 @@ def lint(project: Project) -> subprocess.CompletedProcess[str]:
 
 def test_a_promise_can_t_be_forgotten_by_deleting_what_was_frozen(project: Project):
     for folder in ("contracts", "monolith", "router", "strangler"):
-        shutil.copytree(
-            ROOT / folder, project.root / folder, ignore=shutil.ignore_patterns("__pycache__")
-        )
-    shutil.copy(ROOT / "pyproject.toml", project.root)
-    shutil.copy(ROOT / "Makefile", project.root)
+        shutil.copytree(ROOT / folder, project.root / folder)
+    for file in ("pyproject.toml", "Makefile", ".gitignore"):
+        shutil.copy(ROOT / file, project.root)
     frozen = [
         project.root / "contracts" / name
         for name in ("frozen/pricing.json", "http/pricing.openapi.json")

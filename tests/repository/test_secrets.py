@@ -110,7 +110,7 @@ class Made:
     script: str
 
 
-@pytest.fixture(params=["shop", "catalog", "inventory"])
+@pytest.fixture(scope="module", params=["shop", "catalog", "inventory"])
 def made(request: pytest.FixtureRequest, project: Path, postgres: Postgres) -> Iterator[Made]:
     """The script has run as the image's entrypoint runs it: as superuser, in an empty database."""
     name: str = request.param

@@ -38,15 +38,20 @@ from strangler.ladder import (
 Tables = bool  # whether a capability has tables: a fixture is no flag in a call
 
 STEPS = (1, 5, 25, 50)
-TARGETS = (None, *Stage)
 PERCENTS = (None, *range(102))
+# Whatever it is, no rung but a canary takes any.
+NONE_OF_THEIRS = (None, 0, 1, 25, 100, 101)
 ARROWS = {(arrow.source, arrow.target, arrow.direction): arrow for arrow in TRANSITIONS}
 
 
 def moves(standing: Standing, *, tables: bool) -> list[Move]:
     """Every legal move from here, whatever one may ask for."""
     found = []
-    for to, percent in product(TARGETS, PERCENTS):
+    asked = [
+        *product((None, Stage.CANARY), PERCENTS),
+        *product((rung for rung in Stage if rung is not Stage.CANARY), NONE_OF_THEIRS),
+    ]
+    for to, percent in asked:
         with suppress(IllegalMove):
             found.append(advance(standing, tables=tables, steps=STEPS, to=to, percent=percent))
         with suppress(IllegalMove):

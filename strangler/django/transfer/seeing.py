@@ -199,7 +199,7 @@ def _filling(said: dict[str, Any]) -> Filling | None:
 
 def _verified(row: Transfer) -> Compared | None:
     said = row.verified
-    if not said:
+    if "at" not in said:  # none has come to its end
         return None
     return Compared(
         at=datetime.fromisoformat(said["at"]),

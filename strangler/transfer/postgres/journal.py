@@ -15,7 +15,10 @@ from psycopg import sql
 
 from strangler.transfer.database import HEARTBEAT, Claim, Entry, Parked
 from strangler.transfer.mapping import Key
+from strangler.transfer.postgres import spans
 from strangler.transfer.postgres.link import Connection, Link
+from strangler.transfer.postgres.rows import key_texts
+from strangler.transfer.postgres.spans import Span
 
 # By an array, so that the planner goes by the index however large the journal is.
 _CLAIM = """
@@ -26,12 +29,20 @@ DELETE FROM strangler_journal j
 RETURNING j.id, j.tbl, j.key, extract(epoch FROM j.at)::float8, j.writer, j.door
 """
 _STARTED = """
-SELECT clock_timestamp(), EXISTS (SELECT FROM strangler_parked WHERE capability = %s)
+SELECT clock_timestamp(),
+       EXISTS (SELECT FROM strangler_parked WHERE capability = %(capability)s),
+       EXISTS (SELECT FROM strangler_span WHERE capability = %(capability)s)
 """
 # Whoever parked them again meanwhile has done so since.
 _SETTLED = """
 DELETE FROM strangler_parked p USING unnest(%s::text[], %s::text[]) AS k(tbl, key)
  WHERE p.capability = %s AND p.tbl = k.tbl AND p.key = k.key AND p.since < %s
+"""
+_OLDEST = """
+SELECT extract(epoch FROM clock_timestamp() - min(at))::float8 FROM (
+  (SELECT at FROM strangler_journal WHERE capability = %(capability)s ORDER BY id LIMIT 1)
+  UNION ALL
+  (SELECT at FROM strangler_span WHERE capability = %(capability)s ORDER BY id LIMIT 1)) first
 """
 _BEAT = """
 WITH ours AS (
@@ -46,20 +57,23 @@ ON CONFLICT (capability) DO UPDATE SET beat = EXCLUDED.beat, at = EXCLUDED.at
 class Entries(Sequence[Entry]):
     """What the journal said, read when somebody looks at it."""
 
-    def __init__(self, link: Link, rows: Sequence[tuple[Any, ...]]) -> None:
+    def __init__(self, link: Link, rows: Sequence[tuple[Any, ...]], span: Span | None) -> None:
         self._link = link
         self._rows = rows
+        self._span = span
 
     @cached_property
     def _read(self) -> list[Entry]:
         known = self._link.known
-        return [
+        read = [
             Entry(number, table, known(table).key_of(key), _at(at), writer, door)
             for number, table, key, at, writer, door in self._rows
         ]
+        return read + (spans.entries(self._link, self._span) if self._span else [])
 
     def __len__(self) -> int:
-        return len(self._rows)
+        """How many they are; those of a span, as they were counted when it was called dirty."""
+        return len(self._rows) + (self._span.rows if self._span else 0)
 
     @overload
     def __getitem__(self, index: int) -> Entry: ...
@@ -74,24 +88,36 @@ def _at(seconds: float) -> datetime:
 
 
 class PostgresClaim(Claim):
-    """Entries whose deletion has not been committed yet."""
+    """Entries whose deletion has not been committed yet, and perhaps a span of a backfill."""
 
-    def __init__(self, link: Link, rows: Sequence[tuple[Any, ...]]) -> None:
+    def __init__(self, link: Link, rows: Sequence[tuple[Any, ...]], span: Span | None) -> None:
         self._link = link
         self._rows = rows
-        self.entries = Entries(link, rows)
+        self._span = span
+        self.entries = Entries(link, rows, span)
 
     def sizes(self) -> Mapping[str, int]:
         """How many there are, by table."""
-        return Counter(row[1] for row in self._rows)
+        sizes = Counter(row[1] for row in self._rows)
+        if self._span is not None:
+            sizes[self._span.table] += self._span.rows
+        return sizes
 
     def besides(self, tables: Collection[str]) -> Sequence[Entry]:
         """Those of other tables."""
-        return Entries(self._link, [row for row in self._rows if row[1] not in tables])
+        span = self._span if self._span and self._span.table not in tables else None
+        return Entries(self._link, [row for row in self._rows if row[1] not in tables], span)
 
     def census(self) -> Mapping[tuple[str, str, bool], int]:
         """How many there are, by table, writer, and whether by the door."""
-        return Counter((row[1], row[4], row[5]) for row in self._rows)
+        census = Counter((row[1], row[4], row[5]) for row in self._rows)
+        if self._span is not None:
+            census[self._span.table, spans.WRITER, True] += self._span.rows
+        return census
+
+    def span(self, table: str) -> Span | None:
+        """What a backfill has called dirty of one table."""
+        return self._span if self._span and self._span.table == table else None
 
     def texts(self, table: str) -> list[list[str]]:
         """The keys of one table, each once, as the journal has them."""
@@ -105,18 +131,20 @@ class PostgresClaim(Claim):
 def claim(link: Link, limit: int) -> Iterator[PostgresClaim]:
     """Some dirty keys, oldest first; a key that was parked before is so no more, once settled."""
     with link.connection.transaction():
-        row = link.connection.execute(_STARTED, [link.capability]).fetchone()
-        started, some_parked = row or (None, False)
-        rows = link.connection.execute(
-            _CLAIM, {"capability": link.capability, "limit": limit}
-        ).fetchall()
+        asked = {"capability": link.capability, "limit": limit}
+        row = link.connection.execute(_STARTED, asked).fetchone()
+        started, some_parked, some_spans = row or (None, False, False)
+        rows = link.connection.execute(_CLAIM, asked).fetchall()
         rows.sort()
-        claimed = PostgresClaim(link, rows)
-        link.claimed += len(rows)
+        # What is written now goes before what was there when it began.
+        span = spans.claim(link) if some_spans and len(rows) < limit else None
+        claimed = PostgresClaim(link, rows, span)
+        count = len(claimed.entries)
+        link.claimed += count
         try:
             yield claimed
         finally:
-            link.claimed -= len(rows)
+            link.claimed -= count
         if some_parked and rows:
             named = [[row[1] for row in rows], [row[2] for row in rows]]
             link.connection.execute(_SETTLED, [*named, link.capability, started])
@@ -127,17 +155,13 @@ def pending(link: Link) -> int:
     row = link.connection.execute(
         "SELECT count(*) FROM strangler_journal WHERE capability = %s", [link.capability]
     ).fetchone()
-    return link.claimed + (int(row[0]) if row else 0)
+    return link.claimed + (int(row[0]) if row else 0) + spans.rows(link)
 
 
 def oldest(link: Link) -> float | None:
     """The age of the first of them."""
-    row = link.connection.execute(
-        "SELECT extract(epoch FROM clock_timestamp() - at)::float8 FROM strangler_journal"
-        " WHERE capability = %s ORDER BY id LIMIT 1",
-        [link.capability],
-    ).fetchone()
-    return None if row is None else max(0.0, float(row[0]))
+    row = link.connection.execute(_OLDEST, {"capability": link.capability}).fetchone()
+    return None if row is None or row[0] is None else max(0.0, float(row[0]))
 
 
 def dirty(link: Link, table: str, keys: Collection[Key]) -> set[Key]:
@@ -152,17 +176,7 @@ def dirty(link: Link, table: str, keys: Collection[Key]) -> set[Key]:
         " WHERE capability = %(cap)s AND tbl = %(table)s AND key = ANY(%(keys)s)",
         {"cap": link.capability, "table": table, "keys": list(texts)},
     )
-    return {texts[key] for (key,) in rows}
-
-
-def key_texts(link: Link, table: str, keys: Sequence[Key]) -> dict[str, Key]:
-    """The journal's text of these keys, as PostgreSQL itself writes it."""
-    known = link.known(table)
-    source, parameters = known.keys(list(keys))
-    texts = link.connection.execute(
-        sql.SQL("SELECT {} FROM {}").format(known.key_text("k"), source), parameters
-    )
-    return {text: key for (text,), key in zip(texts, keys, strict=True)}
+    return {texts[key] for (key,) in rows} | spans.covered(link, table, listed)
 
 
 def parked(link: Link, limit: int) -> list[Parked]:

@@ -15,6 +15,7 @@ from strangler.transfer.postgres.journal import PostgresClaim
 from strangler.transfer.postgres.lines import Outlet, Reader
 from strangler.transfer.postgres.link import Link
 from strangler.transfer.postgres.schema import Described
+from strangler.transfer.postgres.spans import Span
 from strangler.transfer.postgres.staging import stage_for
 from strangler.transfer.postgres.writing import applying
 
@@ -56,16 +57,16 @@ class PostgresPourer(Pourer):
         """Carry the claimed rows of the table."""
         if not isinstance(claim, PostgresClaim):
             raise TypeError("a claim of the session that this was made of")
-        keys = claim.texts(self._table)
+        keys, span = claim.texts(self._table), claim.span(self._table)
         try:
-            self._pour(keys, token=token, epoch=epoch)
+            self._pour(keys, span, token=token, epoch=epoch)
         except UniqueTaken:
             if not self._straight:
                 raise
             self._straight = False  # some are there already, so there will be more
-            self._pour(keys, token=token, epoch=epoch)
+            self._pour(keys, span, token=token, epoch=epoch)
 
-    def _pour(self, keys: Texts, *, token: int, epoch: int) -> None:
+    def _pour(self, keys: Texts, span: Span | None, *, token: int, epoch: int) -> None:
         # So many keys share every lock there is.
         with applying(self._target, token=token, epoch=epoch, keys=None), spoken():
             known = self._source.known(self._table)
@@ -74,12 +75,17 @@ class PostgresPourer(Pourer):
                 Outlet(self._target, self._target.known(target.table), target, reader)
                 for target in self._targets
             ]
-            poured = self._rows(known, keys, outlets)
+            if span is not None:
+                within = sql.SQL("{} t WHERE {}").format(known.name, _within(known, span))
+                self._rows(known, within, outlets)
+            if not keys:
+                return
+            poured = self._rows(known, _found(known, keys, span), outlets)
             if poured < len(keys) and (gone := self._absent(known, keys)):
                 for outlet in outlets:
                     self._delete(outlet, known, gone)
 
-    def _rows(self, known: Described, keys: Texts, outlets: Sequence[Outlet]) -> int:
+    def _rows(self, known: Described, found: sql.Composed, outlets: Sequence[Outlet]) -> int:
         """The first target's rows go there while they come; the others' when all have come."""
         first, *others = outlets
         waiting: list[list[bytes]] = [[] for _ in others]
@@ -87,7 +93,7 @@ class PostgresPourer(Pourer):
         with self._into(first) as put, self._source.connection.transaction():
             block: list[bytes] = []
             size = 0
-            for line in self._lines(known, keys):
+            for line in self._lines(known, found):
                 fields = line[:-1].split(b"\t")
                 made = first.line(fields)
                 block.append(made)
@@ -104,11 +110,11 @@ class PostgresPourer(Pourer):
                 put.write(b"".join(lines))
         return count
 
-    def _lines(self, known: Described, keys: Texts) -> Iterator[bytes]:
+    def _lines(self, known: Described, found: sql.Composed) -> Iterator[bytes]:
         connection = self._source.connection
         connection.execute(_BY_INDEX)
         query = sql.SQL("COPY (SELECT {} FROM {}) TO STDOUT").format(
-            known.selected("t", tuple(known.table.columns)), _found(known, keys)
+            known.selected("t", tuple(known.table.columns)), found
         )
         with connection.cursor() as cursor, cursor.copy(query) as lines:
             for line in lines:
@@ -170,21 +176,43 @@ class PostgresPourer(Pourer):
         )
 
 
-def _found(known: Described, keys: Texts) -> sql.Composed:
-    """A FROM clause: the rows ``t`` of these keys."""
+def _found(known: Described, keys: Texts, besides: Span | None) -> sql.Composed:
+    """A FROM clause: the rows ``t`` of these keys, without those of a span."""
     key = known.table.key
     if len(key) == 1:
-        return sql.SQL("{} t WHERE {} = ANY({}{})").format(
+        found = sql.SQL("{} t WHERE {} = ANY({}{})").format(
             known.name,
             sql.Identifier("t", key[0]),
             _listed(known, keys),
             known.cast(key[0], array=True),
         )
-    return sql.SQL("unnest({}) AS k({}) JOIN {} t ON {}").format(
-        _arrays(key, key, keys),
-        sql.SQL(", ").join(map(sql.Identifier, key)),
-        known.name,
-        _same(known, key),
+    else:
+        found = sql.SQL("unnest({}) AS k({}) JOIN {} t ON true WHERE {}").format(
+            _arrays(key, key, keys),
+            sql.SQL(", ").join(map(sql.Identifier, key)),
+            known.name,
+            _same(known, key),
+        )
+    if besides is None:
+        return found
+    return sql.SQL("{} AND NOT ({})").format(found, _within(known, besides))
+
+
+def _within(known: Described, span: Span) -> sql.Composed:
+    """The rows ``t`` of a span."""
+    key = sql.SQL(", ").join(known.ordered("t"))
+    bounds = ((span.after, ">"), (span.until, "<="))
+    return sql.SQL(" AND ").join(
+        sql.SQL("({}) {} ({})").format(
+            key,
+            sql.SQL(sign),
+            sql.SQL(", ").join(
+                sql.SQL("{}{}").format(part, known.compared(name))
+                for part, name in zip(bound, known.table.key, strict=True)
+            ),
+        )
+        for bound, sign in bounds
+        if bound is not None
     )
 
 

@@ -58,6 +58,16 @@ def after_key(
     return sql.SQL("WHERE {}").format(sql.SQL(" AND ").join(conditions)), parameters
 
 
+def key_texts(link: Link, table: str, keys: Sequence[Key]) -> dict[str, Key]:
+    """The journal's text of these keys, as PostgreSQL itself writes it."""
+    known = link.known(table)
+    source, parameters = known.keys(list(keys))
+    texts = link.connection.execute(
+        sql.SQL("SELECT {} FROM {}").format(known.key_text("k"), source), parameters
+    )
+    return {text: key for (text,), key in zip(texts, keys, strict=True)}
+
+
 def chunk(
     link: Link,
     table: str,

@@ -12,13 +12,12 @@ from psycopg import sql
 from strangler.ladder import Arm
 from strangler.transfer.database import Owner, Parked, Step, Superseded, Unfit
 from strangler.transfer.mapping import Key
-from strangler.transfer.postgres import triggers
+from strangler.transfer.postgres import spans, triggers
 from strangler.transfer.postgres.errors import spoken
 from strangler.transfer.postgres.install import switched
-from strangler.transfer.postgres.journal import key_texts
 from strangler.transfer.postgres.link import Connection, Link
 from strangler.transfer.postgres.locks import alter
-from strangler.transfer.postgres.rows import after_key, last_number
+from strangler.transfer.postgres.rows import key_texts, last_number
 
 _OWNER = "SELECT owner, epoch, token, frozen FROM strangler_owner WHERE capability = %s"
 
@@ -130,33 +129,12 @@ class PostgresStep(Step):
             )
 
     def enqueue_chunk(self, table: str, after: Key | None, limit: int) -> Key | None:
-        known = self._link.known(table)
-        order = known.ordered("t")
-        where, parameters = after_key(known, "t", after, None)
-        key = sql.SQL(", ").join(sql.Identifier("t", name) for name in known.table.key)
-        query = sql.SQL(
-            "WITH chunk AS MATERIALIZED (SELECT {key}, {text} AS strangler_text,"
-            " row_number() OVER () AS strangler_place"
-            " FROM (SELECT {key} FROM {table} t {where} ORDER BY {order} LIMIT %s) t),"
-            " put AS (INSERT INTO strangler_journal (capability, tbl, key, writer, door)"
-            " SELECT %s, %s, strangler_text, 'mover', true FROM chunk)"
-            " SELECT {picked} FROM chunk ORDER BY strangler_place DESC LIMIT 1"
-        ).format(
-            key=key,
-            text=known.key_text("t"),
-            table=known.name,
-            where=where,
-            order=sql.SQL(", ").join(order),
-            picked=known.selected("chunk", known.table.key),
-        )
         with spoken():
-            return self._connection.execute(
-                query, [*parameters, limit, self._link.capability, table]
-            ).fetchone()
+            return spans.enqueue(self._link, table, after, limit)
 
     def empty_journal(self) -> None:
         with spoken():
-            for name in ("strangler_journal", "strangler_parked"):
+            for name in ("strangler_journal", "strangler_span", "strangler_parked"):
                 self._connection.execute(
                     sql.SQL("DELETE FROM {} WHERE capability = %s").format(sql.Identifier(name)),
                     [self._link.capability],
@@ -183,6 +161,8 @@ class PostgresStep(Step):
 
     def park(self, parked: Sequence[Parked]) -> None:
         with spoken():
+            for table in {one.table for one in parked}:
+                spans.spread(self._link, table)
             for one in parked:
                 (text,) = key_texts(self._link, one.table, [one.key])
                 key = [self._link.capability, one.table, text]

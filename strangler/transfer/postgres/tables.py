@@ -29,6 +29,16 @@ CREATE TABLE IF NOT EXISTS strangler_journal (
     PRIMARY KEY (capability, id)
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000,
         autovacuum_vacuum_insert_threshold = -1);
+CREATE TABLE IF NOT EXISTS strangler_span (
+    id bigserial,
+    capability text COLLATE "C" NOT NULL,
+    tbl text COLLATE "C" NOT NULL,
+    after text COLLATE "C",
+    until text COLLATE "C" NOT NULL,
+    rows bigint NOT NULL,
+    at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (capability, id)
+);
 CREATE TABLE IF NOT EXISTS strangler_parked (
     capability text COLLATE "C" NOT NULL,
     tbl text COLLATE "C" NOT NULL,
@@ -51,7 +61,10 @@ GRANT SELECT (id, capability) ON strangler_journal TO PUBLIC;
 GRANT SELECT ON SEQUENCE strangler_journal_id_seq TO PUBLIC
 """
 
-NAMES = ("strangler_owner", "strangler_journal", "strangler_parked", "strangler_heartbeat")
+NAMES = (
+    "strangler_owner", "strangler_journal", "strangler_span", "strangler_parked",
+    "strangler_heartbeat",
+)  # fmt: skip
 
 INSTALLING = 5_370_120_441
 """The advisory lock of whoever installs anything in this database."""

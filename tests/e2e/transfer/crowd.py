@@ -105,6 +105,7 @@ class Crowd:
             for number, role in enumerate(roles)
         ]
         self._broken: list[BaseException] = []
+        self._last = _Last()
 
     @contextmanager
     def out(self) -> Iterator[Notes]:
@@ -160,7 +161,9 @@ class Crowd:
         """Whoever has written sees it."""
         how, seen = self._ask(client, "GET", f"/api/inventory/movements?sku={sku}")
         if how is Ended.DONE and note not in {one["note"] for one in seen["results"]}:
-            self.notes.ledger.wrong(f"a delivery of {sku} was not there to be read: {note}")
+            self.notes.ledger.wrong(
+                f"a delivery of {sku} was not there to be read: {note}, {self._last.by}"
+            )
 
     def _buyer(self, client: httpx.Client, dice: random.Random) -> None:
         key = uuid.uuid4().hex
@@ -208,6 +211,7 @@ class Crowd:
         except httpx.HTTPError as error:
             how, said, body = Ended.UNKNOWN, f"{said}: {error!r}", None
         else:
+            self._last.by = f"{self._last.by[-60:]} {method} by {_by(answer)}"
             how, body = _ended(answer, keyed=bool(key), rough=self._rough)
             if how is not Ended.DONE:
                 said = f"{said}: {answer.status_code} {answer.text[:200]}"
@@ -217,6 +221,17 @@ class Crowd:
     def _expect(self, what: str, found: object, wanted: object) -> None:
         if found != wanted:
             self.notes.ledger.wrong(f"{what}: {found} instead of {wanted}")
+
+
+class _Last(threading.local):
+    """What this thread's client was last answered by."""
+
+    by = ""
+
+
+def _by(answer: httpx.Response) -> str:
+    names = ("X-Strangler-Arm", "X-Strangler-Reason", "X-Strangler-Revision", "Set-Cookie")
+    return ", ".join(answer.headers.get(name, "-")[:40] for name in names)
 
 
 def _ended(answer: httpx.Response, *, keyed: bool, rough: bool) -> tuple[Ended, Any]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 import httpx
 import psycopg
@@ -164,6 +165,63 @@ def test_back_without_the_service_s_database(postgres_street: Street, server: Du
     assert [note for (note,) in books].count(second) == 1
     street.carried()
     assert street.differing() == []
+
+
+def test_off_the_ladder_without_the_service_s_database(
+    postgres_street: Street, server: Durable
+) -> None:
+    """What has not come back is counted, whoever stands in its way; and recorded, once lost."""
+    street = postgres_street
+    street.stand(Stage.LIVE)
+    street.in_step()
+    street.mover.kill()
+    with street.client(street.staff) as client, _held_up(server) as lock:
+        _, lost, answer = deliver(client, street)
+        assert answer.status_code == 201
+        held = lock()
+        assert held >= 2  # the movement, and its stock
+        street.mover.start()
+        street.until(lambda: (street.seen()["report"] or {"pending": 0})["pending"] >= held)
+        with away(server, "inventory"):
+            said = street.hand.strangler("rollback", "inventory", "--to", "monolith")
+            assert said.code == 1
+            counted = re.search(r"keys are at risk: (\d+) keys had not come back", str(said.answer))
+            assert counted is not None, said
+            assert int(counted[1]) >= held
+            assert street.stage() is Stage.LIVE
+            said = street.hand.strangler("rollback", "inventory", "--to", "monolith", *LOSE)
+            assert said.code != 0, "nobody has said why"
+            assert street.stage() is Stage.LIVE
+            street.down("--to", "monolith", *LOSE, "--reason", "its disk is gone")
+            assert street.stage() is Stage.MONOLITH
+            _, kept, answer = deliver(client, street)
+            assert (answer.status_code, answer.headers["X-Strangler-Arm"]) == (201, "monolith")
+    query = "SELECT forced, reason, evidence FROM strangler_change ORDER BY revision DESC LIMIT 1"
+    ((forced, reason, evidence),) = street.rows("monolith", query)
+    assert (forced, reason) == (True, "its disk is gone")
+    assert f"{counted[1]} keys had not come back" in str(evidence)
+    street.stand(Stage.REPLICATING)
+    street.carried()
+    assert street.differing() == []
+    written = {note for (note,) in street.rows("inventory", "SELECT note FROM movement")}
+    assert kept in written
+    assert lost not in written
+
+
+LOSE = ("--accept-loss",)
+
+
+@contextmanager
+def _held_up(server: Durable) -> Iterator[Callable[[], int]]:
+    """Gives what claims every dirty key of the service's journal, as a mover that hangs does."""
+    with psycopg.connect(server.url("inventory")) as other:
+
+        def lock() -> int:
+            return len(other.execute("SELECT 1 FROM strangler_journal FOR UPDATE").fetchall())
+
+        yield lock
+        with suppress(psycopg.Error):  # its connection is gone by then
+            other.rollback()
 
 
 def test_retired(postgres_street: Street) -> None:

@@ -47,18 +47,18 @@ def _strangers(street: Street) -> set[str]:
 
 def test_they_are_denied_once_the_service_owns(sqlite: Street) -> None:
     sqlite.stand(Stage.LIVE)
-    before = named(sqlite, "visits")
+    before = named(sqlite, "visits"), named(sqlite, "ber")
     with sqlite.client() as client:
         answer = client.get("/visited?by=bob")
         assert answer.status_code == 409
         assert answer.json()["error"] == "Fenced"
         assert "tests.e2e.transfer.urls.visited" in answer.json()["message"]
-    said = sqlite.hand.call(f"{JOBS}:run_rename", "visits", "late")
+    said = sqlite.hand.call(f"{JOBS}:run_rename", "ber", "late")
     assert said.startswith("celery:tests.e2e.transfer.jobs.rename: ")
     assert "service" in said
-    assert sqlite.hand.call(f"{JOBS}:run_in_time", "visits", "late") == ["skipped"]
+    assert sqlite.hand.call(f"{JOBS}:run_in_time", "ber", "late") == ["skipped"]
     assert sqlite.hand.call(f"{JOBS}:run_timer") == 0
-    assert named(sqlite, "visits") == before
+    assert (named(sqlite, "visits"), named(sqlite, "ber")) == before
     log = (sqlite.shop.log / "monolith.log").read_text()
     assert re.search(r"inventory: a write of tests.e2e.transfer.urls.visited is refused", log)
 

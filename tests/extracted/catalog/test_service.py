@@ -9,12 +9,13 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import event, func, select
+from sqlalchemy import delete, event, func, select
 from sqlalchemy.exc import IntegrityError, InternalError
 
 from contracts.catalog import InvalidPrice, NotAllowed, UnknownProduct
 from contracts.money import Money
-from extracted.catalog.models import Category, Price, Product
+from extracted.catalog.migrating import SCHEMA
+from extracted.catalog.models import Base, Category, Price, Product
 from extracted.catalog.search import Wanted
 from extracted.catalog.service import (
     CatalogService,
@@ -30,6 +31,29 @@ from tests.monolith.people import FOR_CUSTOMER, FOR_STAFF
 
 def eur(amount: str) -> Money:
     return Money(Decimal(amount), "EUR")
+
+
+@pytest.fixture(
+    scope="module", params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
+)
+def migrated(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Database]:
+    url = f"sqlite:///{tmp_path_factory.mktemp('catalog') / 'catalog.sqlite3'}"
+    if request.param == "postgres":
+        url = request.getfixturevalue("postgres").create()
+    with Database(url) as database:
+        SCHEMA.migrate(database)
+        yield database
+
+
+@pytest.fixture
+def database(migrated: Database) -> Database:
+    """No rows are in it yet."""
+    with migrated.transaction() as session:
+        for table in reversed(Base.metadata.sorted_tables):
+            session.execute(delete(table))
+    return migrated
 
 
 @pytest.fixture
@@ -94,15 +118,22 @@ def test_a_database_that_refuses_for_another_reason_is_not_hidden(
     shop: CatalogService, database: Database
 ):
     """What refuses a write at the fence looks like a broken constraint to SQLite."""
-    deny = {
-        "sqlite": "CREATE TRIGGER deny BEFORE INSERT ON product BEGIN"
-        " SELECT RAISE(ABORT, 'denied'); END",
-        "postgresql": "ALTER TABLE product ADD CONSTRAINT deny CHECK (sku <> 'HOE-2')",
+    deny, allow = {
+        "sqlite": (
+            "CREATE TRIGGER deny BEFORE INSERT ON product BEGIN SELECT RAISE(ABORT, 'denied'); END",
+            "DROP TRIGGER deny",
+        ),
+        "postgresql": (
+            "ALTER TABLE product ADD CONSTRAINT deny CHECK (sku <> 'HOE-2')",
+            "ALTER TABLE product DROP CONSTRAINT deny",
+        ),
     }[database.engine.dialect.name]
     with database.transaction() as session:
         session.connection().exec_driver_sql(deny)
     with pytest.raises(IntegrityError, match="den"):
         shop.create(sku="HOE-2", name="Hoe", category="garden", price=eur("1"))
+    with database.transaction() as session:
+        session.connection().exec_driver_sql(allow)
 
 
 def test_only_staff_reprice(shop: CatalogService):

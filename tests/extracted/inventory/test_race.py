@@ -46,7 +46,7 @@ def check(result: dict[str, Any], racers: int) -> None:
 
 @pytest.mark.postgres
 def test_on_postgresql(postgres_url: str):
-    check(race(postgres_url, processes=4, threads=8), 32)
+    check(race(postgres_url, processes=4, threads=4), 16)
 
 
 def test_on_sqlite(tmp_path: Path):

@@ -6,10 +6,13 @@ import json
 import os
 import stat
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from django.core.management import call_command
+
+from strangler.ports.trust.keys import generate
+from tests.strangler.django.forking import forked
 
 ROOT = Path(__file__).parents[3]
 PRODUCTION = {
@@ -21,14 +24,12 @@ PRODUCTION = {
 
 def run(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
     known = {"PATH": os.environ["PATH"], "DJANGO_SETTINGS_MODULE": "monolith.config.settings"}
-    return subprocess.run(
-        [sys.executable, *command],
-        cwd=ROOT,
-        env={**known, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    program, *arguments = command
+    if program == "-c":
+        code, *arguments = arguments
+    else:
+        code = f"import runpy; runpy.run_path({program!r}, run_name='__main__')"
+    return forked(code, *arguments, cwd=ROOT, env={**known, **environment})
 
 
 def read(*names: str, **environment: str) -> dict[str, object]:
@@ -79,10 +80,7 @@ def test_a_database_url_that_is_none(tmp_path: Path, url: str):
 def test_production_is_what_deploying_wants(tmp_path: Path):
     environment = {**PRODUCTION, "IDENTITY_KEYS": str(tmp_path / "k.json"), "VAR": str(tmp_path)}
     assert run("manage.py", "rotate_keys", **environment).returncode == 0
-    kit = (
-        "import sys; from strangler.ports.trust import keys; keys.generate(sys.argv[1], 'monolith')"
-    )
-    assert run("-c", kit, str(tmp_path / "keys")).returncode == 0
+    generate(tmp_path / "keys", "monolith")
 
     check = ("manage.py", "check", "--deploy", "--fail-level", "WARNING")
     done = run(*check, **environment)
@@ -185,7 +183,6 @@ def test_redis_carries_cache_and_jobs_where_there_is_one(tmp_path: Path):
     assert url in str(with_redis["CACHES"])
 
 
-def test_no_migration_is_missing(tmp_path: Path):
-    done = run("manage.py", "makemigrations", "--check", "--dry-run", VAR=str(tmp_path))
-
-    assert done.returncode == 0, done.stdout
+@pytest.mark.django_db
+def test_no_migration_is_missing():
+    call_command("makemigrations", check_changes=True, dry_run=True)

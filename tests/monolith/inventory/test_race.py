@@ -53,7 +53,7 @@ def check(result: dict[str, Any], racers: int) -> None:
 
 @pytest.mark.postgres
 def test_on_postgresql(postgres_url: str, tmp_path: Path):
-    check(race(postgres_url, tmp_path, processes=4, threads=8), 32)
+    check(race(postgres_url, tmp_path, processes=4, threads=4), 16)
 
 
 def test_on_sqlite(tmp_path: Path):

@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,15 @@ from typing import Any
 import pytest
 
 from monolith.config.celery import app
+from strangler.ladder import Arm, Share, Stage
+from strangler.routing.publish import point, prepare
+from strangler.routing.table import Entry
+from strangler.transfer.sqlite import SqliteDatabase
+from strangler.transfer.sqlite.locks import FileLock
+from strangler.transfer.sqlite.places import Places
 
 ROOT = Path(__file__).parents[3]
-SECONDS = 40
+SECONDS = 20
 SCENE = """
 import uuid
 
@@ -41,12 +47,18 @@ InventoryService().reserve(uuid.uuid4(), [Item("A", 2)])
 Reservation.objects.update(expires_at=timezone.now())
 expire_reservations.delay()
 """
+TABLES = ["inventory_stock", "inventory_reservation", "inventory_allocation"]
+COUNTED = """
+CREATE TABLE ended (reservation text);
+CREATE TRIGGER count_them AFTER UPDATE ON inventory_reservation WHEN new.state = 'expired'
+BEGIN INSERT INTO ended VALUES (new."order"); END;
+"""
 STATES = "SELECT state, reserved FROM inventory_reservation, inventory_stock"
 
 
 @contextmanager
 def worker(environment: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    options = ["--pool", "solo", "--without-gossip", "--without-mingle"]
+    options = ["--pool", "solo", "--without-gossip", "--without-mingle", "--loglevel", "INFO"]
     command = [sys.executable, "-m", "celery", "-A", "monolith.config", "worker", *options]
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -81,25 +93,59 @@ def states(database: Path) -> Any:
         return connection.execute(STATES).fetchone()
 
 
+@contextmanager
+def shut(database: Path) -> Iterator[Callable[[], None]]:
+    """Inventory's door is shut, as in a freeze, and as many wait as may; gives what opens it."""
+    url = f"sqlite:///{database}"
+    there = SqliteDatabase(url, capability="inventory", arm=Arm.MONOLITH, tables=TABLES)
+    with (
+        closing(there.session()) as mover,
+        FileLock(Places(database, "inventory").waiting(0)) as one,
+    ):
+        mover.install(owner=Arm.MONOLITH, epoch=1)
+        mover.seize(1)
+        mover.close_door(patience=1)
+        assert one.try_alone()
+        yield mover.open_door
+
+
 @pytest.mark.redis
-def test_a_worker_frees_what_is_held_beyond_its_time(redis_url: str, tmp_path: Path):
-    database = tmp_path / "shop.sqlite3"
+def test_a_worker_who_meets_a_shut_door_does_its_work_once_when_it_opens(
+    redis_url: str, tmp_path: Path
+):
+    """Nobody is told: it is tried again, and has begun nothing before."""
+    database, log = tmp_path / "shop.sqlite3", tmp_path / "worker.log"
     environment = os.environ | {
         "DATABASE_URL": f"sqlite:///{database}",
         "DJANGO_SETTINGS_MODULE": "monolith.config.settings",
         "REDIS_URL": redis_url,
+        "STRANGLER_EDGE": "nginx",  # one may wait at the door; whoever comes later is sent away
         "VAR": str(tmp_path),
     }
     set_the_scene(environment)
+    entry = Entry(Stage.CANARY, 0, held=False, killed=False, share=Share(0, 0), fallback=True)
+    point(prepare(tmp_path / "table", 1000, {"inventory": entry}))
+    with closing(sqlite3.connect(database)) as books:
+        books.executescript(COUNTED)
     assert states(database) == ("held", 2), "without a worker nothing happens"
 
-    limit = time.monotonic() + SECONDS
-    log = tmp_path / "worker.log"
-    with worker(environment, log) as process:
-        while (found := states(database)) != ("expired", 0):
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < limit, f"{found}\n{log.read_text()}"
-            time.sleep(0.1)
+    with shut(database) as opens, worker(environment, log) as process:
+
+        def until(holds: Callable[[], object]) -> None:
+            limit = time.monotonic() + SECONDS
+            while not holds():
+                assert process.poll() is None, log.read_text()
+                assert time.monotonic() < limit, f"{states(database)}\n{log.read_text()}"
+                time.sleep(0.05)
+
+        until(lambda: "Retry in" in log.read_text())
+        assert "DoorShut" in log.read_text()
+        assert states(database) == ("held", 2)
+        opens()
+        until(lambda: "succeeded" in log.read_text())
+    assert states(database) == ("expired", 0)
+    with closing(sqlite3.connect(database)) as books:
+        assert books.execute("SELECT count(*) FROM ended").fetchone() == (1,)
 
 
 def test_beat_asks_for_tasks_that_there_are():

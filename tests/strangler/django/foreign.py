@@ -9,10 +9,16 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.strangler.django.forking import forked
+
 ASSET = Path(__file__).parents[2] / "assets" / "foreign"
 ROOT = Path(__file__).parents[3]
 
 
+SETUP = """
+import django; django.setup()
+from strangler.django.control_plane import control, ledger
+"""
 MIGRATE = """
 from django.core.management import call_command
 call_command("migrate", "strangler", database="plane", verbosity=0)
@@ -49,12 +55,8 @@ class Foreign:
 
     def spawn(self, code: str, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         """Start Python with Django set up."""
-        setup = (
-            "import django; django.setup()\n"
-            "from strangler.django.control_plane import control, ledger\n"
-        )
         return subprocess.Popen(
-            [sys.executable, "-c", setup + code, *arguments],
+            [sys.executable, "-c", SETUP + code, *arguments],
             cwd=self.project,
             env=self.environment(DJANGO_SETTINGS_MODULE="shop.settings", **environment),
             stdout=subprocess.PIPE,
@@ -64,9 +66,8 @@ class Foreign:
 
     def python(self, code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run Python with Django set up, to its end."""
-        process = self.spawn(code, *arguments)
-        out, err = process.communicate(timeout=60)
-        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+        env = self.environment(DJANGO_SETTINGS_MODULE="shop.settings")
+        return forked(SETUP + code, *arguments, cwd=self.project, env=env)
 
     def migrate(self, template: Path | None = None) -> None:
         """Make the control plane's tables; on SQLite by way of a copy, if there is one."""
@@ -78,19 +79,5 @@ class Foreign:
 
     def strangler(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the command line as the script does, in the project's folder."""
-        return subprocess.run(
-            [
-                sys.executable,
-                "-c",
-                "from strangler.cli import main; main()",
-                "--actor",
-                "eve",
-                *arguments,
-            ],
-            cwd=self.project,
-            env=self.environment(),
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        code = "from strangler.cli import main; main()"
+        return forked(code, "--actor", "eve", *arguments, cwd=self.project, env=self.environment())

@@ -25,9 +25,16 @@ from strangler.routing.publish import publish
 from tests.servers import free_port
 from tests.strangler.django.behind_edge import MANIFEST, Reply
 from tests.strangler.django.faults import Faults, faults, reply
+from tests.strangler.django.forking import forked
 
 ROOT = Path(__file__).parents[3]
 ROME = {"place": "rome", "degrees": 21, "wind": {"from": "NW", "knots": 7}}
+
+
+MIGRATE = """
+from django.core.management import execute_from_command_line
+execute_from_command_line(["django", "migrate", "-v0"])
+"""
 
 
 @dataclass
@@ -101,12 +108,8 @@ def gunicorn(root: Path, *options: str) -> Iterator[Gunicorn]:
             sample=1,
         )
         (root / "capabilities.toml").write_text(text)
-        subprocess.run(
-            [sys.executable, "-m", "django", "migrate", "-v0"],
-            env=environment,
-            cwd=ROOT,
-            check=True,
-        )
+        done = forked(MIGRATE, cwd=ROOT, env=environment)
+        assert done.returncode == 0, done.stderr
         port = free_port()
         process = subprocess.Popen(
             [
@@ -322,10 +325,12 @@ def test_the_shadow_writes_what_it_finds(server: Gunicorn) -> None:
         assert server.ask("/weather/rome").json()["degrees"] == 21
     until = time.monotonic() + 15
     counted = "select coalesce(sum(count), 0) from strangler_shadowtally where outcome='difference'"
-    while server.rows(counted) != [(20,)]:
+    named = "select path, kind, count, examples from strangler_shadowdifference"
+    # One is written after the other.
+    while server.rows(counted) != [(20,)] or not server.rows(named):
         assert time.monotonic() < until, server.rows("select * from strangler_shadowtally")
         time.sleep(0.05)
-    found = server.rows("select path, kind, count, examples from strangler_shadowdifference")
+    found = server.rows(named)
     assert [(path, kind) for path, kind, *_ in found] == [("$.degrees", "value")]
     assert json.loads(found[0][3])[0]["service"] == 19
 

@@ -207,13 +207,16 @@ def test_chunks_call_every_key_dirty_once(side: Side, table: str):
             break
         rounds += 1
         assert rounds < 9
-    with session.claim(100) as claim:
-        keys = [entry.key for entry in claim.entries]
-        assert {entry.table for entry in claim.entries} == {table}
     described = session.inspect(table)
-    assert sorted(keys, key=repr) == sorted(
-        (key for key, _ in session.chunk(described, described.key, None, 100)), key=repr
-    )
+    all_keys = [key for key, _ in session.chunk(described, described.key, None, 100)]
+    assert session.pending() == 7
+    assert session.dirty(table, all_keys) == set(all_keys)
+    keys: list[Key] = []
+    while session.pending():
+        with session.claim(100) as claim:
+            keys += [entry.key for entry in claim.entries]
+            assert {entry.table for entry in claim.entries} == {table}
+    assert sorted(keys, key=repr) == sorted(all_keys, key=repr)
     assert len(keys) == 7
 
 

@@ -6,10 +6,11 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tests.strangler.django.forking import forked
 
 ROOT = Path(__file__).parents[4]
 ASSET = ROOT / "tests" / "assets" / "tangled"
@@ -48,14 +49,14 @@ class Tangled:
 
     def python(self, code: str) -> Any:
         """Run Python with Django set up; what it prints last, read as JSON."""
-        done = self._run(["-c", RUN + code], DJANGO_SETTINGS_MODULE="tangled.settings")
+        done = self._run(RUN + code, DJANGO_SETTINGS_MODULE="tangled.settings")
         assert done.returncode == 0, done.stdout + done.stderr
         lines = done.stdout.splitlines()
         return json.loads(lines[-1]) if lines else None
 
     def strangler(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the command line in the project's folder."""
-        return self._run(["-c", "from strangler.cli import main; main()", *arguments])
+        return self._run("from strangler.cli import main; main()", *arguments)
 
     def cut(self, name: str) -> Any:
         """Write the migration that cuts this, and change the models as that says."""
@@ -87,25 +88,18 @@ class Tangled:
         lines.insert(end, f"        {option}\n")
         path.write_text("".join(lines))
 
-    def _run(self, words: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
+    def _run(
+        self, code: str, *arguments: str, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         kept = {key: value for key, value in os.environ.items() if key in {"PATH", "HOME", "LANG"}}
-        return subprocess.run(
-            [sys.executable, *words],
-            cwd=self.project,
-            env={
-                **kept,
-                "TANGLED_ROOT": str(self.root),
-                "TANGLED_DATABASE": self.database,
-                "PYTHONPATH": str(ROOT),
-                "PYTHONDONTWRITEBYTECODE": "1",
-                "COLUMNS": "80",
-                **environment,
-            },
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        env = {
+            **kept,
+            "TANGLED_ROOT": str(self.root),
+            "TANGLED_DATABASE": self.database,
+            "COLUMNS": "80",
+            **environment,
+        }
+        return forked(code, *arguments, cwd=self.project, env=env)
 
 
 def _within(lines: list[str], number: int) -> bool:

@@ -10,15 +10,16 @@ import pytest
 
 from tests.strangler.django.boundaries.project import Tangled
 
-MAKE = """
-call_command("makemigrations", "people", "sales", "desk", verbosity=0)
+MIGRATIONS = 'call_command("makemigrations", "people", "sales", "desk", verbosity=0)'
+MAKE = f"""
+{MIGRATIONS}
 call_command("migrate", verbosity=0)
 de, fr = (Country.objects.create(number=n, code=code) for n, code in ((7, "DE"), (8, "FR")))
 label = Label.objects.create(name="gift")
 person = Person.objects.create(name="Eve")
 card = Card.objects.create(person=person)
 for index in range(20):
-    user = User.objects.create(email=f"{index}@shop.example")
+    user = User.objects.create(email=str(index) + "@shop.example")
     Profile.objects.create(user=user, points=index)
     order = Order.objects.create(
         customer=user, country=fr if index % 3 else de, card=card if index % 2 else None,
@@ -118,7 +119,7 @@ def test_a_cut_drops_the_constraint_and_nothing_else(tangled: Tangled) -> None:
 
 def test_a_person_is_told_what_is_left_to_do(tmp_path: Path) -> None:
     tangled = Tangled(tmp_path)
-    tangled.python(MAKE)
+    tangled.python(MIGRATIONS)
     done = tangled.strangler("boundaries", "sales", "--cut", "sales.order.customer")
     assert done.returncode == 0, done.stderr
     lines = [line.strip() for line in done.stdout.splitlines()]
@@ -143,6 +144,14 @@ def test_a_person_is_told_what_is_left_to_do(tmp_path: Path) -> None:
     assert "0002_cut_order_customer has cut sales.Order.customer already" in again.stderr
 
 
+@pytest.fixture(scope="module")
+def refusing(tmp_path_factory: pytest.TempPathFactory) -> Tangled:
+    """What refuses writes nothing, so one does for all."""
+    made = Tangled(tmp_path_factory.mktemp("refusing"))
+    made.python(MIGRATIONS)
+    return made
+
+
 @pytest.mark.parametrize(
     ("name", "code", "said"),
     [
@@ -159,27 +168,32 @@ def test_a_person_is_told_what_is_left_to_do(tmp_path: Path) -> None:
         ("sales.Ledger.owner", 1, "drop the constraint by SQL"),
         ("sales.Rating.person", 1, "the ordering of sales.Rating reaches through person"),
         ("sales.Rating.reviewer", 1, "sales_rating_once names reviewer within an expression"),
-        ("sales.Order.customer", 1, "the app 'sales' has no migrations"),
     ],
 )
 def test_what_can_t_be_cut_is_refused_with_a_remedy(
-    tmp_path: Path, name: str, code: int, said: str
+    refusing: Tangled, name: str, code: int, said: str
 ) -> None:
-    tangled = Tangled(tmp_path)
-    if "no migrations" not in said:
-        tangled.python('call_command("makemigrations", "people", "sales", "desk", verbosity=0)')
-    files = _files(tangled)
-    done = tangled.strangler("boundaries", "sales", "--cut", name)
+    files = _files(refusing)
+    done = refusing.strangler("boundaries", "sales", "--cut", name)
     assert (done.returncode, done.stdout) == (code, "")
     assert said in " ".join(done.stderr.split())
-    as_json = tangled.strangler("boundaries", "sales", "--cut", name, "--json")
+    as_json = refusing.strangler("boundaries", "sales", "--cut", name, "--json")
     assert json.loads(as_json.stdout)["error"] == {1: "NotCut", 2: "UnknownRelation"}[code]
+    assert _files(refusing) == files, "nothing was written"
+
+
+def test_an_app_without_migrations(tmp_path: Path) -> None:
+    tangled = Tangled(tmp_path)
+    files = _files(tangled)
+    done = tangled.strangler("boundaries", "sales", "--cut", "sales.Order.customer")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "the app 'sales' has no migrations" in " ".join(done.stderr.split())
     assert _files(tangled) == files, "nothing was written"
 
 
 def test_a_model_that_its_migrations_do_not_know(tmp_path: Path) -> None:
     tangled = Tangled(tmp_path)
-    tangled.python('call_command("makemigrations", "people", "sales", "desk", verbosity=0)')
+    tangled.python(MIGRATIONS)
     tangled.sales.write_text(tangled.sales.read_text().replace('default="DE"', 'default="FR"'))
     done = tangled.strangler("boundaries", "sales", "--cut", "sales.Order.country")
     assert done.returncode == 1

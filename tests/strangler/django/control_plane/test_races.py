@@ -11,11 +11,15 @@ import pytest
 from tests.strangler.django.foreign import Foreign
 
 MOVE = """
-import sys, time
+import os, sys, time
 from pathlib import Path
 from strangler.django.control_plane.errors import RevisionConflict
 
-me, other, if_revision = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+# Two processes, neither of which has a connection yet.
+me, other = Path("ann"), Path("bob")
+children, if_revision = [os.fork()], sys.argv[1]
+if not children[0]:
+    me, other, children = other, me, []
 seen = control._seen
 
 def see():
@@ -32,9 +36,11 @@ try:
         "billing", actor=me.name, force=True, reason="a race",
         if_revision=int(if_revision) if if_revision else None,
     )
-    print("won", moved.revision)
+    me.write_text(f"won {moved.revision}")
 except RevisionConflict as conflict:
-    print("told", conflict)
+    me.write_text(f"told {conflict}")
+for child in children:
+    sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 
 KILLED = """
@@ -95,13 +101,9 @@ def on_postgres(tmp_path: Path, postgres_url: str) -> Foreign:
 
 
 def race(shop: Foreign, if_revision: str) -> None:
-    ann, bob = str(shop.root / "ann"), str(shop.root / "bob")
-    processes = [shop.spawn(MOVE, me, other, if_revision) for me, other in ((ann, bob), (bob, ann))]
-    said = {}
-    for name, process in zip(("ann", "bob"), processes, strict=True):
-        out, err = process.communicate(timeout=60)
-        assert process.returncode == 0, err
-        said[name] = out.strip()
+    done = shop.python(MOVE, if_revision)
+    assert done.returncode == 0, done.stderr
+    said = {name: (shop.project / name).read_text() for name in ("ann", "bob")}
     (winner,) = (name for name, what in said.items() if what == "won 1")
     (told,) = (what for name, what in said.items() if name != winner)
     assert told.startswith("told somebody else was faster: you have seen revision 0")

@@ -95,6 +95,14 @@ class Rows:
             if stage is to:
                 return
 
+    def drop_fence(self, table: str) -> None:
+        """Let anybody write to this table of the service."""
+        triggers = self.service(
+            f"SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = '{table}'"  # noqa: S608 - our own
+        )
+        for (name,) in triggers:
+            self.service(f'DROP TRIGGER "{name}"')
+
     @contextmanager
     def service_away(self) -> Iterator[None]:
         """Nobody can reach the service's database for the block."""

@@ -14,6 +14,7 @@ from strangler.django.transfer import judging, verifying
 from strangler.django.transfer.judging import Since
 from strangler.gates import Outcome
 from strangler.ladder import Gate, Stage
+from strangler.transfer import verify
 from strangler.transfer.gate import Flowing, Verified
 from tests.strangler.django.transfer.rows import ANN, Rows
 
@@ -62,11 +63,7 @@ def test_what_was_carried_and_verified_opens_the_gates(catalog: Rows) -> None:
 
 def test_a_row_that_differs_shuts_them(catalog: Rows) -> None:
     catalog.climb(Stage.REPLICATING)
-    triggers = catalog.service(
-        "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'product'"
-    )
-    for (name,) in triggers:
-        catalog.service(f'DROP TRIGGER "{name}"')
+    catalog.drop_fence("product")
     catalog.service("UPDATE product SET title = 'Wrong' WHERE sku = 'A-2'")
     found = verifying.verify(catalog.capability)
     assert [(one.table, one.key, one.columns) for one in found.findings] == [
@@ -76,6 +73,52 @@ def test_a_row_that_differs_shuts_them(catalog: Rows) -> None:
     assert (verified.rows, verified.findings) == (3, 1)
     assert verified.first == "changed product ['A-2']"
     assert FAILED in outcomes(catalog, Gate.IN_STEP)
+
+
+def test_a_verification_that_broke_off_is_gone_on_with(
+    catalog: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(20):
+        catalog.add(f"B-{number:02}")
+    catalog.climb(Stage.REPLICATING)
+    monkeypatch.setattr(verify, "CHUNK", 4)
+    monkeypatch.setattr(verifying, "EVERY", 0.0)
+    catalog.drop_fence("product")
+    catalog.service("UPDATE product SET title = 'Wrong' WHERE sku IN ('A-1', 'B-19')")
+    Transfer.objects.update(verified={})
+
+    def tired(at: verify.Verified) -> None:
+        if at.rows > 8:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        verifying.verify(catalog.capability, progress=tired)
+    assert judging.verified(catalog.row) == Verified()
+    found = verifying.verify(catalog.capability)
+    assert 8 <= found.resumed < found.rows == 23
+    assert {one.key for one in found.findings} == {("A-1",), ("B-19",)}
+    assert verifying.verify(catalog.capability).resumed == 0
+
+
+@pytest.mark.parametrize("change", [{"epoch": 2}, {"verified": {}}, {}])
+def test_nobody_goes_on_with_what_says_nothing_any_more(
+    catalog: Rows, monkeypatch: pytest.MonkeyPatch, change: dict[str, object]
+) -> None:
+    catalog.climb(Stage.REPLICATING)
+    monkeypatch.setattr(verifying, "EVERY", 0.0)
+    with pytest.raises(KeyboardInterrupt):
+        verifying.verify(catalog.capability, progress=_at_once)
+    assert "so_far" in catalog.row.verified
+    with monkeypatch.context() as later:
+        if not change:
+            later.setattr(verifying, "GOOD_FOR", timedelta(0))
+        else:
+            Transfer.objects.update(**change)
+        assert verifying.verify(catalog.capability).resumed == 0
+
+
+def _at_once(_at: verify.Verified) -> None:
+    raise KeyboardInterrupt
 
 
 def test_a_verification_under_another_owner_says_nothing(catalog: Rows) -> None:

@@ -179,6 +179,8 @@ def on(state: State, side: int, **changes: Any) -> State:
 
 def canonical(state: State) -> State:
     """One of all states that differ only in who of several equals is called the first."""
+    if max(len(state.appliers), len(state.orphans), len(state.deliveries)) < 2:
+        return state
     return state._replace(
         appliers=tuple(sorted(state.appliers, key=lambda one: one or ())),
         orphans=tuple(sorted(set(state.orphans))),

@@ -30,10 +30,10 @@ CREATE TABLE stock (
 
 
 @pytest.fixture
-def url(postgres_url: str) -> str:
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
+def url(emptied: str) -> str:
+    with psycopg.connect(emptied, autocommit=True) as connection:
         connection.execute(SCHEMA)
-    return postgres_url
+    return emptied
 
 
 @pytest.fixture
@@ -86,5 +86,9 @@ def fence(session: Session, *, up: bool, patience: float = 5, token: int = 1) ->
 
 def keys_of(session: Session) -> set[tuple[str, Key]]:
     """What is dirty, which then is so no more."""
-    with session.claim(100_000) as claim:
-        return {(entry.table, entry.key) for entry in claim.entries}
+    found: set[tuple[str, Key]] = set()
+    while True:
+        with session.claim(100_000) as claim:
+            if not claim.entries:
+                return found
+            found |= {(entry.table, entry.key) for entry in claim.entries}

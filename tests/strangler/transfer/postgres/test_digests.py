@@ -81,3 +81,19 @@ def test_one_changed_one_missing_and_one_extra_row_are_named(
                 ("item", (ITEMS + 1,), Kind.EXTRA, ()),
             ]
             assert read < 10_000
+
+            # One that breaks off after the first run, and one that goes on from there.
+            first = Verification(pairing, monolith=monolith, service=service, owner=Arm.MONOLITH)
+            next(done for done in first.chunks() if done.rows > SHELVES)
+            assert first.mark is not None
+            rest = Verification(
+                pairing,
+                monolith=monolith,
+                service=service,
+                owner=Arm.MONOLITH,
+                since=first.mark,
+            )
+            rows = [done.rows for done in rest.chunks()]
+            assert SHELVES < first.mark.rows < rows[0]
+            assert rows[-1] == ITEMS + SHELVES
+            assert len(rest.findings(patience=0)) == 3

@@ -300,3 +300,88 @@ def test_a_text_is_itself_again(text: str):
     field = escaped(text.encode())
     assert not set(field) & set(b"\t\n\r")
     assert unescaped(field).decode() == text
+
+
+def called_dirty(both: Both, table: str, *, chunk: int) -> None:
+    """All rows of a table, as spans, and nothing else."""
+    with both.monolith.step(token=0, epoch=1) as step:
+        step.empty_journal()
+    after = None
+    with both.monolith.step(token=0, epoch=1) as step:
+        while (after := step.enqueue_chunk(table, after, chunk)) is not None:
+            pass
+
+
+def test_a_span_is_as_long_as_it_was_however_the_mover_ends(both: Both):
+    both.add()
+    called_dirty(both, "item", chunk=8)
+    other = both.mine.session(tables=MINE)
+    assert both.monolith.pending() == 20
+    first = both.monolith.claim(100)
+    claim = first.__enter__()
+    assert len(list(claim.entries)) == 8
+    assert (both.monolith.pending(), other.pending()) == (20, 20)
+    with other.claim(100) as second:
+        mine, theirs = ({entry.key for entry in one.entries} for one in (claim, second))
+        assert (len(theirs), mine & theirs) == (8, set())
+    killed = RuntimeError("as if it were killed")
+    assert not first.__exit__(RuntimeError, killed, None)
+    assert other.pending() == 12
+    both.carry()
+    assert len(both.rows()[0]) == 12
+
+
+def test_what_is_written_within_a_span_counts(both: Both, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(bulk, "MANY", 1)
+    both.add()
+    called_dirty(both, "item", chunk=100)
+    both.app.run("DELETE FROM line WHERE item_id IN (3, 4, 5)")
+    both.app.run("DELETE FROM item WHERE id = 3")
+    both.app.run("UPDATE item SET title = 'later' WHERE id = 4")
+    both.app.run("UPDATE item SET id = 21, sku = 'moved' WHERE id = 5")
+    both.carry()
+    found = dict(both.theirs.application().run("SELECT id, words FROM product"))
+    assert found.keys() == {1, 2, 4, *range(6, 22)}
+    assert found[4] == "later"
+
+
+def test_a_row_that_goes_once_it_was_carried_with_a_span_goes(both: Both):
+    both.add()
+    called_dirty(both, "item", chunk=100)
+    both.carry()
+    with both.monolith.step(token=0, epoch=1) as step:
+        step.empty_journal()
+        assert step.enqueue_chunk("item", None, 100) == (20,)
+    both.app.run("DELETE FROM line")
+    both.app.run("DELETE FROM item WHERE id < 4")
+    both.carry()
+    found = both.theirs.application().run("SELECT id FROM product ORDER BY id")
+    assert [number for (number,) in found] == list(range(4, 21))
+
+
+def test_a_span_with_a_row_that_no_mapping_accepts_is_spread(both: Both):
+    both.add()
+    both.app.run("UPDATE line SET amount = 13 WHERE box = 7")
+    called_dirty(both, "line", chunk=100)
+    applied = both.bulk.batch()
+    assert [one.key for one in applied.parked] == [(7, -7)]
+    assert both.monolith.pending() == 19
+    both.carry()
+    assert len(both.rows()[2]) == 19
+    both.app.run("UPDATE line SET amount = 12 WHERE box = 7")
+    both.carry()
+    assert both.monolith.count_parked() == 0
+    assert len(both.rows()[2]) == 20
+
+
+def test_keys_within_a_span_are_dirty_and_others_are_not(both: Both):
+    both.add()
+    called_dirty(both, "line", chunk=5)
+    with both.monolith.claim(100):
+        pass  # the first span is carried
+    keys = [(number, -number) for number in (0, 1, 5, 6, 20, 21)]
+    assert both.monolith.dirty("line", keys) == {(6, -6), (20, -20)}
+    assert both.monolith.dirty("line", []) == set()
+    age = both.monolith.oldest()
+    assert age is not None
+    assert 0 <= age < 60
