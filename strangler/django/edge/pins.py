@@ -23,9 +23,14 @@ from strangler.ladder import Arm
 from strangler.transfer.database import TransferError
 
 COOKIE = "strangler_pin"
-"""The edge's own cookie: ``capability:position``, with ``|`` between several; ``-`` for none."""
+"""The edge's own cookie: ``capability:position``, with ``|`` between several; ``-`` for none.
+
+An edge in front that can't ask a journal writes ``?`` for a position: wherever it is by now.
+"""
 _KEPT = 24 * 3600
 _ONE = re.compile(r"([a-z][a-z0-9_-]*):([0-9]{1,18})")
+_NOTED = re.compile(r"([a-z][a-z0-9_-]*):\?")
+_UNKNOWN = -1
 
 _log = logging.getLogger("strangler.edge")
 
@@ -69,8 +74,12 @@ def of(request: HttpRequest) -> Pins:
         return Pins()
     said = parse_cookie(header).get(COOKIE, "")
     positions = {name: int(number) for name, number in _ONE.findall(said)}
-    left = {name: number for name, number in positions.items() if not _applied(name, number)}
-    return Pins(left, positions=left, said=positions)
+    noted = dict.fromkeys(_NOTED.findall(said), _UNKNOWN)
+    now = {name: number for name in noted if (number := _position(name)) is not None}
+    left = {
+        name: number for name, number in (positions | now).items() if not _applied(name, number)
+    }
+    return Pins(left, positions=left, said=positions | noted)
 
 
 def give(response: HttpResponseBase, pins: Pins, *, secure: bool) -> None:

@@ -26,7 +26,7 @@ _COOKIE = plain(r"""
         "~^\"(?<strangler_inner>0|[1-9][0-9]?[0-9]?)\"[ ]*$" $strangler_inner;
     }
 """)
-_SHARED = Text("""
+_SHARED = Text(r"""
     # What is told to a client that is to keep its cohort: only on the paths of a capability.
     map "$strangler_capability:$strangler_given" $strangler_cookie {
         default "strangler_cohort=$strangler_given; Max-Age=%{year}; Path=/; HttpOnly; SameSite=Lax$strangler_secure";
@@ -37,6 +37,25 @@ _SHARED = Text("""
     map "$strangler_reason:$strangler_stranger:$strangler_given" $strangler_mark {
         default "";
         "pinned:yes:" "strangler_pin=-; Max-Age=%{day}; Path=/; HttpOnly; SameSite=Lax$strangler_secure";
+    }
+    # What a service has commanded elsewhere while it answered, which only the monolith's journal could
+    # say more about: the client is pinned, and the monolith writes the position when it next asks.
+    map "$strangler_shown_arm:$strangler_capability:$upstream_http_x_strangler_commanded" $strangler_noted {
+        volatile;
+        default "";
+        "~^service:(?<strangler_n0>[a-z0-9_]+):\k<strangler_n0>$" "";
+        "~^service:[a-z0-9_]+:(?<strangler_n1>[a-z0-9_]+)$" "$strangler_n1:?";
+        "~^service:[a-z0-9_]+:(?<strangler_n2>[a-z0-9_]+),(?<strangler_n3>[a-z0-9_]+)$" "$strangler_n2:?|$strangler_n3:?";
+        "~^service:[a-z0-9_]+:(?<strangler_n4>[a-z0-9_]+),(?<strangler_n5>[a-z0-9_]+),(?<strangler_n6>[a-z0-9_]+)" "$strangler_n4:?|$strangler_n5:?|$strangler_n6:?";
+    }
+    map $http_cookie $strangler_pins {
+        default "";
+        "~(?:^|;)[ ]*strangler_pin=(?<strangler_old>[a-z][a-z0-9_:|?-]{0,400})(?:;|$)" "$strangler_old|";
+    }
+    map $strangler_noted $strangler_pin {
+        volatile;
+        default "strangler_pin=$strangler_pins$strangler_noted; Max-Age=%{day}; Path=/; HttpOnly; SameSite=Lax$strangler_secure";
+        "" "";
     }
     map $scheme $strangler_secure {
         default "";

@@ -106,6 +106,7 @@ _SERVER = Text("""
     add_header traceparent $strangler_shown_trace always;
     add_header Set-Cookie $strangler_cookie always;
     add_header Set-Cookie $strangler_mark always;
+    add_header Set-Cookie $strangler_pin always;
     client_max_body_size %{body};
     recursive_error_pages on;
     proxy_buffer_size 16k;

@@ -73,6 +73,24 @@ def test_a_stranger_is_given_a_cookie_by_which_it_is_known(edge: System) -> None
     assert (again.arm, again.all("Set-Cookie")) == ("service", [])
 
 
+def test_what_a_service_has_commanded_elsewhere_pins_the_client(edge: System) -> None:
+    edge.stand(1000, 0)
+    mine = {"X-Tenant": "a", "Cookie": "a=b; strangler_pin=other:3"}
+    for said, noted in [
+        ("tides", None),
+        ("weather", "strangler_pin=other:3|weather:?"),
+        ("tides,weather", "strangler_pin=other:3|tides:?|weather:?"),
+        ("a,b,weather,d", "strangler_pin=other:3|a:?|b:?|weather:?"),
+    ]:
+        edge.service.behave = reply(200, {}, f"X-Strangler-Commanded: {said}")
+        answer = edge.ask("GET", "/tides/high", mine)
+        assert [one.partition(";")[0] for one in answer.all("Set-Cookie")] == [noted][: bool(noted)]
+        assert answer.header("X-Strangler-Commanded") is None
+        if noted:
+            answer = edge.ask("GET", "/weather/rome", {"X-Tenant": "a", "Cookie": noted})
+            assert (answer.arm, answer.reason) == ("monolith", "pinned")
+
+
 def test_a_first_visit_draws_any_cohort(edge: System) -> None:
     edge.stand(0)
     drawn = set()
