@@ -273,6 +273,7 @@ def system(
         nobody = ['"http://127.0.0.1:9"'] * (replicas - 1)
         text = text.format(
             service=one.url,
+            port=one.port,
             services=f"[{', '.join([*nobody, json.dumps(one.url)])}]",
             sample=0,
             sticky=sticky,

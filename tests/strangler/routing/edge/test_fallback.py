@@ -44,6 +44,7 @@ TABLES = 'transfer = "x:tables"'
 NOBODY = '["http://127.0.0.1:9"]'
 ALIVE = '["{service}"]'
 SOME = '["http://127.0.0.1:9", "{service}", "http://127.0.0.1:7"]'
+TWIN = '["{service}", "http://localhost:{port}"]'
 TEXT = "[edge]\nmonolith = 'http://127.0.0.1:9'\nsticky = {sticky}\n" + "".join(
     ONE.format(name=name, service=service, tables=tables)
     for name, service, tables in [
@@ -54,6 +55,7 @@ TEXT = "[edge]\nmonolith = 'http://127.0.0.1:9'\nsticky = {sticky}\n" + "".join(
         ("deadrows", NOBODY, TABLES),
         ("deadgone", NOBODY, TABLES),
         ("some", SOME, TABLES),
+        ("twin", TWIN, TABLES),
     ]
 )
 QUERIES = [("GET", "x"), ("HEAD", "x"), ("OPTIONS", "x")] + [
@@ -155,7 +157,7 @@ def test_an_answer_that_breaks_off_is_seen_to(edge: System, method: str, path: s
     assert hits == Hits(1, 0)
 
 
-@pytest.mark.parametrize("name", ["plain", "rows", "gone"])
+@pytest.mark.parametrize("name", ["plain", "rows", "gone", "twin"])
 @pytest.mark.parametrize(("method", "path"), COMMANDS)
 def test_a_command_is_sent_once(edge: System, name: str, method: str, path: str) -> None:
     for behave in CUT:
