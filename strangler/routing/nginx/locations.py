@@ -43,20 +43,13 @@ def _patterns(claims: Iterable[_Claim]) -> frozenset[str]:
     cover a path which a more literal one of these covers too.
     """
     every = [route for route, _ in claims]
-    found = {route.text: route for route in every if routes.EVERY in route.segments}
-    while True:
-        beaten = {
-            route.text: route
-            for route in every
-            if route.text not in found
-            and any(
-                other.literals > route.literals and other.overlaps(route)
-                for other in found.values()
-            )
-        }
-        if not beaten:
-            return frozenset(found)
-        found |= beaten
+    wild = [route for route in every if routes.EVERY in route.segments]
+    beaten = (
+        route
+        for route in every
+        if any(other.literals > route.literals and other.overlaps(route) for other in wild)
+    )
+    return frozenset(route.text for route in (*wild, *beaten))
 
 
 def _both(route: Route, capability: Capability, settings: Settings) -> str:

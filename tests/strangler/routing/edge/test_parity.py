@@ -25,7 +25,9 @@ COOKIES = [
     None, "strangler_cohort=0", "strangler_cohort=999", "strangler_cohort=42; a=b",
     "a=b; strangler_cohort=421", "strangler_cohort=1000", "strangler_cohort=007",
     "strangler_cohort=-1", "strangler_cohort=", "strangler_cohort=1; strangler_cohort=2",
-    "strangler_cohort=1; strangler_cohort=x", "xstrangler_cohort=3", "strangler_cohort = 77 ",
+    "strangler_cohort=1; strangler_cohort=x",
+    "strangler_cohort=1;strangler_cohort=2;strangler_cohort=3",
+    "xstrangler_cohort=3", "strangler_cohort = 77 ",
     'strangler_cohort="17"', "strangler_cohort=٣", "strangler_pin=-", ";;=;strangler_cohort=5",
 ]  # fmt: skip
 METHODS = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "FOO", "PROPFIND"]
