@@ -55,7 +55,8 @@ def file(about: str, *pieces: str) -> str:
     wrapped = textwrap.fill(
         about, 98, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False
     )
-    return "\n\n".join([f"{MADE}\n#\n{wrapped}", *(piece for piece in pieces if piece)]) + "\n"
+    text = "\n\n".join([f"{MADE}\n#\n{wrapped}", *(piece for piece in pieces if piece)])
+    return "".join(f"{line.rstrip()}\n" for line in text.splitlines())
 
 
 def said(status: int, error: str, message: str) -> str:

@@ -262,7 +262,7 @@ def system(
     *,
     sticky: str = '["header:X-Tenant", "cookie", "address"]',
     tables: bool = False,
-    timeout: str = "300ms",
+    timeout: str = "9s",
     failures: int = 1000,
     replicas: int = 1,
     retired: frozenset[str] = frozenset(),

@@ -37,7 +37,7 @@ queries  = ["POST /{name}/ask", "PUT /{name}/ask", "DELETE /{name}/ask"]
 {tables}
 
 [capability.{name}.resilience]
-timeout  = "100ms"
+timeout  = "{patience}"
 breaker.failures = 1000
 """
 TABLES = 'transfer = "x:tables"'
@@ -46,7 +46,12 @@ ALIVE = '["{service}"]'
 SOME = '["http://127.0.0.1:9", "{service}", "http://127.0.0.1:7"]'
 TWIN = '["{service}", "http://localhost:{port}"]'
 TEXT = "[edge]\nmonolith = 'http://127.0.0.1:9'\nsticky = {sticky}\n" + "".join(
-    ONE.format(name=name, service=service, tables=tables)
+    ONE.format(
+        name=name,
+        service=service,
+        tables=tables,
+        patience="100ms" if name.startswith("slow") else "9s",
+    )
     for name, service, tables in [
         ("plain", ALIVE, ""),
         ("rows", ALIVE, TABLES),
@@ -56,6 +61,9 @@ TEXT = "[edge]\nmonolith = 'http://127.0.0.1:9'\nsticky = {sticky}\n" + "".join(
         ("deadgone", NOBODY, TABLES),
         ("some", SOME, TABLES),
         ("twin", TWIN, TABLES),
+        ("slowplain", ALIVE, ""),
+        ("slowrows", ALIVE, TABLES),
+        ("slowgone", ALIVE, TABLES),
     ]
 )
 QUERIES = [("GET", "x"), ("HEAD", "x"), ("OPTIONS", "x")] + [
@@ -71,7 +79,7 @@ ME = {"Cookie": "strangler_cohort=7"}
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    gone = frozenset({"gone", "deadgone"})
+    gone = frozenset({"gone", "deadgone", "slowgone"})
     with system(tmp_path_factory.mktemp("edge"), text=TEXT, retired=gone) as made:
         made.stand(1000)
         yield made
@@ -128,7 +136,7 @@ def test_a_query_that_fails_is_the_monolith_s(
 ) -> None:
     for behave in [*CUT, hang, *(reply(status, {}) for status in AWAY)]:
         edge.service.behave = behave
-        answer, hits = ask(edge, name, method, path)
+        answer, hits = ask(edge, f"slow{name}" if behave is hang else name, method, path)
         assert by_monolith(answer, method), behave
         # On a connection that was kept it is asked once more: the service may have been closing it.
         assert hits in {Hits(1, 1), Hits(2, 1)}, behave
@@ -177,7 +185,7 @@ def test_a_command_that_takes_too_long_is_not_sent_again(
     edge: System, method: str, path: str
 ) -> None:
     edge.service.behave = hang
-    answer, hits = ask(edge, "plain", method, path)
+    answer, hits = ask(edge, "slowplain", method, path)
     assert unsure(answer, 504)
     assert hits == Hits(1, 0)
 
@@ -212,7 +220,7 @@ def test_the_monolith_does_not_answer_for_what_is_retired(
 ) -> None:
     for behave, status in [(close, 502), (hang, 504), *((reply(one, {}), one) for one in AWAY)]:
         edge.service.behave = behave
-        answer, hits = ask(edge, "gone", method, path)
+        answer, hits = ask(edge, "slowgone" if behave is hang else "gone", method, path)
         assert unsure(answer, status), behave
         assert hits.monolith == 0
     answer, hits = ask(edge, "deadgone", method, path)
@@ -245,7 +253,7 @@ def test_a_command_that_no_door_has_room_for_waits_and_is_sent_again(edge: Syste
         answer, hits = ask(edge, "rows", "PUT", "x")
         assert (answer.status, answer.arm, answer.reason) == (200, "monolith", "carried")
         assert hits == Hits(int(share > 0), len(answers))
-        assert 0.1 < time.monotonic() - began < 2
+        assert time.monotonic() - began > 0.1
 
 
 def test_a_door_that_stays_shut_is_told_of(edge: System) -> None:
