@@ -5,7 +5,7 @@ from __future__ import annotations
 from strangler.manifest import Manifest
 from strangler.routing.nginx import headers
 from strangler.routing.nginx.settings import Settings
-from strangler.routing.nginx.upstreams import MONOLITH
+from strangler.routing.nginx.upstreams import KEPT, MONOLITH
 from strangler.routing.nginx.writing import Text, file, plain, said
 
 BODY = 1024 * 1024
@@ -54,6 +54,9 @@ _DECIDE = Text("""
         return 597;
     }
     error_page 502 504 = @strangler_away;
+    proxy_pass %{kept};
+    # There is one server: only a kept connection that is found closed is tried again.
+    proxy_next_upstream error non_idempotent;
     include monolith.conf;
 """)
 _RETIRED = plain("""
@@ -64,12 +67,10 @@ _RETIRED = plain("""
 """)
 _MONOLITH = Text("""
     set $strangler_arm monolith;
-    proxy_pass %{monolith};
     proxy_http_version 1.1;
     proxy_connect_timeout 1s;
     proxy_read_timeout %{patience}s;
     proxy_send_timeout %{patience}s;
-    proxy_next_upstream off;
     %{headers}
     %{hidden}
 """)
@@ -90,13 +91,13 @@ _ASK = Text("""
 """)
 
 
-def decide(settings: Settings) -> str:
+def decide(manifest: Manifest, settings: Settings) -> str:
     """The file ``decide.conf``."""
     about = (
         "Which arm answers? Each location of routes.conf goes on here: `decide` of the kit, as NGINX "
         "does it."
     )
-    return file(about, _check(), _DECIDE.substitute(table=settings.table))
+    return file(about, _check(), _DECIDE.substitute(table=settings.table, kept=kept(manifest)))
 
 
 def _check() -> str:
@@ -113,10 +114,9 @@ def retired() -> str:
     return file(about, _check(), _RETIRED)
 
 
-def monolith(manifest: Manifest, settings: Settings) -> str:
+def monolith(settings: Settings) -> str:
     """The file ``monolith.conf``."""
     text = _MONOLITH.substitute(
-        monolith=home(manifest),
         patience=settings.patience,
         headers="\n".join(headers.to_monolith()),
         hidden="\n".join(headers.hidden(headers.ARM, headers.REASON, headers.EXECUTED)),
@@ -132,6 +132,11 @@ def ask(settings: Settings) -> str:
     return file("A service is asked: without the client's credentials, and with a token.", text)
 
 
+def kept(manifest: Manifest) -> str:
+    """The monolith's base URL for queries."""
+    return f"{manifest.edge.monolith.partition('://')[0]}://{KEPT}"
+
+
 def home(manifest: Manifest) -> str:
-    """The monolith's base URL, as a location asks it."""
+    """The monolith's base URL for what may not be sent twice."""
     return f"{manifest.edge.monolith.partition('://')[0]}://{MONOLITH}"

@@ -64,6 +64,8 @@ _WAIT = Text("""
         error_page 421 503 = %{after};
         error_page 502 504 = @strangler_away;
         proxy_intercept_errors on;
+        proxy_pass %{monolith};
+        proxy_next_upstream off;
         include monolith.conf;
     }
 """)
@@ -74,6 +76,8 @@ _FAILING = Text("""
         default_type application/json;
         set $strangler_reason fallback;
         error_page 502 504 = @strangler_away;
+        proxy_pass %{monolith};
+        proxy_next_upstream off;
         include monolith.conf;
     }
 
@@ -84,6 +88,8 @@ _FAILING = Text("""
         error_page 502 504 = @strangler_away;
         error_page 503 = @strangler_shut0;
         proxy_intercept_errors on;
+        proxy_pass %{monolith};
+        proxy_next_upstream off;
         include monolith.conf;
     }
 
@@ -95,6 +101,8 @@ _FAILING = Text("""
         error_page 421 503 = @strangler_shut0;
         error_page 502 504 = @strangler_away;
         proxy_intercept_errors on;
+        proxy_pass %{monolith};
+        proxy_next_upstream off;
         include monolith.conf;
     }
 
@@ -176,15 +184,21 @@ def failing(manifest: Manifest, settings: Settings) -> str:
         headers="\n".join(f"    {line}" for line in headers.to_monolith(ours, upgraded=False)),
     )
     return file(
-        "The token that a service wants, and every way in which it can go wrong.", token, _failing()
+        "The token that a service wants, and every way in which it can go wrong.",
+        token,
+        _failing(manifest),
     )
 
 
-def _waits() -> str:
+def _waits(manifest: Manifest) -> str:
     """A delay and a try, for each of the delays; NGINX has no other way to wait than this one."""
     pieces = ["location = /_strangler/edge/wait {\n    internal;\n    return 401;\n}"]
     for number, delay in enumerate(WAITS):
-        pieces.append(_WAIT.substitute(number=number, delay=delay, after=_shut(number + 1)))
+        pieces.append(
+            _WAIT.substitute(
+                monolith=home(manifest), number=number, delay=delay, after=_shut(number + 1)
+            )
+        )
     return "\n".join(pieces)
 
 
@@ -192,9 +206,10 @@ def _shut(number: int) -> str:
     return f"@strangler_shut{number}" if number < len(WAITS) else "@strangler_shut"
 
 
-def _failing() -> str:
+def _failing(manifest: Manifest) -> str:
     return _FAILING.substitute(
-        waits=_waits(),
+        monolith=home(manifest),
+        waits=_waits(manifest),
         broken=said(
             502,
             "OutcomeUnknown",

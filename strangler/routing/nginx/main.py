@@ -125,6 +125,8 @@ _SERVER = Text("""
     # Everything else is the monolith's, streams and web sockets too.
     location / {
         error_page 502 504 = @strangler_away;
+        proxy_pass %{monolith};
+        proxy_next_upstream off;
         include monolith.conf;
     }
 """)
@@ -188,11 +190,11 @@ def log() -> str:
     )
 
 
-def server(settings: Settings) -> str:
+def server(manifest: Manifest, settings: Settings) -> str:
     """The file ``server.conf``."""
     return file(
         "What stands inside `server { … }`. Include it in your own, with TLS and names of your own.",
-        _SERVER.substitute(body=settings.body),
+        _SERVER.substitute(body=settings.body, monolith=home(manifest)),
     )
 
 

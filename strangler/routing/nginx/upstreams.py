@@ -11,6 +11,7 @@ from strangler.routing.nginx.settings import RESOLVING, CannotCompile, Settings
 from strangler.routing.nginx.writing import Text, block, file
 
 MONOLITH = "strangler.monolith"
+KEPT = "strangler.kept"
 _PORTS = {"http": 80, "https": 443}
 _KEPT = Text("""
     zone %{name} 128k;
@@ -39,8 +40,12 @@ def upstreams(manifest: Manifest, settings: Settings) -> str:
         "replica that fails too often. Commands go out on a connection of their own: on a kept one, "
         "which the service may close at that very moment, nobody would know whether one was done.",
         resolver,
-        "# Sync workers keep no connections.\n"
-        + block(f"upstream {MONOLITH}", [f"zone {MONOLITH} 64k;", *home]),
+        block(f"upstream {MONOLITH}", [f"zone {MONOLITH} 64k;", *home]),
+        "# … and its queries. Sync workers keep no connections, and say so; others may.\n"
+        + block(
+            f"upstream {KEPT}",
+            [f"zone {KEPT} 64k;", *home, "keepalive 32;", "keepalive_timeout 1s;"],
+        ),
         *(
             "\n".join(_service(one, settings))
             for one in manifest.capabilities.values()

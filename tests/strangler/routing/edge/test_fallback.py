@@ -294,7 +294,8 @@ def test_nor_is_anything_sent_to_the_monolith_twice(edge: System, method: str, p
             edge.monolith.behave = partial(_sulking, tokens, behave)
             answer, hits = ask(edge, "rows", method, path)
             assert unsure(answer, 502)
-            assert hits == Hits(0, 1)
+            # A query on a connection that was kept may be, since that may have been closed before.
+            assert hits == Hits(0, 1) or ((method, path) not in COMMANDS and hits == Hits(0, 2))
     finally:
         edge.stand(1000)
 
