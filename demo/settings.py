@@ -14,7 +14,12 @@ CLIMBERS = ("pricing", "catalog", "inventory")
 
 THRESHOLDS = {
     "resilience": {"breaker": '{ failures = 5, reset = "1s" }'},
-    "shadow": {"sample": "1.0", "min_comparisons": "80", "min_per_route": "20"},
+    "shadow": {
+        "sample": "1.0",
+        "min_comparisons": "80",
+        "min_per_route": "20",
+        "min_rehearsals": "5",
+    },
     "rollout": {"steps": "[5, 25, 50]", "min_requests": "12", "soak": '"2s"'},
 }
 """What the gates of the demo want; a shop of your own would ask for more."""

@@ -1,6 +1,6 @@
 #!/bin/sh
 # requirements/servers.sh: have the servers that tests start for themselves: PostgreSQL, PgBouncer,
-# Redis, NGINX.
+# Redis, NGINX; and what makes a server's clock wrong.
 set -eu
 missing=
 command -v redis-server >/dev/null || missing="redis-server"
@@ -11,5 +11,6 @@ command -v postgres >/dev/null || ls /usr/lib/postgresql/*/bin/postgres >/dev/nu
 command -v nginx >/dev/null || ls /usr/sbin/nginx >/dev/null 2>&1 || missing="nginx $missing"
 command -v pgbouncer >/dev/null || ls /usr/sbin/pgbouncer >/dev/null 2>&1 ||
     missing="pgbouncer $missing"
+command -v faketime >/dev/null || missing="faketime $missing"
 # shellcheck disable=SC2086  # a list of words
 [ -z "$missing" ] || "$(dirname "$0")/debian.sh" $missing

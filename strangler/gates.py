@@ -29,7 +29,7 @@ _EXACT = 500
 
 UNFORCEABLE = frozenset({Gate.TRANSFERABLE, Gate.REPLICATED, Gate.IN_STEP})
 """Gates that ``--force`` does not open: what they miss is no evidence, but the thing itself."""
-GATHERED = frozenset({Gate.COMPARED, Gate.HEALTHY, Gate.SOAKED})
+GATHERED = frozenset({Gate.COMPARED, Gate.REHEARSED, Gate.HEALTHY, Gate.SOAKED})
 """Gates whose evidence is gathered on a rung, and can be begun anew once a fault is repaired."""
 
 

@@ -51,6 +51,8 @@ class Gate(StrEnum):
     """The service is ready, and speaks this contract."""
     COMPARED = "compared"
     """Enough shadow comparisons, and no unexplained difference."""
+    REHEARSED = "rehearsed"
+    """Rehearsed commands agree with what was done; asks nothing where there are no rows."""
     HEALTHY = "healthy"
     """On its present share of the traffic, the service does no worse than the monolith."""
     SOAKED = "soaked"
@@ -87,7 +89,7 @@ TRANSITIONS: tuple[Transition, ...] = (
     _up(Stage.MONOLITH, Stage.REPLICATING, Gate.TRANSFERABLE, tables=True),
     _up(Stage.REPLICATING, Stage.SHADOW, Gate.REPLICATED, Gate.REACHABLE, tables=True),
     _up(Stage.MONOLITH, Stage.SHADOW, Gate.REACHABLE, tables=False),
-    _up(Stage.SHADOW, Stage.CANARY, Gate.REACHABLE, Gate.IN_STEP, Gate.COMPARED),
+    _up(Stage.SHADOW, Stage.CANARY, Gate.REACHABLE, Gate.IN_STEP, Gate.COMPARED, Gate.REHEARSED),
     _up(Stage.CANARY, Stage.CANARY, Gate.IN_STEP, Gate.HEALTHY),
     _up(Stage.CANARY, Stage.LIVE, Gate.IN_STEP, Gate.THROUGH_DOOR, Gate.HEALTHY),
     _up(Stage.LIVE, Stage.RETIRED, Gate.IN_STEP, Gate.SOAKED),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from fastapi import FastAPI
 
 from contracts.catalog import Catalog
@@ -35,4 +37,5 @@ def create() -> FastAPI:
         during=[database],
         settings=settings,
         database=own.database_url,
+        rehearsal=partial(database.rehearsal, "catalog"),
     )

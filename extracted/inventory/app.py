@@ -39,6 +39,7 @@ def create() -> FastAPI:
         during=[database, timer],
         settings=common,
         database=own.database_url,
+        rehearsal=partial(database.rehearsal, "inventory"),
     )
     shown.exact(app.openapi())
     return app

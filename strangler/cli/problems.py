@@ -93,7 +93,7 @@ def _refused(error: MoveRefused) -> Group:
 
 def _ways(error: MoveRefused) -> Iterator[tuple[str, str]]:
     """When to go on how."""
-    if any(one.gate is Gate.COMPARED for one in error.failed):
+    if any(one.gate in {Gate.COMPARED, Gate.REHEARSED} for one in error.failed):
         yield "  to see what was asked", f"strangler diffs {error.capability}"
     if error.renewable:
         yield "  after a repair", f'strangler renew {error.capability} --reason "…"'

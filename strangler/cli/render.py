@@ -22,10 +22,7 @@ if TYPE_CHECKING:
     from strangler.django.control_plane.ledger import Moved
     from strangler.django.control_plane.overview import Overview, Row
     from strangler.django.models import Change
-    from strangler.shadow.report import Finding, Report
 
-EXCERPT = 300
-"""Characters shown of a question's body."""
 ROOMY = 60
 """Columns from which what a move waits for stands beside it."""
 SPARE = ("since", "owner", "p95", "requests", "errors", "arm")
@@ -292,53 +289,3 @@ def explanation(one: Explanation) -> RenderableType:
         standing = Standing(one.entry.stage, one.entry.percent, one.entry.held, one.entry.killed)
         grid.add_row("stage", str(standing))
     return Group(headline, grid)
-
-
-def diffs(report: Report) -> RenderableType:
-    """What the shadow has found."""
-    if not report.outcomes:
-        return Text(f"{report.capability}: the shadow has compared nothing on this rung")
-    counts = ", ".join(f"{count:,} {outcome}" for outcome, count in report.outcomes.items())
-    parts: list[RenderableType] = [
-        Text(f"{report.capability}: {report.compared:,} compared ({counts})")
-    ]
-    if len(report.routes) > 1:
-        grid = table("route", "compared", "difference", right=("compared", "difference"))
-        for route in report.routes:
-            found = sum(n for outcome, n in route.outcomes.items() if outcome == "difference")
-            grid.add_row(f"{route.method} {route.route}", f"{route.compared:,}", f"{found:,}")
-        parts += ["", grid]
-    parts += [_finding(one) for one in report.findings]
-    if not report.findings:
-        parts.append(Text("no difference", style="green"))
-    return Group(*parts)
-
-
-def _finding(one: Finding) -> RenderableType:
-    signature = one.signature
-    headline = Text(f"\n{signature.digest[:12]}  ", style="dim")
-    headline.append(
-        f"{signature.method} {signature.route}: {signature.path}",
-        style="" if one.explained else "bold red",
-    )
-    headline.append(f" ({signature.kind}), {one.count:,} times", style="")
-    if signature.monolith != signature.service:
-        headline.append(f"\n  status {signature.monolith} and {signature.service}", style="")
-    if one.explained:
-        headline.append(f"\n  explained: {one.explained}", style="green")
-    for example in one.examples[:2]:
-        if "asked" in example:
-            headline.append(f"\n  {example['asked']}", style="dim")
-        if example.get("body") is not None:
-            headline.append(f"\n    asked     {_excerpt(example['body'])}", style="dim")
-        for arm in ("monolith", "service"):
-            value = json.dumps(example.get(arm), ensure_ascii=False, default=str)
-            headline.append(f"\n    {arm:9} {value}", style="")
-    return headline
-
-
-def _excerpt(body: object) -> str:
-    """The question's body, or the size and type of one that was not kept."""
-    if not isinstance(body, str):
-        body = json.dumps(body, ensure_ascii=False, separators=(",", ":"), default=str)
-    return body if len(body) <= EXCERPT else body[: EXCERPT - 1] + "…"

@@ -15,7 +15,8 @@ history  ``changes`` [{``revision``, ``at``, ``capability``, ``action``, ``actor
 explain  ``method``, ``path``, ``arm``, ``because``, ``capability``, ``route``, ``kind``,
          ``cohort``, ``cohort_from``, ``stage``, ``percent``
 diffs    ``capability``, ``compared``, ``outcomes``, ``routes`` [{``method``, ``route``,
-         ``compared``, ``outcomes``}], ``findings`` [{``signature``, ``method``, ``route``,
+         ``compared``, ``outcomes``}], ``rehearsals`` [{``method``, ``route``, ``outcomes``}],
+         ``findings`` [{``signature``, ``method``, ``route``,
          ``monolith_status``, ``service_status``, ``path``, ``kind``, ``count``, ``explained``,
          ``examples``}]
 check    ``ok``, ``findings`` [{``level``, ``about``, ``capability``, ``message``, ``remedy``}]

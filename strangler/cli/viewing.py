@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.live import Live
 
+from strangler.cli import found as findings
 from strangler.cli import render, session, shapes
 from strangler.cli.session import AsJson, IfRevision, Name, Reason
 
@@ -163,4 +164,4 @@ def diffs(
     if as_json:
         render.dump(report.to_json())
     else:
-        render.say(render.diffs(report))
+        render.say(findings.diffs(report))

@@ -30,7 +30,7 @@ from strangler.django.edge.fronted import FALLBACK
 from strangler.django.edge.targets import Target, seen, sent
 from strangler.django.observing import observations
 from strangler.django.ports import placing
-from strangler.django.shadow import shadowing
+from strangler.django.shadow import rehearsing, shadowing
 from strangler.django.shadow.asking import INSIDE
 from strangler.django.shadow.readonly import read_only
 from strangler.ladder import Arm
@@ -205,7 +205,7 @@ class EdgeMiddleware:
             raise _Refused(refusal(403, "ShadowRefused", message))
         meta = request.META
         trace = Trace.continued(meta.get("HTTP_TRACEPARENT"), meta.get("HTTP_TRACESTATE"))
-        return context.replace(trace=trace, pins=set(context.pins))
+        return context.replace(trace=trace, pins=set(context.pins), rehearsal=False)
 
     def _told(
         self, request: HttpRequest, carried: Mapping[str, str], kind: Kind, told: fronted.Told
@@ -368,6 +368,13 @@ class EdgeMiddleware:
         outside = isinstance(context, Outside)
         failed = isinstance(context, Outside) and context.told and context.told.reason == FALLBACK
         asks = outside and not failed
+        if asks and kind is Kind.COMMAND:
+            rehearsed = rehearsing.sample(request, match, where, context)
+            if rehearsed is not None:
+                with rehearsed:
+                    response = self._here(request, context)
+                    rehearsed.answered(response.status_code)
+                return response, response.status_code >= 500
         sample = shadowing.sample(request, match, kind, where, context) if asks else None
         response = self._here(request, context)
         if sample is not None:

@@ -22,8 +22,10 @@ from strangler.fastapi.watch import Watch
 from strangler.fastapi.wiring import wire
 from strangler.ladder import Arm
 from strangler.manifest import Manifest, load
+from strangler.ports import runtime
 from strangler.ports.declare import Port, capability
 from strangler.ports.freezing.freeze import digest
+from strangler.ports.rehearsal import Make
 from strangler.routing.paths import RouteMap
 from strangler.transfer.connect import door
 
@@ -41,6 +43,7 @@ def service(
     during: Sequence[AbstractContextManager[object]] = (),
     settings: ServiceSettings | None = None,
     database: str | None = None,
+    rehearsal: Make | None = None,
 ) -> FastAPI:
     """The app of one capability's service.
 
@@ -59,6 +62,8 @@ def service(
         settings: by default, what the environment says.
         database: the URL of the capability's own database, where the door of its commands is; a
             capability without tables has none.
+        rehearsal: makes what a command is rehearsed in, in that database; without it none is, and
+            the ladder asks for that before the canary.
 
     Raises:
         ManifestErrors: the manifest is wrong, with everything that is.
@@ -81,6 +86,7 @@ def service(
         front = door(database, capability=name, arm=Arm.SERVICE)
         doorman = Doorman(name, front, inside=settings.threads + settings.waiting)
     wire(port, implementation, manifest=manifest, settings=settings, door=ports_door)
+    runtime.configure(rehearsal=rehearsal)
     pool = Pool(threads=settings.threads, waiting=settings.waiting)
     metrics = Metrics(pool)
     watch = Watch(metrics)

@@ -15,6 +15,7 @@ from strangler.fastapi.door import Doorman, Hold
 from strangler.fastapi.errors import answered, problem
 from strangler.fastapi.front import CONTEXT as PROVED
 from strangler.fastapi.health import OPEN
+from strangler.fastapi.rehearsing import rehearse
 from strangler.ladder import Arm
 from strangler.manifest import Manifest
 from strangler.ports import headers as names
@@ -38,8 +39,8 @@ class EdgeMiddleware:
 
     Whoever comes past the edge is refused: the service does not know the client's credentials, and
     takes nobody's word for who the client is. A command's token is good for one delivery of one
-    body at one target, and a command of a shadow is refused. Every refusal says that nothing was
-    executed.
+    body at one target, and a command of a shadow is refused, unless it is to be rehearsed. Every
+    refusal says that nothing was executed.
 
     Paths that are none of the capability's do not exist, but for those in ``OPEN``, which tell
     nothing of anybody. So a route outside the manifest's is never served unproved.
@@ -78,6 +79,12 @@ class EdgeMiddleware:
                     return
                 receive = bodies.again(body, receive)
             context = self._proved(scope, body, arrived)
+            if context.rehearsal and body is not None and (make := runtime.wiring.rehearsal):
+                _believe(scope)
+                context = context.replace(rehearsal=False)
+                answer = await rehearse(self._app, scope, receive, body, context, make)
+                await answered(answer)(scope, receive, send)
+                return
             hold = None
             if kind is Kind.COMMAND and self._doorman is not None:
                 hold = await self._let_in(self._doorman, context)
@@ -85,6 +92,18 @@ class EdgeMiddleware:
         except Refusal as refusal:
             await answered(refusal.answer())(scope, receive, send)
             return
+        await self._serve(scope, receive, send, kind, context, hold)
+
+    async def _serve(  # noqa: PLR0917 - an ASGI request, and what is known of it
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        kind: Kind,
+        context: Context,
+        hold: Hold | None,
+    ) -> None:
+        """Let the application answer, inside the door if need be."""
         scope[PROVED] = context
         _believe(scope)
         before = context.pins
@@ -174,7 +193,8 @@ class EdgeMiddleware:
         if context.hops > HOPS:
             said = f"this request has passed through {context.hops} parties, of {HOPS} at most"
             raise Refusal(508, "TooManyHops", said)
-        if context.shadow and once:
+        rehearsed = context.rehearsal and runtime.wiring.rehearsal is not None
+        if context.shadow and once and not rehearsed:
             message = "a shadow request changes nothing; this is a command"
             raise Refusal(403, "ShadowRefused", message)
         return context.replace(

@@ -55,6 +55,7 @@ class Shadow:
     redact: tuple[str, ...] = ()
     min_comparisons: int = 3000
     min_per_route: int = 30
+    min_rehearsals: int = 30
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -28,6 +28,7 @@ from strangler.ports.errors import (
     TooLate,
 )
 from strangler.ports.freezing.freeze import digest
+from strangler.ports.rehearsal import Rehearsed, Run, Shape
 
 _log = logging.getLogger("strangler.ports")
 
@@ -85,6 +86,23 @@ def run(
             raise
         return Answer(422, _headers(method, arm)[1], coder.encode_error(error))
     return Answer(200, _headers(method, arm)[0], coder.encode_result(result))
+
+
+def rehearsed(runs: Sequence[Run], tables: Mapping[str, Shape]) -> Answer:
+    """What a rehearsal's caller is told: nothing has been executed."""
+    body = msgspec.json.encode(Rehearsed(list(runs), dict(tables)))
+    return Answer(200, _REFUSED, body)
+
+
+def said_by(answer: Answer) -> str:
+    """The declared error that a port answers with; "" for none."""
+    if answer.headers.get(names.ERROR) != "declared":
+        return ""
+    return msgspec.json.decode(answer.body, type=_Said).error
+
+
+class _Said(msgspec.Struct):
+    error: str
 
 
 def passed_on(error: PortError) -> Answer:

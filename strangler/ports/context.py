@@ -134,6 +134,7 @@ class Context:
         deadline: on the clock of ``time.monotonic``, None for no deadline.
         hops: how many kit parties it has passed.
         shadow: it is a comparison: it may change nothing and send nothing out.
+        rehearsal: it is a command that is to be rehearsed; a shadow's, too.
         forced: the arms which a tester forces, by capability; they count for queries only.
         trace: the span of the call that is being served.
         doors: the doors that are held for it, each ``capability@arm``: nested calls pass them.
@@ -144,7 +145,7 @@ class Context:
 
     __slots__ = (
         "_user", "caller", "cohort", "deadline", "doors", "epoch", "forced", "hops", "pins",
-        "shadow", "trace",
+        "rehearsal", "shadow", "trace",
     )  # fmt: skip
 
     def __init__(
@@ -156,6 +157,7 @@ class Context:
         deadline: float | None = None,
         hops: int = 0,
         shadow: bool = False,
+        rehearsal: bool = False,
         forced: Mapping[str, Arm] = NOTHING_FORCED,
         trace: Trace | None = None,
         doors: tuple[str, ...] = (),
@@ -168,6 +170,7 @@ class Context:
         self.deadline = deadline
         self.hops = hops
         self.shadow = shadow
+        self.rehearsal = rehearsal
         self.forced = forced
         self.trace = trace
         self.doors = doors
@@ -188,6 +191,7 @@ class Context:
         copy.deadline = self.deadline
         copy.hops = self.hops
         copy.shadow = self.shadow
+        copy.rehearsal = self.rehearsal
         copy.forced = self.forced
         copy.trace = self.trace
         copy.doors = self.doors

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from strangler.ladder import Arm
 from strangler.manifest.model import Placement, Resilience
 from strangler.ports.declare import Kind, Method, Port, capability, declared, methods
+from strangler.ports.rehearsal import Make
 from strangler.routing.decide import Call, Decision
 
 if TYPE_CHECKING:
@@ -44,6 +45,15 @@ class Observe(Protocol):
         self, capability: str, arm: Arm, kind: Kind, outcome: Outcome, seconds: float
     ) -> None:
         """Take note, quickly: the caller waits."""
+
+
+class Sampled(Protocol):
+    """Sees the commands of ports that this process answers, and may have some rehearsed."""
+
+    def __call__(
+        self, method: Method, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> AbstractContextManager[object]:
+        """What to do this one within. What is raised inside is how it ended."""
 
 
 def _one_party_each(capability: str, arm: Arm) -> str:
@@ -79,6 +89,9 @@ class Wiring:
             deadline (on the clock of ``time.monotonic``); gives the epoch since which this side
             owns the rows, None where there is no door. Raises ``NotOwner`` or ``DoorShut``.
         epoch: since when a capability has its owner, as the routing table says; 0 for unknown.
+        rehearsal: makes what a command is rehearsed in; None where none can be.
+        sampled: stands around each command of a port that this process answers for its own arm,
+            inside the door, and is told how it ends; None stands nowhere.
     """
 
     party: str = MONOLITH
@@ -97,6 +110,8 @@ class Wiring:
     interpose: Callable[[Method, Callable[[], Any]], Any] | None = None
     door: Callable[[str, float], AbstractContextManager[int | None]] | None = None
     epoch: Callable[[str], int] | None = None
+    rehearsal: Make | None = None
+    sampled: Sampled | None = None
 
 
 wiring = Wiring()

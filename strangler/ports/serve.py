@@ -41,7 +41,16 @@ from typing import Any, Final
 from strangler.ladder import Arm
 from strangler.ports import headers as names
 from strangler.ports import runtime
-from strangler.ports.answer import Answer, Refusal, failed, passed_on, run, turned_away
+from strangler.ports.answer import (
+    Answer,
+    Refusal,
+    failed,
+    passed_on,
+    rehearsed,
+    run,
+    said_by,
+    turned_away,
+)
 from strangler.ports.calling.door import Rounds, Turned, entered
 from strangler.ports.calling.placed import Placed, Watched
 from strangler.ports.calling.remote import NotReachable
@@ -52,6 +61,12 @@ from strangler.ports.context import Context, Trace, current, use
 from strangler.ports.declare import Kind, Method, Port, methods
 from strangler.ports.errors import DeclaredError, DoorShut, NotOwner, PortError
 from strangler.ports.freezing.freeze import digest
+from strangler.ports.rehearsal import (
+    TIMES,
+    Make,
+    Run,
+    within,
+)
 from strangler.ports.trust.tokens import TokenRefused, Use, verify
 
 __all__ = ["HOPS", "LIMIT", "PATH", "Answer", "Refusal", "dispatch", "due", "serve"]
@@ -179,7 +194,8 @@ class _Call:
         if context.hops > HOPS:
             said = f"{self.action} has passed through {context.hops} parties, of {HOPS} at most"
             raise Refusal(508, "TooManyHops", said)
-        if context.shadow and method.kind is Kind.COMMAND:
+        rehearsal = runtime.wiring.rehearsal if context.rehearsal else None
+        if context.shadow and method.kind is Kind.COMMAND and rehearsal is None:
             raise Refusal(403, "ShadowRefused", f"{method} is a command; a shadow changes nothing")
         self.compare_digests(method, context)
         pins = context.pins
@@ -187,6 +203,7 @@ class _Call:
             deadline=self.deadline(method),
             trace=Trace.continued(self.headers.get("traceparent"), self.headers.get("tracestate")),
             pins=set(context.pins),
+            rehearsal=False,
         )
         self.context = context
         try:
@@ -194,6 +211,8 @@ class _Call:
         except BadArguments as error:
             raise Refusal(400, "BadArguments", str(error), path=error.path) from None
         with around(context) if around is not None else nullcontext():
+            if rehearsal is not None and method.kind is Kind.COMMAND:
+                return self.rehearsed(method, context, arguments, rehearsal)
             if ladder and runtime.wiring.place is not None:
                 answer = self.placed(method, context, arguments)
             else:
@@ -265,6 +284,31 @@ class _Call:
             self.began = True
             return run(method, way, arguments, runtime.wiring.arm)
 
+    def rehearsed(
+        self, method: Method, context: Context, arguments: Mapping[str, Any], make: Make
+    ) -> Answer:
+        """What the command would do here. It comes in by no door: nothing of it lasts."""
+        if self.implementation is None:
+            raise Refusal(404, "UnknownMethod", f"nothing here answers {self.action}")
+        way = getattr(self.implementation, method.name)
+        context = context.replace(doors=(), epoch=0)
+        rehearsal = make()
+        runs: list[Run] = []
+        try:
+            rehearsal.begin()
+            for _ in range(TIMES):
+                with use(context), within(rehearsal):
+                    try:
+                        answer = run(method, way, arguments, runtime.wiring.arm)
+                    except Refusal as refusal:
+                        answer = refusal.answer()
+                    except Exception as error:  # noqa: BLE001 - it is what would be answered
+                        answer = failed(self.action, error, began=True)
+                runs.append(rehearsal.end(answer.status, said_by(answer)))
+            return rehearsed(runs, rehearsal.shapes())
+        finally:
+            rehearsal.close()
+
     def placed(self, method: Method, context: Context, arguments: Mapping[str, Any]) -> Answer:
         """The answer of the arm that the ladder names, or of this one if that fails and it may."""
         placed = Placed(method, runtime.wiring)
@@ -295,6 +339,7 @@ class _Call:
         """
         method = placed.method
         home = placed.at_home(arm)
+        commands = home and method.kind is Kind.COMMAND
         if home:
             way = getattr(self.implementation, method.name)
         else:
@@ -304,13 +349,14 @@ class _Call:
                 raise Refusal(503, "NotReachable", str(error)) from error
 
         def watched(**arguments: Any) -> Any:
-            with Watched(placed, arm, context):
+            around = placed.sampled((), arguments) if commands else _NOTHING
+            with Watched(placed, arm, context), around:
                 return way(**arguments)
             raise _FellBack
 
         with ExitStack() as stack:
             stack.enter_context(use(context))
-            if home and method.kind is Kind.COMMAND:
+            if commands:
                 try:
                     stack.enter_context(placed.inside(deadline))
                 except DoorShut as shut:
@@ -333,6 +379,9 @@ def _telling(answer: Answer, commanded: AbstractSet[str]) -> Answer:
     if not commanded or names.EXECUTED in answer.headers:
         return answer
     return answer._replace(headers={**answer.headers, names.COMMANDED: ",".join(sorted(commanded))})
+
+
+_NOTHING: Final[AbstractContextManager[None]] = nullcontext()
 
 
 class _FellBack(Exception):

@@ -34,6 +34,17 @@ class Kind(StrEnum):
     """The same shape, with another value or another number of items."""
     BODY = "body"
     """Bodies that are not JSON, and not the same bytes."""
+    ANSWER = "answer"
+    """A rehearsed command: another status, or another declared error."""
+    ROW = "row"
+    """A rehearsed command: a row that only one side writes, or deletes."""
+    COLUMN = "column"
+    """A rehearsed command: another value in a row that both write."""
+
+    @property
+    def rehearsed(self) -> bool:
+        """It is about a rehearsed command."""
+        return self in {Kind.ANSWER, Kind.ROW, Kind.COLUMN}
 
 
 class Absent:

@@ -30,6 +30,30 @@ class Outcome(StrEnum):
     """The service did not answer in time."""
     DROPPED = "dropped"
     """It was never asked: too much was waiting."""
+    AGREED = "agreed"
+    """A rehearsed command would have written the rows that were delivered, and answered alike."""
+    DISAGREED = "disagreed"
+    IDLE = "idle"
+    """Both sides have answered alike, and written nothing: that proves little."""
+    RACED = "raced"
+    """Somebody else had written meanwhile, so nobody can say whose a difference is."""
+    UNREHEARSED = "unrehearsed"
+    """The command can't be rehearsed, or the service did not answer."""
+    SKIPPED = "skipped"
+    """It was chosen, but rows were still on their way, or too much was waiting."""
+
+    @property
+    def rehearsed(self) -> bool:
+        """It is how a rehearsal ended."""
+        return self in _REHEARSED
+
+
+_REHEARSED = frozenset(
+    {
+        Outcome.AGREED, Outcome.DISAGREED, Outcome.IDLE, Outcome.RACED, Outcome.UNREHEARSED,
+        Outcome.SKIPPED,
+    }
+)  # fmt: skip
 
 
 class NoAnswer(Exception):

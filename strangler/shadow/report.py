@@ -117,6 +117,8 @@ class Report:
     outcomes: Mapping[Outcome, int]
     routes: tuple[RouteTally, ...]
     findings: tuple[Finding, ...]
+    rehearsals: tuple[RouteTally, ...] = ()
+    """Of commands; ``outcomes`` and ``routes`` are of queries."""
 
     @property
     def compared(self) -> int:
@@ -142,6 +144,14 @@ class Report:
                     "outcomes": {str(key): count for key, count in route.outcomes.items()},
                 }
                 for route in self.routes
+            ],
+            "rehearsals": [
+                {
+                    "method": route.method,
+                    "route": route.route,
+                    "outcomes": {str(key): count for key, count in route.outcomes.items()},
+                }
+                for route in self.rehearsals
             ],
             "findings": [
                 {
@@ -172,9 +182,11 @@ def report(
     Unexplained findings come first, the most frequent of them before all others.
     """
     routes: dict[tuple[str, str], dict[Outcome, int]] = {}
-    for method, route, outcome, count in tallies:
-        counts = routes.setdefault((method, route), {})
-        counts[Outcome(outcome)] = counts.get(Outcome(outcome), 0) + count
+    rehearsals: dict[tuple[str, str], dict[Outcome, int]] = {}
+    for method, route, said, count in tallies:
+        outcome = Outcome(said)
+        counts = (rehearsals if outcome.rehearsed else routes).setdefault((method, route), {})
+        counts[outcome] = counts.get(outcome, 0) + count
     totals = {
         outcome: total
         for outcome in Outcome
@@ -183,16 +195,18 @@ def report(
     return Report(
         capability,
         totals,
-        tuple(
-            RouteTally(method, route, counts)
-            for (method, route), counts in sorted(
-                routes.items(), key=lambda item: (item[0][1], item[0][0])
-            )
-        ),
+        _tallied(routes),
         tuple(
             sorted(findings, key=lambda one: (bool(one.explained), -one.count, one.signature.path))
         ),
+        _tallied(rehearsals),
     )
+
+
+def _tallied(counted: Mapping[tuple[str, str], Mapping[Outcome, int]]) -> tuple[RouteTally, ...]:
+    """By route, then by method."""
+    ordered = sorted(counted.items(), key=lambda item: (item[0][1], item[0][0]))
+    return tuple(RouteTally(method, route, counts) for (method, route), counts in ordered)
 
 
 def _compared(outcomes: Mapping[Outcome, int]) -> int:

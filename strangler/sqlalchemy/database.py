@@ -27,7 +27,10 @@ from sqlalchemy.orm import Session
 from strangler.ports.answer import Refusal, turned_away
 from strangler.ports.context import Context, current
 from strangler.ports.errors import Busy, DoorShut, NotOwner, OutcomeUnknown
+from strangler.ports.rehearsal import Rehearsal, under_way
+from strangler.sqlalchemy.rehearsing import DatabaseRehearsal
 from strangler.transfer import fence
+from strangler.transfer.database import TransferError
 
 PATIENCE: Final = 5
 """Seconds to wait for a free connection, or for another writer of SQLite."""
@@ -120,8 +123,8 @@ class Database:
         else:
             writing = {}
             reading = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-        self._writing = self.engine.execution_options(**writing)
-        self._reading = self.engine.execution_options(**reading)
+        self.writing: Engine = self.engine.execution_options(**writing)
+        self._looking = self.engine.execution_options(**reading)
 
     def __enter__(self) -> Self:
         return self
@@ -143,7 +146,12 @@ class Database:
             Refusal: the fence has refused a write: the other side owns the rows, or soon will.
             Interrupted: one of these, but the call has committed something before.
         """
-        session = Session(self._writing, expire_on_commit=False)
+        if (rehearsal := under_way()) is not None:
+            with self._rehearsed(rehearsal) as session, session.begin():
+                yield session
+                session.flush()
+            return
+        session = Session(self.writing, expire_on_commit=False)
         with session, session.begin(), _said():  # beyond which is the commit: who knows how it went
             session.connection()
             yield session
@@ -158,8 +166,33 @@ class Database:
             Away: the database can't be reached, or has broken off.
             Interrupted: the same, but the call has committed something before.
         """
-        with _said(), Session(self._reading, expire_on_commit=False) as session:
+        if (rehearsal := under_way()) is not None:
+            with self._rehearsed(rehearsal) as session:
+                yield session
+            return
+        with _said(), Session(self._looking, expire_on_commit=False) as session:
             yield session
+
+    def rehearsal(self, capability: str) -> DatabaseRehearsal:
+        """A rehearsal of one command of this capability, whose tables these are."""
+        return DatabaseRehearsal(self, capability)
+
+    @contextmanager
+    def _rehearsed(self, rehearsal: Rehearsal) -> Iterator[Session]:
+        """A session within a rehearsal.
+
+        Raises:
+            Refusal: it is another database's, or none can be here.
+        """
+        if not isinstance(rehearsal, DatabaseRehearsal) or not rehearsal.of(self):
+            rehearsal.give_up("it uses a database beside the capability's own")
+            raise Refusal(503, "Unrehearsable", rehearsal.impossible)
+        try:
+            with _said(), rehearsal.session() as session:
+                yield session
+        except (TransferError, Refusal) as error:
+            rehearsal.give_up(str(error))
+            raise Refusal(503, "Unrehearsable", str(error)) from error
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from strangler.transfer.database import (
     Unwritable,
     Writer,
 )
+from strangler.transfer.delivering import Deliveries
 from strangler.transfer.mapping import Key, Unmappable
 from strangler.transfer.pairing import Entity, Pair, Pairing
 
@@ -85,6 +86,10 @@ class Flow:
     epoch: int
     _careful: bool = field(default=False, init=False)
     """A batch has lacked what it refers to: from then on each is held against that."""
+    _deliveries: Deliveries = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._deliveries = Deliveries(self)
 
     def batch(self, limit: int = BATCH) -> Applied:
         """Carry some dirty keys; those that can't be carried are parked.
@@ -101,9 +106,11 @@ class Flow:
         carried = Carried()
         try:
             with self.source.claim(limit) as claim:
+                batch = self._deliveries.before(claim)
                 carried = carry(claim)
                 if carried.failed:
                     raise _Unapplied  # noqa: TRY301 - gives the claim back
+                self._deliveries.after(batch)
         except _Unapplied:
             return Applied(parked=self._park(claim.entries if claim else (), carried.failed))
         return Applied(claim.entries, frozenset(carried.entities), census=claim.census())

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
+from typing import Any
 
 from strangler.ladder import Arm
 from strangler.transfer.database import Database, Unfit
 from strangler.transfer.door import Door
+from strangler.transfer.rehearsing import Doomed
 
 
 def database(url: str, *, capability: str, arm: Arm, tables: Sequence[str]) -> Database:
@@ -40,6 +43,17 @@ def door(url: str, *, capability: str, arm: Arm, waiting: int | None = None) -> 
     from strangler.transfer.sqlite import SqliteDoor  # noqa: PLC0415 - see above
 
     return SqliteDoor(url, capability=capability, arm=arm, waiting=waiting)
+
+
+def doomed(connection: Any, *, capability: str) -> Doomed:
+    """A rehearsal's side of a service's own connection, by its driver."""
+    if isinstance(connection, sqlite3.Connection):
+        from strangler.transfer.sqlite.rehearsing import SqliteDoomed  # noqa: PLC0415 - see above
+
+        return SqliteDoomed(connection, capability)
+    from strangler.transfer.postgres.rehearsing import PostgresDoomed  # noqa: PLC0415 - see above
+
+    return PostgresDoomed(connection, capability)
 
 
 def _is_postgres(url: str) -> bool:

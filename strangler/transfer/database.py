@@ -9,7 +9,11 @@ These tables of the kit stand beside the capability's, in either database:
 - ``strangler_journal``: the dirty keys that the capture triggers write;
 - ``strangler_span``, on PostgreSQL: parts of tables that a backfill calls dirty as a whole;
 - ``strangler_parked``: the keys that could not be applied, and why;
-- ``strangler_heartbeat``: the canary row, which is captured and applied like any other.
+- ``strangler_heartbeat``: the canary row, which is captured and applied like any other;
+- ``strangler_applied``: on the target, the number of the last batch that was applied;
+- ``strangler_rehearsal``: whoever writes a row into it can never commit (see ``rehearsing``);
+- ``strangler_rehearsed``: what such a transaction has written, on PostgreSQL;
+- ``strangler_delivered``: on the source, what was delivered of the commands that are rehearsed.
 """
 
 from __future__ import annotations
@@ -21,6 +25,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import ClassVar
 
 from strangler.ladder import Arm
 from strangler.transfer.mapping import Key, Row, Target
@@ -175,6 +180,14 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Delivered:
+    """What was delivered of a command that is rehearsed; ``said`` is a ``Delivery``, as JSON."""
+
+    rehearsal: str
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
 class Parked:
     """A key that could not be applied."""
 
@@ -271,6 +284,12 @@ class Claim(ABC):
     """Dirty keys that nobody else works on. Leaving without an exception forgets them for good."""
 
     entries: Sequence[Entry]
+    delivered: list[Delivered]
+    """To be written down in the transaction that forgets the keys."""
+
+    def highest(self) -> int:
+        """The highest number among them; 0 for none."""
+        return max((entry.id for entry in self.entries), default=0)
 
     def sizes(self) -> Mapping[str, int]:
         """How many there are, by table."""
@@ -321,6 +340,9 @@ class Writer(ABC):
 
 class Session(ABC):
     """One connection to one side's database. Not shared between threads."""
+
+    numbers_past_rows: ClassVar[bool]
+    """What numbers a column goes past the numbers of rows that are written with their own."""
 
     @abstractmethod
     def close(self) -> None:
@@ -400,6 +422,11 @@ class Session(ABC):
     @abstractmethod
     def claim(self, limit: int) -> AbstractContextManager[Claim]:
         """Some dirty keys, oldest first, that nobody else has claimed; none if there are none."""
+
+    @property
+    @abstractmethod
+    def applied(self) -> int:
+        """The number of the last batch that this session has applied here; 0 for none yet."""
 
     @abstractmethod
     def dirty(self, table: str, keys: Collection[Key]) -> set[Key]:

@@ -61,5 +61,13 @@ class Door(ABC):
         """
 
     @abstractmethod
+    def delivered(self, rehearsal: str) -> list[str]:
+        """What the mover has said of a rehearsed command's rows; see ``delivering``.
+
+        Raises:
+            DatabaseAway: nobody can say.
+        """
+
+    @abstractmethod
     def close(self) -> None:
         """Give up what is connected and not in use."""

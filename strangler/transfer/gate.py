@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 
-from strangler.gates import Outcome, Verdict
+from strangler.gates import Difference, Outcome, Verdict, duration
 from strangler.ladder import Gate
 
 LAG = 1.0
@@ -15,6 +16,8 @@ BEATS = 5
 FRESH = 15.0
 """Seconds for which a mover's report is believed."""
 SHOWN = 5
+RACED = 10
+"""Times that nobody can say of a route, without one of which anybody can."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +69,74 @@ def replicated(flowing: Flowing, verified: Verified) -> tuple[Verdict, ...]:
 def in_step(flowing: Flowing, verified: Verified) -> tuple[Verdict, ...]:
     """Do rows still flow, and are both sides the same?"""
     return (*_flowing(Gate.IN_STEP, flowing), _verified(Gate.IN_STEP, verified))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rehearsals:
+    """How the rehearsals of one method and route ended."""
+
+    method: str
+    route: str
+    agreed: int = 0
+    raced: int = 0
+    unrehearsed: int = 0
+    total: int = 0
+
+
+def rehearsed(
+    routes: Sequence[Rehearsals],
+    differences: Sequence[Difference],
+    *,
+    wanted: int,
+    seconds: float,
+) -> tuple[Verdict, ...]:
+    """Do the service's rehearsals of commands agree with what the commands have done?"""
+    agreed = sum(route.agreed for route in routes)
+    found = [_differs(one, agreed) for one in sorted(differences, key=lambda one: -one.count)]
+    if rest := found[SHOWN:]:
+        said = f"{len(rest)} more unexplained differences between commands and their rehearsals"
+        found[SHOWN:] = [_verdict(Gate.REHEARSED, Outcome.FAILED, said, len(rest), 0, agreed)]
+    found.append(_agreed(routes, agreed, wanted, seconds))
+    for route in routes:
+        if not route.agreed and route.raced >= RACED:
+            said = (
+                f"{route.method} {route.route}: somebody else has always written meanwhile, "
+                f"{route.raced} times, so nobody can say whether it agrees"
+            )
+            found.append(_verdict(Gate.REHEARSED, Outcome.INCONCLUSIVE, said, 0, 1, route.raced))
+    return tuple(found)
+
+
+def _differs(one: Difference, agreed: int) -> Verdict:
+    said = (
+        f"{one.method} {one.route}: {one.path} differs ({one.kind}, status {one.statuses[0]} and "
+        f"{one.statuses[1]}) in {one.count} rehearsals (at most 0): {one.example}"
+    )
+    return _verdict(Gate.REHEARSED, Outcome.FAILED, said, one.count, 0, agreed + one.count)
+
+
+def _agreed(routes: Sequence[Rehearsals], agreed: int, wanted: int, seconds: float) -> Verdict:
+    total = sum(route.total for route in routes)
+    counted = {
+        "raced": sum(route.raced for route in routes),
+        "could not be rehearsed": sum(route.unrehearsed for route in routes),
+    }
+    besides = "; ".join(f"{count} {what}" for what, count in counted.items() if count)
+    besides = f" ({besides})" if besides else ""
+    if agreed >= wanted:
+        said = f"{agreed} rehearsals agree with their commands (at least {wanted}){besides}"
+        return _verdict(Gate.REHEARSED, Outcome.PASSED, said, agreed, wanted, total)
+    if not total:
+        said = f"0 of {wanted} rehearsals: no command was seen yet"
+    elif not agreed or seconds <= 0:
+        said = f"{agreed} of {wanted} rehearsals agree with their commands{besides}"
+    else:
+        left = duration(ceil((wanted - agreed) * seconds / agreed))
+        said = (
+            f"{agreed} of {wanted} rehearsals agree with their commands{besides}: about {left} "
+            "more at today's rate"
+        )
+    return _verdict(Gate.REHEARSED, Outcome.INCONCLUSIVE, said, agreed, wanted, total)
 
 
 def through_door(strangers: Mapping[str, int], *, seconds: float) -> tuple[Verdict, ...]:

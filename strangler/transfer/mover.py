@@ -19,10 +19,12 @@ from strangler.transfer.backfill import Backfill
 from strangler.transfer.bulk import Bulk
 from strangler.transfer.control import Control, ControlAway, NotOurs, Report, Stuck
 from strangler.transfer.database import HEARTBEAT, Database, Session, TransferError
+from strangler.transfer.delivering import make_room
 from strangler.transfer.filling import Filling
 from strangler.transfer.mapping import TableMap
 from strangler.transfer.pairing import changed, pair
 from strangler.transfer.protocol import Torn
+from strangler.transfer.rehearsed import unstamped
 from strangler.transfer.repair import NotInstalled, repair
 
 IDLE = 0.02
@@ -163,6 +165,7 @@ class _Carrying:
                 if self._control.wanted():
                     return
                 self._retry(now)
+                make_room(self._flow)
             if not applied.entries:
                 stop.wait(IDLE)
 
@@ -173,7 +176,7 @@ class _Carrying:
             if table == HEARTBEAT:
                 self._pulse.arrived(now)
             else:
-                self._writers[writer, door] += count
+                self._writers[unstamped(writer)[0], door] += count
         for parked in applied.parked:
             _log.error("parked: %s %s: %s", parked.table, parked.key, parked.reason)
 

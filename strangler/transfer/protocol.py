@@ -36,10 +36,10 @@ class Phase(StrEnum):
     """The control database says that the new owner owns: only another switch leads back."""
     OPENED = "opened"
     """The new owner takes writes, and captures them for the way back."""
-    HANDED = "handed"
-    """The old owner knows that it is none any more."""
     PUBLISHED = "published"
-    """The routing table sends commands to the new owner."""
+    """The routing table sends commands to the new owner, and whoever has sent one reads there."""
+    HANDED = "handed"
+    """The old owner knows that it is none any more: what still comes to it is carried."""
 
 
 class Action(StrEnum):
@@ -52,8 +52,8 @@ class Action(StrEnum):
     NUMBER = "number"
     DECIDE = "decide"
     OPEN = "open"
-    HAND_OVER = "hand over"
     PUBLISH = "publish"
+    HAND_OVER = "hand over"
     OPEN_DOOR = "open door"
     THAW = "thaw"
     """Undo a freeze: the old owner takes writes again."""
@@ -88,9 +88,9 @@ STEPS: tuple[Step, ...] = (
     Step(Phase.VERIFIED, Action.NUMBER, Phase.NUMBERED, Place.NEW, lasts=True),
     Step(Phase.NUMBERED, Action.DECIDE, Phase.DECIDED, Place.CONTROL, lasts=True),
     Step(Phase.DECIDED, Action.OPEN, Phase.OPENED, Place.NEW, lasts=True),
-    Step(Phase.OPENED, Action.HAND_OVER, Phase.HANDED, Place.OLD, lasts=True),
-    Step(Phase.HANDED, Action.PUBLISH, Phase.PUBLISHED, Place.TABLE, lasts=True),
-    Step(Phase.PUBLISHED, Action.OPEN_DOOR, Phase.FLOWING, Place.OLD, lasts=False),
+    Step(Phase.OPENED, Action.PUBLISH, Phase.PUBLISHED, Place.TABLE, lasts=True),
+    Step(Phase.PUBLISHED, Action.HAND_OVER, Phase.HANDED, Place.OLD, lasts=True),
+    Step(Phase.HANDED, Action.OPEN_DOOR, Phase.FLOWING, Place.OLD, lasts=False),
 )
 
 UNDO: dict[Phase, tuple[Action, ...]] = {
@@ -136,7 +136,7 @@ def remaining(decision: Decision, monolith: Owner, service: Owner) -> tuple[Acti
         return (Action.THAW,) if new.frozen else ()
     before = (_other(decision.owner), decision.epoch - 1)
     if (there or (new.owner, new.epoch) == before) and (old.owner, old.epoch) == before:
-        actions = [Action.HAND_OVER, Action.PUBLISH, Action.OPEN_DOOR]
+        actions = [Action.PUBLISH, Action.HAND_OVER, Action.OPEN_DOOR]
         return tuple(actions if there else [Action.OPEN, *actions])
     raise Torn(
         f"the control database says that the {decision.owner} owns since epoch {decision.epoch}; "

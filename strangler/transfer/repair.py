@@ -46,6 +46,11 @@ def repair(
             actions.thaw(new, token, now)
         elif action is Action.OPEN:
             actions.open_new(new, token, now)
+        elif action is Action.PUBLISH:
+            # Before anybody is carried to the new owner, who is to read there. Where it fails, no
+            # command waits for it: it is tried again below, and whoever asked is told.
+            with suppress(Exception):
+                control.publish()
         elif action is Action.HAND_OVER:
             _tell_lost(old, rows[_other(now.owner)])
             actions.hand_over(old, token, now)

@@ -61,6 +61,7 @@ class Switch:
         self._report = report or (lambda _: None)
         self._touched: set[Entity] = set()
         self._until = 0.0
+        self._unpublished: Exception | None = None
         self.timings = Timings()
         self._actions: dict[Action, Callable[[], None]] = {
             Action.CLOSE_DOOR: self._close_door,
@@ -70,8 +71,8 @@ class Switch:
             Action.NUMBER: self._number,
             Action.DECIDE: self._decide,
             Action.OPEN: self._open,
-            Action.HAND_OVER: self._hand_over,
             Action.PUBLISH: self._publish,
+            Action.HAND_OVER: self._hand_over,
             Action.OPEN_DOOR: self._open_door,
             Action.THAW: self._thaw,
         }
@@ -127,6 +128,7 @@ class Switch:
         Raises:
             SwitchRefused: it was undone, and the old owner goes on.
             TransferError, ControlAway: it broke off; whoever repairs it goes back or forward.
+            Exception: the table could not be published, as the control says; all else is done.
         """
         phase = Phase.FLOWING
         self._until = time.monotonic() + self._budget
@@ -147,6 +149,8 @@ class Switch:
             # What is over is over; whoever holds the lease next does it.
             with suppress(LockTimeout):
                 self._flow.source.quieten(on=False)
+        if self._unpublished is not None:
+            raise self._unpublished
         return self.timings
 
     def rehearse(self) -> Timings:
@@ -253,11 +257,14 @@ class Switch:
     def _open(self) -> None:
         actions.open_new(self._flow.target, self._flow.token, self._next)
 
+    def _publish(self) -> None:
+        try:
+            self._control.publish()
+        except Exception as error:  # noqa: BLE001 - raised at the end: commands wait for no table
+            self._unpublished = error
+
     def _hand_over(self) -> None:
         actions.hand_over(self._flow.source, self._flow.token, self._next)
-
-    def _publish(self) -> None:
-        self._control.publish()
 
     def _open_door(self) -> None:
         self._flow.source.open_door()

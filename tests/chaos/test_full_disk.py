@@ -120,7 +120,7 @@ if CHAOS and _namespaces():  # elsewhere the emulation of test_trouble has to do
                 monolith.add_entry("a", 200, "the owner goes on")
                 reported = len(desk.reports)
                 other.execute("DROP TABLE ballast")
-                until(lambda: desk.reports[reported:] and desk.reports[-1].pending == 0)
+                until(lambda: desk.reports[reported:] and desk.reports[-1].pending == 0, 60)
             with held(cramped) as ours:
                 ours.switch()
             same(cramped)

@@ -62,7 +62,7 @@ def test_an_autovacuum_is_let_end_and_no_writer_waits_for_it(world: World):
         monolith.run("UPDATE shop_entry SET said = 'y' WHERE seq > 4000")
         ours.drain()
         monolith.run("ALTER TABLE shop_entry RESET (autovacuum_enabled)")
-        until(lambda: monolith.run(AT_WORK))
+        until(lambda: monolith.run(AT_WORK), 60)
         ((vacuum,),) = monolith.run(AT_WORK)
         application = Application(world)
         application.start()

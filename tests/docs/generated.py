@@ -45,10 +45,10 @@ def picture() -> str:
     lines = []
     for stage in reversed(Stage):
         back = _rope(stage)
-        lines.append(f"  {stage:<14}{WHO[stage]:<44}{back}".rstrip())
+        lines.append(f"  {stage:<14}{WHO[stage]:<50}{back}".rstrip())
         for index, text in enumerate(_gates(stage)):
             mark = "▲  gate:" if index == 0 else "     or:"
-            lines.append(f"      {mark} {text:<45}{_line(stage)}".rstrip())
+            lines.append(f"      {mark} {text:<51}{_line(stage)}".rstrip())
     return "```text\n" + "\n".join(lines) + "\n```"
 
 

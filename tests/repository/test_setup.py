@@ -144,6 +144,9 @@ def test_a_python_can_be_named(machine: Machine):
     assert "among: python9." in done.stdout
 
 
+MISSING = "faketime pgbouncer nginx postgresql redis-server"
+
+
 def test_missing_servers_are_installed_where_we_may(machine: Machine, tmp_path: Path):
     machine.install("id", "echo 0")
     machine.install("apt-get", 'echo "$DEBIAN_FRONTEND" >>' + str(machine.log))
@@ -153,7 +156,7 @@ def test_missing_servers_are_installed_where_we_may(machine: Machine, tmp_path: 
     assert asked == [
         "apt-get update -qq",
         "noninteractive",
-        "apt-get install -qq -y --no-install-recommends pgbouncer nginx postgresql redis-server",
+        f"apt-get install -qq -y --no-install-recommends {MISSING}",
         "noninteractive",
     ]
 
@@ -161,7 +164,7 @@ def test_missing_servers_are_installed_where_we_may(machine: Machine, tmp_path: 
 def test_missing_servers_are_named_where_we_may_not_install_them(machine: Machine):
     machine.install("id", "echo 1000")
     machine.install("ls", "exit 2")
-    for program in ("nginx", "pgbouncer", "redis-server"):
+    for program in ("nginx", "pgbouncer", "redis-server", "faketime"):
         machine.install(program)
     done = machine.run("servers.sh")
     assert done.returncode == 1
@@ -170,7 +173,7 @@ def test_missing_servers_are_named_where_we_may_not_install_them(machine: Machin
 
 
 def test_servers_that_are_there_are_left_alone(machine: Machine):
-    for program in ("redis-server", "postgres", "nginx", "pgbouncer"):
+    for program in ("redis-server", "postgres", "nginx", "pgbouncer", "faketime"):
         machine.install(program)
     assert machine.run("servers.sh").returncode == 0
     assert machine.ran() == []

@@ -22,6 +22,8 @@ from strangler.manifest import Capability
 from strangler.shadow.compare import Kind
 from strangler.shadow.judge import Outcome
 from strangler.shadow.report import Finding, Report, Signature, report
+from strangler.transfer import gate as rows
+from strangler.transfer.gate import Rehearsals
 
 UNANSWERED = (Outcome.CANDIDATE_ERROR, Outcome.TIMEOUT)
 """How a comparison ends to which the service gave no answer."""
@@ -146,8 +148,9 @@ def judge(
             return judging.judge(gate, capability, judging.Since(state.since_revision, seconds))
         case Gate.REACHABLE:
             return gates.reachable(probes)
-        case Gate.COMPARED:
-            return _compared(capability, state, seconds)
+        case Gate.COMPARED | Gate.REHEARSED:
+            judged = _compared if gate is Gate.COMPARED else _rehearsed
+            return judged(capability, state, seconds)
         case Gate.HEALTHY:
             # Only what both arms answer can be compared: with tables, commands are the owner's.
             kinds = [one for one in reports(state).values() if one[Arm.SERVICE].requests]
@@ -175,20 +178,44 @@ def _compared(capability: Capability, state: State, seconds: float) -> tuple[Ver
             )
             for one in found.routes
         ],
-        [
-            Difference(
-                one.signature.method,
-                one.signature.route,
-                one.signature.path,
-                str(one.signature.kind),
-                (one.signature.monolith, one.signature.service),
-                one.count,
-                example(one),
-            )
-            for one in found.unexplained
-        ],
+        [_difference(one) for one in found.unexplained if not one.signature.kind.rehearsed],
         shadow=capability.shadow,
         seconds=seconds,
+    )
+
+
+def _rehearsed(capability: Capability, state: State, seconds: float) -> tuple[Verdict, ...]:
+    if not state.tables:
+        return ()
+    found = shadow(state)
+    return rows.rehearsed(
+        [
+            Rehearsals(
+                method=one.method,
+                route=one.route,
+                agreed=one.outcomes.get(Outcome.AGREED, 0),
+                raced=one.outcomes.get(Outcome.RACED, 0),
+                unrehearsed=one.outcomes.get(Outcome.UNREHEARSED, 0),
+                total=sum(one.outcomes.values()),
+            )
+            for one in found.rehearsals
+        ],
+        [_difference(one) for one in found.unexplained if one.signature.kind.rehearsed],
+        wanted=capability.shadow.min_rehearsals,
+        seconds=seconds,
+    )
+
+
+def _difference(one: Finding) -> Difference:
+    known = one.signature
+    return Difference(
+        known.method,
+        known.route,
+        known.path,
+        str(known.kind),
+        (known.monolith, known.service),
+        one.count,
+        example(one),
     )
 
 

@@ -93,7 +93,7 @@ def _around(
 
 
 def _signed(connection: Any, sql: str, capability: str) -> str:
-    writer, inside = writers.writer(), writers.inside(capability)
+    writer, inside = writers.signature(capability), writers.inside(capability)
     if connection.vendor == "postgresql":
         return f"{sql} /*strangler door={int(inside)} by={writer}*/" if writer or inside else sql
     if connection.vendor == "sqlite":

@@ -24,6 +24,7 @@ from strangler.django.edge.contexts import Outside
 from strangler.manifest import ManifestErrors
 from strangler.ports import runtime
 from strangler.ports.context import current
+from strangler.transfer.rehearsed import stamped
 
 _LONGEST = 200
 _ODD = re.compile(r"[^\w.:@/<> -]")
@@ -36,6 +37,7 @@ _PLAIN = re.compile(
 _READS = ("SELECT", "SAVEPO", "RELEAS", "ROLLBA", "PRAGMA", "BEGIN")
 
 _doing: ContextVar[str | HttpRequest | None] = ContextVar("strangler_doing", default=None)
+_rehearsed: ContextVar[tuple[str, str] | None] = ContextVar("strangler_rehearsed", default=None)
 
 
 class doing:  # noqa: N801  # a context manager, read as a participle
@@ -56,6 +58,40 @@ class doing:  # noqa: N801  # a context manager, read as a participle
         traceback: TracebackType | None,
     ) -> None:
         _doing.reset(self._token)
+
+
+class rehearsed:  # noqa: N801  # a context manager, read as a participle
+    """Whatever is written inside of this capability's rows is a command's that is rehearsed."""
+
+    __slots__ = ("_token", "_what")
+
+    def __init__(self, capability: str, rehearsal: str) -> None:
+        self._what = (capability, rehearsal)
+
+    def __enter__(self) -> None:
+        self._token = _rehearsed.set(self._what)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        _rehearsed.reset(self._token)
+
+
+def is_rehearsed(capability: str) -> bool:
+    """Is a command of this capability under way that is rehearsed?"""
+    under_way = _rehearsed.get()
+    return under_way is not None and under_way[0] == capability
+
+
+def signature(capability: str) -> str:
+    """Who writes rows of this capability, and for which rehearsal."""
+    under_way = _rehearsed.get()
+    if under_way is None or under_way[0] != capability:
+        return writer()
+    return stamped(writer(), under_way[1])
 
 
 def writer() -> str:

@@ -44,6 +44,7 @@ class Outside(Context):
         self.deadline = None
         self.hops = 0
         self.shadow = False
+        self.rehearsal = False
         self.forced = forced
 
     @property

@@ -19,6 +19,7 @@ from strangler.django.doors import known
 from strangler.django.observing import observations
 from strangler.django.ports import placing
 from strangler.django.ports.replays import DatabaseReplays
+from strangler.django.shadow import rehearsing
 from strangler.ladder import Arm
 from strangler.manifest import ManifestErrors, Resilience
 from strangler.ports import context, runtime
@@ -57,6 +58,7 @@ def wire() -> None:
         replays=DatabaseReplays(),
         door=known.enter,
         epoch=placing.epoch,
+        sampled=rehearsing.sampled,
     )
     if settings.wiring:
         import_module(settings.wiring)

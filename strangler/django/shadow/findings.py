@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -43,7 +44,7 @@ class _Seen:
 class Findings:
     """Keeps what was found until it is written; bounded, and the oldest goes first.
 
-    ``note`` and ``drop`` may be called by any thread, ``flush`` by one at a time.
+    Any thread may call any of it.
     """
 
     def __init__(self) -> None:
@@ -57,10 +58,17 @@ class Findings:
         self._seen: dict[tuple[str, int, Signature], _Seen] = {}
         self._shown: Counter[Signature] = Counter()
         self._failing = False
+        self._writing = threading.Lock()
 
     def drop(self, capability: str, method: str, route: str, began: float) -> None:
         """A comparison was not made, for want of room."""
         self._notes.append(_Note(capability, method, route, began, Outcome.DROPPED))
+
+    def ended(self, question: Question, began: float, outcome: Outcome) -> None:
+        """So ended one that has nothing to show."""
+        self._notes.append(
+            _Note(question.capability, question.method, question.route, began, outcome)
+        )
 
     def note(self, question: Question, began: float, verdict: Verdict) -> None:
         """A comparison of a question that was asked then (``time.monotonic``) has ended so."""
@@ -100,6 +108,10 @@ class Findings:
         Raises:
             django.db.Error: the database is away; what was found is kept.
         """
+        with self._writing:
+            self._write()
+
+    def _write(self) -> None:
         self._collect()
         using = conf.settings().database
         if self._outcomes:

@@ -114,7 +114,7 @@ def sample(
     """
     method = request.method or "GET"
     try:
-        if kind is not Kind.QUERY or method in _UNCOMPARED or not _chosen(request, match):
+        if kind is not Kind.QUERY or method in _UNCOMPARED or not chosen(request, match):
             return None
         if tee().full:
             findings().drop(match.capability, method, match.route, time.monotonic())
@@ -125,19 +125,25 @@ def sample(
         return None
 
 
-def _chosen(request: HttpRequest, match: Match) -> bool:
+def chosen(request: HttpRequest, match: Match) -> bool:
+    """Is this request one of the sample, and can it be put to the service as it is?"""
     capability = conf.manifest().capabilities[match.capability]
     if random.random() >= capability.shadow.sample:  # noqa: S311  # a sample is no secret
         return False
-    try:
-        if placing.revision().entry(match.capability).stage not in _STAGES:
-            return False
-    except TableUnusable:
+    if not compared(capability.name):
         return False
     meta = request.META
     if _length(meta) > asking.LARGEST or any(key in meta for key in _CONDITIONAL):
         return False
     return asking.faithful(meta)
+
+
+def compared(capability: str) -> bool:
+    """Does the capability stand where both sides are compared?"""
+    try:
+        return placing.revision().entry(capability).stage in _STAGES
+    except TableUnusable:
+        return False
 
 
 @cache

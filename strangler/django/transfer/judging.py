@@ -5,11 +5,10 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import dataclass
 
-from django.utils import timezone
-
 from strangler.django import conf
 from strangler.django.boundaries import crossings
 from strangler.django.models import Transfer, Writer
+from strangler.django.transfer import clock
 from strangler.django.transfer.places import sides
 from strangler.gates import Verdict
 from strangler.ladder import Gate
@@ -77,7 +76,7 @@ def flowing(row: Transfer | None) -> Flowing:
     said = row.report
     backfill = said.get("backfill") or {}
     return Flowing(
-        age=(timezone.now() - row.reported).total_seconds(),
+        age=clock.age(row.capability, row.reported),
         lag=said["lag"],
         beats=said["beats"],
         pending=said["pending"],

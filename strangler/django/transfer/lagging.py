@@ -29,9 +29,9 @@ class _Freshness:
             return known[1]
         try:
             row = Transfer.objects.using(conf.settings().database).filter(pk=capability).first()
+            seen = flowing(row)
         except Error:
             return False  # nobody can say
-        seen = flowing(row)
         found = (
             seen.age is not None and seen.age < FRESH and seen.lag is not None and seen.lag < LAG
         )

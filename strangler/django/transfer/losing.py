@@ -13,12 +13,11 @@ import time
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.utils import timezone
-
 from strangler.django import conf
 from strangler.django.control_plane.errors import RowsStay, RowsTorn
 from strangler.django.control_plane.ledger import Moved, flipped
 from strangler.django.models import Transfer
+from strangler.django.transfer import clock
 from strangler.django.transfer.holding import Alone, Record, alone
 from strangler.django.transfer.lease import Leased
 from strangler.django.transfer.places import sides
@@ -72,7 +71,7 @@ def risk(name: str) -> Risk:
         return Risk(None)
     if row.switches and row.reported < datetime.fromisoformat(row.switches[-1]["at"]):
         return Risk(None)  # that was about the way there
-    age = max(0.0, (timezone.now() - row.reported).total_seconds())
+    age = max(0.0, clock.age(name, row.reported))
     return Risk(row.report["pending"] + row.report["parked"], age)
 
 

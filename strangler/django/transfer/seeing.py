@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.utils import timezone
-
 from strangler.django import conf
 from strangler.django.control_plane import state
 from strangler.django.control_plane.state import State
 from strangler.django.models import Transfer, Writer
+from strangler.django.transfer import clock
 from strangler.ladder import Arm, Stage
 from strangler.manifest import Capability
 from strangler.transfer.control import LEASE
@@ -164,7 +163,7 @@ def freeze(name: str) -> float | None:
 def _holder(row: Transfer) -> Holder | None:
     if not row.holder or row.until is None:
         return None
-    age = LEASE - (row.until - timezone.now()).total_seconds()
+    age = LEASE + clock.age(row.capability, row.until)
     return Holder(name=row.holder, age=max(0.0, age)) if age <= LEASE else None
 
 
@@ -173,7 +172,7 @@ def _report(row: Transfer) -> Reported | None:
         return None
     said = row.report
     return Reported(
-        age=max(0.0, (timezone.now() - row.reported).total_seconds()),
+        age=max(0.0, clock.age(row.capability, row.reported)),
         pending=said["pending"],
         oldest=said["oldest"],
         lag=said["lag"],

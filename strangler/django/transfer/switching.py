@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import time
 
-from django.utils import timezone
-
 from strangler.django import conf
 from strangler.django.control_plane.errors import (
     ControlPlaneAway,
@@ -18,6 +16,7 @@ from strangler.django.control_plane.errors import (
 )
 from strangler.django.control_plane.ledger import Moved, flipped
 from strangler.django.models import Transfer
+from strangler.django.transfer import clock
 from strangler.django.transfer.budget import budget
 from strangler.django.transfer.holding import Held, Record, held
 from strangler.django.transfer.lease import Leased
@@ -128,7 +127,7 @@ def _remember(name: str, lease: Leased, timings: Timings) -> None:
     row = rows.get()
     said = {
         "epoch": lease.decision().epoch,
-        "at": timezone.now().isoformat(),
+        "at": clock.now(name).isoformat(),
         "freeze": timings.freeze,
         "drained": timings.drained,
         "steps": {str(action): seconds for action, seconds in timings.steps.items()},

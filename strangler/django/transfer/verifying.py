@@ -15,6 +15,7 @@ from django.utils import timezone
 from strangler.django import conf
 from strangler.django.control_plane.errors import RowsStay
 from strangler.django.models import Transfer
+from strangler.django.transfer import clock
 from strangler.django.transfer.lease import Leased
 from strangler.django.transfer.places import sides
 from strangler.manifest import Capability
@@ -97,7 +98,7 @@ class _Book:
         said = row.verified.get("so_far") if row is not None else None
         if not said or said["of"] != self._of:
             return None
-        if timezone.now() - datetime.fromisoformat(said["at"]) > GOOD_FOR:
+        if clock.now(self._name) - datetime.fromisoformat(said["at"]) > GOOD_FOR:
             return None
         return read(said["mark"], self._pairing)
 
@@ -109,7 +110,7 @@ class _Book:
         with transaction.atomic(using=conf.settings().database):
             row = _rows(self._name).select_for_update().first()
             if row is not None:
-                at = timezone.now().isoformat()
+                at = clock.now(self._name).isoformat()
                 row.verified["so_far"] = {"of": self._of, "at": at, "mark": written(mark)}
                 row.save(update_fields=["verified"])
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 import typing
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from types import TracebackType
-from typing import Any
+from typing import Any, Final
 
 from strangler.ladder import Arm
 from strangler.ports import runtime
@@ -28,6 +28,8 @@ from strangler.ports.runtime import Outcome, Wiring
 from strangler.ports.transports.local import Local
 from strangler.routing.cohorts import draw
 from strangler.routing.decide import Call, Decision
+
+_NOTHING: Final[AbstractContextManager[None]] = nullcontext()
 
 
 class Placed:
@@ -124,12 +126,19 @@ class Placed:
     ) -> Any:
         way = self._arms.get(arm) or self.arm(arm)
         if self.at_home(arm):
-            with self.inside(deadline), Watched(self, arm, context):
+            with self.inside(deadline), Watched(self, arm, context), self.sampled(args, kwargs):
                 return way(*args, **kwargs)
         else:
             with turning(), Watched(self, arm, context):
                 return way(*args, **kwargs)
         return self.arm(Arm.MONOLITH)(*args, **kwargs)
+
+    def sampled(
+        self, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> AbstractContextManager[object]:
+        """Around a command that is answered here: it may be rehearsed elsewhere."""
+        sampled = self.wiring.sampled
+        return _NOTHING if sampled is None else sampled(self.method, args, kwargs)
 
     def inside(self, deadline: float) -> ExitStack:
         """The door of this side, entered; it is left with the block.

@@ -20,6 +20,7 @@ from strangler.ports.calling.remote import Remote
 from strangler.ports.context import commanded, current
 from strangler.ports.declare import Kind, Method, Port
 from strangler.ports.errors import CallRefused, NotExecuted, OutcomeUnknown
+from strangler.ports.rehearsal import under_way
 from strangler.ports.transports import Transport
 from strangler.ports.transports.local import Local
 from strangler.ports.transports.loopback import Loopback
@@ -139,6 +140,8 @@ def refuse_in_shadow(method: Method) -> None:
         CallRefused: the method is a command, and a shadow call makes it.
     """
     if method.kind is Kind.COMMAND and current().shadow:
+        if (rehearsal := under_way()) is not None:
+            rehearsal.give_up(f"it commands others: {method}")
         raise CallRefused(f"{method} is a command, and a shadow call changes nothing")
 
 

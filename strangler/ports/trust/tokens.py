@@ -96,6 +96,7 @@ class Claims(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     coh: Annotated[int, Meta(ge=0, lt=COHORTS)] | None = None
     hop: Annotated[int, Meta(ge=0)] = 0
     shd: bool = False
+    rhs: bool = False
     frc: dict[str, Arm] = {}
     jti: Annotated[str, Meta(min_length=16, max_length=64)] | None = None
     dig: str | None = None
@@ -191,7 +192,7 @@ def mint(
     pins = tuple(sorted(context.pins)) if context.pins else ()
     content: _Content = (
         keyring, audience, use, action, user, context.cohort, context.hops, context.shadow,
-        forced, digest, context.doors, context.epoch, pins,
+        context.rehearsal, forced, digest, context.doors, context.epoch, pins,
     )  # fmt: skip
     if not once:
         found = _minted.get(content, now)
@@ -209,6 +210,7 @@ def mint(
         coh=context.cohort,
         hop=context.hops,
         shd=context.shadow,
+        rhs=context.rehearsal,
         frc=dict(forced),
         jti=secrets.token_urlsafe(16) if once else None,
         dig=digest,
@@ -356,6 +358,7 @@ def _context(claims: Claims) -> Context:
         cohort=claims.coh,
         hops=claims.hop,
         shadow=claims.shd,
+        rehearsal=claims.shd and claims.rhs,
         forced=claims.frc or NOTHING_FORCED,
         doors=claims.drs,
         epoch=claims.epo,

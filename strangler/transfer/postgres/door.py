@@ -100,6 +100,9 @@ class PostgresDoor(Door):
     def applied(self, position: int) -> bool:
         return self._asked(lambda it: journal.applied(it, self._capability, position))
 
+    def delivered(self, rehearsal: str) -> list[str]:
+        return self._asked(lambda connection: journal.delivered(connection, rehearsal))
+
     def close(self) -> None:
         while self._idle:
             self._drop(self._idle.pop())

@@ -56,7 +56,11 @@ def install(link: Link, *, owner: Arm, epoch: int) -> None:
         connection.execute("SET LOCAL client_min_messages = warning")  # "already exists, skipping"
         if any(_role(link, name) is None for name in tables.NAMES):
             connection.execute(tables.TABLES)
+            connection.execute(tables.NEVER)
             connection.execute(tables.GRANTS)
+            connection.execute(
+                sql.SQL(tables.DELIVERED).format(schema=sql.Identifier(link.look(HEARTBEAT).schema))
+            )
         marks = replace(link.marks() or Marks(""), mover=link.session_user())
         canary = link.look(HEARTBEAT)
         connection.execute(triggers.fence_function(canary.schema))

@@ -38,6 +38,8 @@ _SETTLED = """
 DELETE FROM strangler_parked p USING unnest(%s::text[], %s::text[]) AS k(tbl, key)
  WHERE p.capability = %s AND p.tbl = k.tbl AND p.key = k.key AND p.since < %s
 """
+_DELIVERED = "INSERT INTO strangler_delivered (capability, rehearsal, said) VALUES (%s, %s, %s)"
+_OUTDATED = "DELETE FROM strangler_delivered WHERE at < clock_timestamp() - interval '1 minute'"
 _OLDEST = """
 SELECT extract(epoch FROM clock_timestamp() - min(at))::float8 FROM (
   (SELECT at FROM strangler_journal WHERE capability = %(capability)s ORDER BY id LIMIT 1)
@@ -95,6 +97,11 @@ class PostgresClaim(Claim):
         self._rows = rows
         self._span = span
         self.entries = Entries(link, rows, span)
+        self.delivered = []
+
+    def highest(self) -> int:
+        """The highest number among them; 0 for none."""
+        return max((row[0] for row in self._rows), default=0)
 
     def sizes(self) -> Mapping[str, int]:
         """How many there are, by table."""
@@ -148,6 +155,13 @@ def claim(link: Link, limit: int) -> Iterator[PostgresClaim]:
         if some_parked and rows:
             named = [[row[1] for row in rows], [row[2] for row in rows]]
             link.connection.execute(_SETTLED, [*named, link.capability, started])
+        if claimed.delivered:
+            link.connection.execute(_OUTDATED)
+            with link.connection.cursor() as cursor:
+                cursor.executemany(
+                    _DELIVERED,
+                    [(link.capability, one.rehearsal, one.said) for one in claimed.delivered],
+                )
 
 
 def pending(link: Link) -> int:
@@ -232,6 +246,15 @@ def applied(connection: Connection, capability: str, position: int) -> bool:
     except psycopg.errors.UndefinedTable:
         return True
     return row is None
+
+
+def delivered(connection: Connection, rehearsal: str) -> list[str]:
+    """What has been said of this rehearsal's command."""
+    try:
+        rows = connection.execute("SELECT strangler_delivered_of(%s)", [rehearsal]).fetchall()
+    except psycopg.errors.UndefinedFunction:
+        return []
+    return [said for (said,) in rows]
 
 
 _LEFT = "SELECT 1 FROM strangler_journal WHERE capability = %s AND id <= %s LIMIT 1"

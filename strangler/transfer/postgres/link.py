@@ -94,6 +94,8 @@ class Link:
     tables: tuple[str, ...]
     claimed: int = 0
     """How many dirty keys this session holds: it does not see them itself."""
+    applied: int = 0
+    """The number of the last batch that this session has applied here."""
     _known: dict[str, Described] = field(default_factory=dict)
 
     def look(self, table: str) -> Described:
@@ -132,6 +134,12 @@ class Link:
 def door_number(capability: str, arm: Arm) -> int:
     """The advisory lock that is a capability's door."""
     digest = blake2b(f"strangler door {capability} {arm}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, signed=True)
+
+
+def rehearsal_number(capability: str) -> int:
+    """The advisory lock of a rehearsal, which the mover shares: one at a time, and no batch."""
+    digest = blake2b(f"strangler rehearsal {capability}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, signed=True)
 
 

@@ -62,6 +62,8 @@ class PostgresDatabase(Database):
 class PostgresSession(Session):
     """One connection to one side's database."""
 
+    numbers_past_rows = False
+
     def __init__(self, link: Link) -> None:
         self._link = link
 
@@ -114,6 +116,10 @@ class PostgresSession(Session):
     def claim(self, limit: int) -> Iterator[journal.PostgresClaim]:
         with spoken(), journal.claim(self._link, limit) as claimed:
             yield claimed
+
+    @property
+    def applied(self) -> int:
+        return self._link.applied
 
     @_spoken
     def dirty(self, table: str, keys: Collection[Key]) -> set[Key]:

@@ -53,17 +53,63 @@ CREATE TABLE IF NOT EXISTS strangler_heartbeat (
     beat bigint NOT NULL,
     at timestamptz NOT NULL
 );
+CREATE TABLE IF NOT EXISTS strangler_applied (
+    capability text PRIMARY KEY,
+    number bigint NOT NULL
+);
+CREATE TABLE IF NOT EXISTS strangler_rehearsal (
+    capability text NOT NULL,
+    xact xid8 NOT NULL DEFAULT pg_current_xact_id()
+);
+CREATE TABLE IF NOT EXISTS strangler_rehearsed (
+    capability text NOT NULL,
+    tbl text NOT NULL,
+    said jsonb NOT NULL
+);
+CREATE TABLE IF NOT EXISTS strangler_delivered (
+    capability text NOT NULL,
+    rehearsal text COLLATE "C" NOT NULL,
+    said text NOT NULL,
+    at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX IF NOT EXISTS strangler_delivered_rehearsal ON strangler_delivered (rehearsal);
+"""
+# A row in strangler_rehearsal dooms its transaction: whoever commits raises. So nobody ever sees
+# one but its own transaction, and nothing that the fence lets pass for it can last. The trigger is
+# a constraint's, which waits for the end, and cannot be avoided by deleting the row.
+NEVER = """
+CREATE OR REPLACE FUNCTION strangler_never() RETURNS trigger LANGUAGE plpgsql AS $never$
+BEGIN
+  RAISE EXCEPTION USING
+    ERRCODE = 'SFNCR',
+    MESSAGE = format('a rehearsal of %s is never committed', NEW.capability),
+    HINT = 'Nothing was written.';
+END
+$never$;
+DROP TRIGGER IF EXISTS strangler_never ON strangler_rehearsal;
+CREATE CONSTRAINT TRIGGER strangler_never AFTER INSERT ON strangler_rehearsal
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION strangler_never();
+ALTER TABLE strangler_rehearsal ENABLE ALWAYS TRIGGER strangler_never
+"""
+# What was delivered of a rehearsed command is for whoever knows the rehearsal's name, a secret.
+DELIVERED = """
+CREATE OR REPLACE FUNCTION strangler_delivered_of(wanted text) RETURNS SETOF text
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, {schema}, pg_temp
+    AS $of$ SELECT said FROM strangler_delivered WHERE rehearsal = wanted ORDER BY at $of$
 """
 # Whoever keeps the door reads the owner row, and how far the journal is; neither is a secret.
 GRANTS = """
 GRANT SELECT ON strangler_owner TO PUBLIC;
 GRANT SELECT (id, capability) ON strangler_journal TO PUBLIC;
-GRANT SELECT ON SEQUENCE strangler_journal_id_seq TO PUBLIC
+GRANT SELECT ON SEQUENCE strangler_journal_id_seq TO PUBLIC;
+GRANT SELECT ON strangler_applied, strangler_rehearsal, strangler_rehearsed TO PUBLIC;
+GRANT INSERT (capability) ON strangler_rehearsal TO PUBLIC
 """
 
 NAMES = (
     "strangler_owner", "strangler_journal", "strangler_span", "strangler_parked",
-    "strangler_heartbeat",
+    "strangler_heartbeat", "strangler_applied", "strangler_rehearsal", "strangler_rehearsed",
+    "strangler_delivered",
 )  # fmt: skip
 
 INSTALLING = 5_370_120_441

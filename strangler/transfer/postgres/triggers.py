@@ -57,10 +57,22 @@ _EVENTS = {
     "strangler_capture_truncate": "BEFORE TRUNCATE ON {table} FOR EACH STATEMENT",
 }
 
+# A rehearsal's transaction can never be committed (see ``tables.NEVER``): what it writes is let
+# pass, and written down beside it.
 _FENCE = """
 DECLARE
   said record;
 BEGIN
+  IF TG_OP <> 'TRUNCATE' AND EXISTS (
+    SELECT FROM strangler_rehearsal WHERE capability = TG_ARGV[0] AND xact = pg_current_xact_id())
+  THEN
+    INSERT INTO strangler_rehearsed (capability, tbl, said)
+      SELECT TG_ARGV[0], TG_TABLE_NAME, one
+        FROM (VALUES (to_jsonb(OLD)), (to_jsonb(NEW))) AS both_rows (one)
+       WHERE one IS NOT NULL;
+    IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
+    RETURN NEW;
+  END IF;
   SELECT owner, epoch, frozen INTO said FROM strangler_owner WHERE capability = TG_ARGV[0];
   RAISE EXCEPTION USING
     ERRCODE = 'SFNCE',

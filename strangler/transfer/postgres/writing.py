@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import psycopg
 from psycopg import sql
@@ -14,7 +14,7 @@ from strangler.transfer.database import Change, Unwritable, Writer
 from strangler.transfer.mapping import Key
 from strangler.transfer.postgres import kinds, references
 from strangler.transfer.postgres.errors import spoken
-from strangler.transfer.postgres.link import Link, keys_number
+from strangler.transfer.postgres.link import Link, keys_number, rehearsal_number
 from strangler.transfer.postgres.schema import Described
 from strangler.transfer.postgres.staging import copy, staged
 from strangler.transfer.postgres.steps import locked_owner
@@ -33,6 +33,7 @@ def applying(
     """A transaction on the target, in which these keys are ours alone; None for all there are."""
     with spoken(), link.connection.transaction():
         link.connection.execute("SELECT set_config(%s, %s, true)", [MARK, link.capability])
+        _let_rehearse(link)
         locked_owner(link, token=token, epoch=epoch, share=True)
         buckets = list(range(BUCKETS))
         if keys is not None:
@@ -43,6 +44,28 @@ def applying(
         )
         link.connection.execute("SET CONSTRAINTS ALL DEFERRED")
         yield PostgresWriter(link)
+        row = link.connection.execute(_APPLIED, [link.capability]).fetchone()
+    link.applied = int(row[0]) if row else 0
+
+
+def _let_rehearse(link: Link) -> None:
+    """Wait for a rehearsal that is under way, but not for long: it is a courtesy."""
+    number = [rehearsal_number(link.capability)]
+    row = link.connection.execute("SELECT pg_try_advisory_xact_lock_shared(%s)", number).fetchone()
+    if row is None or row[0]:
+        return
+    with suppress(psycopg.errors.LockNotAvailable), link.connection.transaction():
+        link.connection.execute(_COURTESY)
+        link.connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", number)
+        link.connection.execute(_PATIENCE)
+
+
+_COURTESY = "SET LOCAL lock_timeout = '500ms'"
+_PATIENCE = "SET LOCAL lock_timeout = '30s'"
+_APPLIED = """
+INSERT INTO strangler_applied AS a (capability, number) VALUES (%s, 1)
+ON CONFLICT (capability) DO UPDATE SET number = a.number + 1 RETURNING number
+"""
 
 
 def _bucket(table: str, key: Key) -> int:

@@ -73,6 +73,11 @@ class SqliteDoor(Door):
         with self._linked() as link:
             return journal.applied(link, self._capability, position)
 
+    def delivered(self, rehearsal: str) -> list[str]:
+        """What the mover has said of a rehearsed command's rows."""
+        with self._linked() as link:
+            return journal.delivered(link, rehearsal)
+
     def close(self) -> None:
         """Give up what is connected and not in use."""
         while self._idle:

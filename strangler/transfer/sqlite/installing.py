@@ -18,6 +18,13 @@ _NO_KEYS = {
     ColumnKind.JSON: "JSON",
 }
 
+_OURS = (
+    "strangler_journal", "strangler_parked", "strangler_applied", "strangler_delivered", HEARTBEAT,
+)  # fmt: skip
+
+_ALWAYS = (
+    "strangler_applied", "strangler_delivered", "strangler_rehearsal", "strangler_nowhere",
+)  # fmt: skip
 
 RETIRED = "retired_"
 """How the name of a table begins that was set aside."""
@@ -70,6 +77,7 @@ def missing(link: Link, tables: Tables) -> list[str]:
                 found.append(f"trigger {name} on {table}: the table has changed; install it again")
     if link.one("SELECT 1 FROM strangler_origin") is None:
         found.append("strangler_origin: its row is not there; install it again")
+    found += [f"{name} is gone; install it again" for name in _ALWAYS if not _is_there(link, name)]
     return found
 
 
@@ -86,7 +94,7 @@ def remove(link: Link, tables: Tables) -> None:
             if table in mine and name.startswith(beginning):
                 link.run(f"DROP TRIGGER {quoted(name)}")
         link.run("DELETE FROM strangler_owner WHERE capability = ?", (tables.capability,))
-        for name in ("strangler_journal", "strangler_parked", HEARTBEAT):
+        for name in _OURS:
             link.run(f"DELETE FROM {name} WHERE capability = ?", (tables.capability,))
 
 
@@ -137,7 +145,7 @@ def _of(tables: Tables, table: str) -> dict[str, str]:
     described: Described = tables.get(table)
     if table == HEARTBEAT:
         return heartbeat(described)
-    return triggers(tables.capability, described)
+    return triggers(tables.capability, described, tables.arm)
 
 
 def _is_there(link: Link, table: str) -> bool:

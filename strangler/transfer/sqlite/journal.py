@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
-from strangler.transfer.database import Entry, Parked
+from strangler.transfer.database import Delivered, Entry, Parked
 from strangler.transfer.mapping import Key
 from strangler.transfer.sqlite.link import Link
 from strangler.transfer.sqlite.tables import Tables
@@ -18,6 +18,7 @@ MOVER = "mover"
 """Whose name the keys have that the mover itself calls dirty; they need no door."""
 
 _AT_ONCE = 5000
+_KEPT = timedelta(minutes=1)
 
 
 def enqueue(link: Link, capability: str, table: str, texts: Iterable[str]) -> None:
@@ -83,6 +84,30 @@ def applied(link: Link, capability: str, position: int) -> bool:
     """Is no entry left up to this number?"""
     left = "SELECT 1 FROM strangler_journal WHERE capability = ? AND id <= ? LIMIT 1"
     return not _is_there(link) or link.one(left, (capability, position)) is None
+
+
+def deliver(link: Link, capability: str, delivered: Sequence[Delivered]) -> None:
+    """Write down what was delivered of rehearsed commands; what nobody has asked for goes."""
+    if delivered:
+        at = now()
+        link.run(
+            "DELETE FROM strangler_delivered WHERE at < ?",
+            ((datetime.now(UTC) - _KEPT).strftime("%Y-%m-%d %H:%M:%S.%f"),),
+        )
+        link.run_many(
+            "INSERT INTO strangler_delivered (capability, rehearsal, said, at) VALUES (?, ?, ?, ?)",
+            [(capability, one.rehearsal, one.said, at) for one in delivered],
+        )
+
+
+def delivered(link: Link, rehearsal: str) -> list[str]:
+    """What has been said of this rehearsal's command."""
+    if link.one("SELECT 1 FROM sqlite_master WHERE name = 'strangler_delivered'") is None:
+        return []
+    found = link.rows(
+        "SELECT said FROM strangler_delivered WHERE rehearsal = ? ORDER BY id", (rehearsal,)
+    )
+    return [said for (said,) in found]
 
 
 def _is_there(link: Link) -> bool:

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote
 
 from strangler.transfer.database import (
@@ -73,6 +73,14 @@ class Link:
         except TransferError:
             self._connection.close()
             raise
+
+    @classmethod
+    def over(cls, connection: sqlite3.Connection) -> Self:
+        """A connection of somebody else's, who closes it."""
+        link = cls.__new__(cls)
+        link.path = Path("the database")
+        link._connection = connection  # noqa: SLF001 - of our own kind
+        return link
 
     def close(self) -> None:
         """Undo what is open, and hang up."""

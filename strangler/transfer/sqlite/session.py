@@ -7,12 +7,13 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from strangler.ladder import Arm
 from strangler.transfer.database import (
     HEARTBEAT,
     Claim,
+    Delivered,
     Entry,
     LockTimeout,
     Owner,
@@ -35,6 +36,10 @@ from strangler.transfer.sqlite.values import now
 from strangler.transfer.sqlite.writing import SqliteWriter
 
 _PAUSE = 0.002
+_APPLIED = (
+    "INSERT INTO strangler_applied (capability, number) VALUES (?, 1) "
+    "ON CONFLICT (capability) DO UPDATE SET number = number + 1 RETURNING number"
+)
 
 
 @dataclass(slots=True)
@@ -42,10 +47,13 @@ class SqliteClaim(Claim):
     """Dirty keys; none while somebody else applies."""
 
     entries: Sequence[Entry] = ()
+    delivered: list[Delivered] = field(default_factory=list)
 
 
 class SqliteSession(Session):
     """One connection. The file's only writer, inside its transactions."""
+
+    numbers_past_rows = True
 
     def __init__(self, link: Link, *, capability: str, arm: Arm, tables: Sequence[str]) -> None:
         self._link = link
@@ -54,6 +62,7 @@ class SqliteSession(Session):
         self._places = Places(link.path, capability)
         self._gate: FileLock | None = None
         self._token: int | None = None
+        self._applied = 0
 
     def close(self) -> None:
         """Give it up."""
@@ -131,10 +140,17 @@ class SqliteSession(Session):
                 yield SqliteClaim()
                 return
             entries = journal.oldest_entries(self._link, self._tables, limit)
-            yield SqliteClaim(entries)
+            claimed = SqliteClaim(entries)
+            yield claimed
             if entries:
                 with self._link.writing(durable=False):  # what is carried twice does no harm
                     journal.forget(self._link, self._tables, entries)
+                    journal.deliver(self._link, self._capability, claimed.delivered)
+
+    @property
+    def applied(self) -> int:
+        """The number of the last batch that this session has applied here."""
+        return self._applied
 
     def dirty(self, table: str, keys: Collection[Key]) -> set[Key]:
         """Which of these keys are dirty or parked."""
@@ -198,7 +214,9 @@ class SqliteSession(Session):
             self._link.run("UPDATE strangler_origin SET writing = 1")
             yield SqliteWriter(self._link, self._tables)
             self._link.run("UPDATE strangler_origin SET writing = 0")
+            (number,) = self._link.one(_APPLIED, (self._capability,))
             self._commit()
+        self._applied = number
 
     def close_door(self, *, patience: float) -> None:
         """Keep commands out, and wait for those that are inside."""

@@ -18,6 +18,12 @@ from strangler.transfer.sqlite.schema import Described, Index, literal, quoted
 FENCE_PREFIX = "strangler fence: "
 """How the message of a denied write begins."""
 
+
+def _never(table: str, event: str) -> str:
+    return f"""CREATE TRIGGER IF NOT EXISTS {table}_never_{event.lower()} BEFORE {event} ON {table}
+        BEGIN SELECT RAISE(ABORT, 'a rehearsal is never committed'); END"""
+
+
 TABLES = (
     """CREATE TABLE IF NOT EXISTS strangler_owner (
         capability text NOT NULL PRIMARY KEY, owner text NOT NULL, epoch integer NOT NULL,
@@ -38,18 +44,43 @@ TABLES = (
     """CREATE TABLE IF NOT EXISTS strangler_origin (
         id integer NOT NULL PRIMARY KEY CHECK (id = 1), writing bool NOT NULL)""",
     "INSERT OR IGNORE INTO strangler_origin VALUES (1, 0)",
+    """CREATE TABLE IF NOT EXISTS strangler_applied (
+        capability text NOT NULL PRIMARY KEY, number bigint NOT NULL)""",
+    """CREATE TABLE IF NOT EXISTS strangler_delivered (
+        id integer NOT NULL PRIMARY KEY AUTOINCREMENT, capability text NOT NULL,
+        rehearsal text NOT NULL, said text NOT NULL, at datetime NOT NULL)""",
+    """CREATE INDEX IF NOT EXISTS strangler_delivered_rehearsal
+        ON strangler_delivered (rehearsal)""",
+    # A row in strangler_rehearsal refers to one that is never there, so its transaction can't be
+    # committed, and nobody else ever sees it. Foreign keys can't be turned off in a transaction.
+    "CREATE TABLE IF NOT EXISTS strangler_nowhere (id integer NOT NULL PRIMARY KEY)",
+    """CREATE TABLE IF NOT EXISTS strangler_rehearsal (
+        capability text NOT NULL PRIMARY KEY, nowhere integer NOT NULL
+        REFERENCES strangler_nowhere (id) DEFERRABLE INITIALLY DEFERRED)""",
+    _never("strangler_nowhere", "INSERT"),
+    _never("strangler_rehearsal", "UPDATE"),
+    _never("strangler_rehearsal", "DELETE"),
+    """CREATE TRIGGER IF NOT EXISTS strangler_rehearsal_never_unlocked
+        BEFORE INSERT ON strangler_rehearsal
+        WHEN (SELECT foreign_keys FROM pragma_foreign_keys) = 0
+        BEGIN SELECT RAISE(ABORT, 'a rehearsal needs PRAGMA foreign_keys = ON'); END""",
 )
 
 _NOW = "strftime('%Y-%m-%d %H:%M:%f', 'now')"
 _NOT_THE_MOVER = "NOT EXISTS (SELECT 1 FROM strangler_origin WHERE writing)"
+_REHEARSED = "EXISTS (SELECT 1 FROM strangler_rehearsal)"
 
 
-def triggers(capability: str, described: Described) -> dict[str, str]:
-    """The triggers of one of the capability's tables: name → SQL."""
-    made = dict(_capture(capability, described))
+def triggers(capability: str, described: Described, arm: Arm) -> dict[str, str]:
+    """The triggers of one of the capability's tables: name → SQL.
+
+    On the service's side they let a rehearsal pass, and capture what it writes.
+    """
+    made = dict(_capture(capability, described, rehearsed=arm is Arm.SERVICE))
     for event in ("INSERT", "UPDATE", "DELETE"):
         name = _name(capability, described, f"fence_{event.lower()}")
-        made[name] = _fence(name, capability, described.table.name, event)
+        table = described.table.name
+        made[name] = _fence(name, capability, table, event, rehearsed=arm is Arm.SERVICE)
     return made
 
 
@@ -63,7 +94,9 @@ def _name(capability: str | None, described: Described, what: str) -> str:
     return "_".join(part for part in parts if part is not None)
 
 
-def _capture(capability: str | None, described: Described) -> Iterator[tuple[str, str]]:
+def _capture(
+    capability: str | None, described: Described, *, rehearsed: bool = False
+) -> Iterator[tuple[str, str]]:
     old, new = _key(described, "OLD"), _key(described, "NEW")
     changed = " OR ".join(
         f"OLD.{quoted(column)} COLLATE BINARY IS NOT NEW.{quoted(column)}"
@@ -91,10 +124,12 @@ def _capture(capability: str | None, described: Described) -> Iterator[tuple[str
     for event, body in bodies.items():
         row = "OLD" if event == "AFTER DELETE" else "NEW"
         name = _name(capability, described, "_".join(event.lower().split()[:2]))
-        condition = (
+        wanted = (
             f"(SELECT captured FROM strangler_owner WHERE capability = {_whose(capability, row)})"
-            f" AND {_NOT_THE_MOVER}"
         )
+        if rehearsed:
+            wanted = f"({wanted} OR {_REHEARSED})"
+        condition = f"{wanted} AND {_NOT_THE_MOVER}"
         yield name, _trigger(name, event, described.table.name, condition, body)
 
 
@@ -140,7 +175,7 @@ def _replaced(capability: str | None, described: Described, index: Index) -> str
     return _entry(capability, described, "NEW", _key(described, ""), rest)
 
 
-def _fence(name: str, capability: str, table: str, event: str) -> str:
+def _fence(name: str, capability: str, table: str, event: str, *, rehearsed: bool) -> str:
     said = f"{FENCE_PREFIX}{table} is {capability}'s, and"
     messages = {
         "frozen": f"{said} is changing owner at this moment: nobody writes it; try again",
@@ -157,5 +192,7 @@ def _fence(name: str, capability: str, table: str, event: str) -> str:
     )
     mine = f"FROM strangler_owner WHERE capability = {literal(capability)}"
     condition = f"(SELECT fenced {mine}) AND {_NOT_THE_MOVER}"
+    if rehearsed:
+        condition += f" AND NOT {_REHEARSED}"
     body = f"SELECT CASE {cases} ELSE RAISE(ABORT, {literal(said + ' fenced')}) END {mine}"
     return _trigger(name, f"BEFORE {event}", table, condition, [body])

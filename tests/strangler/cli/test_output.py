@@ -9,7 +9,7 @@ from textwrap import dedent
 import pytest
 from django.utils import timezone
 
-from strangler.cli import render
+from strangler.cli import found
 from strangler.django.control_plane import control
 from strangler.django.models import CapabilityState, ShadowDifference
 from strangler.ladder import Stage
@@ -260,12 +260,30 @@ def test_the_shadow_report(strangler: Terminal, kit: Plane) -> None:
     assert "  explained: as it should be\n" in said.out
 
 
+def test_how_rehearsals_ended(strangler: Terminal, kit: Plane) -> None:
+    stands(Stage.SHADOW)
+    kit.compared(9, outcome="agreed")
+    kit.compared(2, outcome="raced")
+    said = strangler("diffs", "pricing").out
+    assert "pricing: 0 compared" in said
+    assert re.search(r"POST /api/pricing/quote +9 agreed, 2 raced", said)
+    shape = strangler("diffs", "pricing", "--json").json
+    assert shape["rehearsals"] == [
+        {
+            "method": "POST",
+            "route": "/api/pricing/quote",
+            "outcomes": {"agreed": 9, "raced": 2},
+        }
+    ]
+    assert (shape["compared"], shape["routes"]) == (0, [])
+
+
 @pytest.mark.parametrize(
     ("body", "shown"),
     [
         ("9 bytes of text/css", "9 bytes of text/css"),
         ({"city": "Zürich"}, '{"city": "Zürich"}'),
-        ({"a": "b" * 2000}, '{"a": "' + "b" * (render.EXCERPT - 7) + "…"),
+        ({"a": "b" * 2000}, '{"a": "' + "b" * (found.EXCERPT - 7) + "…"),
     ],
 )
 def test_what_was_asked_is_told_but_not_at_length(

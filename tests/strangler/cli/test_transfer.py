@@ -177,8 +177,8 @@ def test_a_change_of_owner_is_forecast(strangler: Terminal, catalog: Rows) -> No
         f"number {unknown}",
         f"decide {unknown}",
         f"open {unknown}",
-        f"hand over {unknown}",
         f"publish {unknown}",
+        f"hand over {unknown}",
         f"open door {unknown}",
         "catalog: commands would wait for about N, of N at most",
     ]

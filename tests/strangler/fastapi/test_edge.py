@@ -162,6 +162,11 @@ def test_a_command_s_query_string_is_that_of_its_token(edge: Party, query: str):
     ("context", "claims", "wanted"),
     [
         (Context(hops=1, shadow=True), {"command": True}, (403, "ShadowRefused")),
+        (
+            Context(hops=1, shadow=True, rehearsal=True),  # nothing can be rehearsed here
+            {"command": True},
+            (403, "ShadowRefused"),
+        ),
         (Context(hops=4), {"command": True}, (508, "TooManyHops")),
         (Context(hops=1), {"command": False}, (401, "NotThroughTheEdge")),  # good for any number
         (Context(hops=1), {"once": True, "body": b"other"}, (401, "NotThroughTheEdge")),

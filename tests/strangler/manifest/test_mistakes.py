@@ -161,6 +161,7 @@ IN_A_CAPABILITY = [
             "resilience.breaker.failures",
             "shadow.min_comparisons",
             "shadow.min_per_route",
+            "shadow.min_rehearsals",
             "rollout.min_requests",
         )
         for text, found in [("0", "0"), ("-1", "-1"), ("1.5", "1.5"), ("true", "True")]

@@ -57,8 +57,9 @@ def test_none_of_it_is_done_twice_or_late(side: Side):
 def test_a_side_that_is_behind_the_decision_is_handed_over():
     behind = Owner(S, 1, 9, frozen=False)
     settled = Owner(M, 2, 9, frozen=False)
-    assert remaining(BACK, settled, behind)[0] is Action.HAND_OVER
-    assert remaining(BACK, behind, behind)[:2] == (Action.OPEN, Action.HAND_OVER)
+    rest = (Action.PUBLISH, Action.HAND_OVER, Action.OPEN_DOOR)
+    assert remaining(BACK, settled, behind) == rest
+    assert remaining(BACK, behind, behind) == (Action.OPEN, *rest)
     with pytest.raises(Torn):
         remaining(Decision(M, 3), Owner(M, 3, 9, frozen=False), behind)
 

@@ -7,16 +7,19 @@ from dataclasses import replace
 import pytest
 
 from strangler import gates
-from strangler.gates import Outcome, Verdict
+from strangler.gates import Difference, Outcome, Verdict
 from strangler.ladder import Gate
 from strangler.transfer.gate import (
     BEATS,
     FRESH,
     LAG,
+    RACED,
     SHOWN,
     Flowing,
+    Rehearsals,
     Verified,
     in_step,
+    rehearsed,
     replicated,
     through_door,
     transferable,
@@ -119,3 +122,63 @@ def test_who_wrote_past_the_door_is_named_the_busiest_first() -> None:
     assert ", and 3 more wrote past the door" in verdict.message
     assert (verdict.value, verdict.samples) == (SHOWN + 3, sum(names.values()))
     assert Gate.THROUGH_DOOR not in gates.UNFORCEABLE
+
+
+PRICE = Rehearsals(method="PUT", route="/p/", agreed=20, raced=2, unrehearsed=1, total=23)
+TITLE = Difference(
+    "PUT", "/p/", "$.product.title", "column", (200, 200), 4, "monolith 1, service 2"
+)
+
+
+def test_enough_rehearsals_that_agree() -> None:
+    other = Rehearsals(method="POST", route="/p/", agreed=10, total=10)
+    (verdict,) = rehearsed([PRICE, other], [], wanted=30, seconds=60)
+    assert (verdict.outcome, verdict.gate) == (PASSED, Gate.REHEARSED)
+    assert (verdict.value, verdict.threshold, verdict.samples) == (30, 30, 33)
+    assert verdict.message == (
+        "30 rehearsals agree with their commands (at least 30) (2 raced; 1 could not be rehearsed)"
+    )
+
+
+def test_too_few_rehearsals_say_how_long_it_takes() -> None:
+    (verdict,) = rehearsed([PRICE], [], wanted=30, seconds=60)
+    assert verdict.outcome is INCONCLUSIVE
+    assert verdict.message.endswith("about 30 s more at today's rate")
+
+
+def test_no_command_at_all_is_inconclusive_and_says_so() -> None:
+    (verdict,) = rehearsed([], [], wanted=30, seconds=60)
+    assert (verdict.outcome, verdict.samples) == (INCONCLUSIVE, 0)
+    assert verdict.message == "0 of 30 rehearsals: no command was seen yet"
+
+
+def test_commands_that_never_agree_are_inconclusive() -> None:
+    none = Rehearsals(method="PUT", route="/p/", unrehearsed=40, total=40)
+    (verdict,) = rehearsed([none], [], wanted=30, seconds=60)
+    assert verdict.outcome is INCONCLUSIVE
+    assert "0 of 30 rehearsals agree" in verdict.message
+    assert "40 could not be rehearsed" in verdict.message
+
+
+def test_a_route_of_which_nobody_can_say() -> None:
+    raced = Rehearsals(method="POST", route="/r/", raced=RACED, total=RACED)
+    said = rehearsed([replace(PRICE, agreed=30), raced], [], wanted=30, seconds=60)
+    assert outcomes(said) == [PASSED, INCONCLUSIVE]
+    assert "POST /r/: somebody else has always written meanwhile, 10 times" in messages(said)
+    fewer = replace(raced, raced=RACED - 1)
+    assert outcomes(rehearsed([replace(PRICE, agreed=30), fewer], [], wanted=30, seconds=60)) == [
+        PASSED
+    ]
+
+
+def test_what_differs_fails_it_the_most_frequent_first() -> None:
+    many = [replace(TITLE, path=f"$.product.c{n}", count=n) for n in range(1, SHOWN + 3)]
+    said = rehearsed([replace(PRICE, agreed=30)], many, wanted=30, seconds=60)
+    assert outcomes(said) == [FAILED] * (SHOWN + 1) + [PASSED]
+    assert said[0].message == (
+        "PUT /p/: $.product.c7 differs (column, status 200 and 200) in 7 rehearsals (at most 0): "
+        "monolith 1, service 2"
+    )
+    assert said[SHOWN].message.startswith("2 more unexplained differences")
+    assert Gate.REHEARSED in gates.GATHERED
+    assert Gate.REHEARSED not in gates.UNFORCEABLE

@@ -240,7 +240,7 @@ def test_a_sample_is_a_sample(shop: Edge, tee: Inline) -> None:
 def test_a_fault_of_the_shadow_is_no_client_s(
     shop: Edge, tee: Inline, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    for where in ("Question", "_chosen"):
+    for where in ("Question", "chosen"):
         with monkeypatch.context() as broken:
             broken.setattr(shadowing, where, _fail)
             assert shop.ask("GET", "/weather/rome").status == 200

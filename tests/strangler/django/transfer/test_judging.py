@@ -10,7 +10,7 @@ from django.utils import timezone
 from strangler.django.control_plane import control
 from strangler.django.control_plane.errors import MoveRefused
 from strangler.django.models import Transfer, Writer
-from strangler.django.transfer import judging, verifying
+from strangler.django.transfer import judging, lagging, losing, seeing, verifying
 from strangler.django.transfer.judging import Since
 from strangler.gates import Outcome
 from strangler.ladder import Gate, Stage
@@ -59,6 +59,26 @@ def test_what_was_carried_and_verified_opens_the_gates(catalog: Rows) -> None:
     assert outcomes(catalog, Gate.IN_STEP) == {PASSED}
     Transfer.objects.update(reported=timezone.now() - timedelta(seconds=30))
     assert FAILED in outcomes(catalog, Gate.IN_STEP)
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_a_process_whose_clock_is_wrong_judges_alike(
+    catalog: Rows, monkeypatch: pytest.MonkeyPatch, hours: int
+) -> None:
+    """How long ago somebody has said something is the control database's to say."""
+    catalog.climb(Stage.CANARY)
+    now = timezone.now
+    monkeypatch.setattr(timezone, "now", lambda: now() + timedelta(hours=hours))
+    assert outcomes(catalog, Gate.IN_STEP) == {PASSED}
+    control.advance("catalog", to=Stage.LIVE, actor=ANN, force=True, reason="a test")
+    assert losing.risk("catalog").keys is None, "that was about the way there"
+    catalog.carry()
+    assert losing.risk("catalog").keys == 0
+    seen = seeing.see(catalog.capability)
+    assert seen.report is not None
+    assert seen.report.age < 30
+    assert seen.wrong == ()
+    assert lagging.in_step("catalog")
 
 
 def test_a_row_that_differs_shuts_them(catalog: Rows) -> None:

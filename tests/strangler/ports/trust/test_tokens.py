@@ -106,6 +106,19 @@ def test_a_context_arrives_as_it_was_sent(monolith: Keyring, catalog: Keyring):
     assert arrived.forced == {"pricing": Arm.SERVICE}
 
 
+def test_a_rehearsal_is_a_shadow_s(monolith: Keyring, catalog: Keyring):
+    for shadow in (True, False):
+        sent = Context(shadow=shadow, rehearsal=True)
+        token = mint(monolith, sent, audience="catalog", use=Use.PORT, action=ACTION)
+        assert checked(catalog, token).rehearsal is shadow
+    assert minted_for(monolith, rehearsal=True) != minted_for(monolith, rehearsal=False)
+
+
+def minted_for(keyring: Keyring, *, rehearsal: bool) -> str:
+    context = Context(shadow=True, rehearsal=rehearsal)
+    return mint(keyring, context, audience="catalog", use=Use.PORT, action=ACTION)
+
+
 def test_an_empty_context_arrives_too(monolith: Keyring, catalog: Keyring):
     token = mint(monolith, Context(), audience="catalog", use=Use.PORT, action=ACTION)
     arrived = checked(catalog, token)

@@ -58,8 +58,8 @@ def _somebody_is_killed(said: frozenset[str]) -> None:
     assert {one.partition("finds to do: ")[2] for one in said if "finds to do" in one} == {
         "publish, open door",
         "thaw, publish, open door",
-        "open, hand over, publish, open door",
-        "hand over, publish, open door",
+        "open, publish, hand over, open door",
+        "publish, hand over, open door",
     }
     assert {f"'{action}' of mover 1 gets its turn" for action in LASTING} <= said
 

@@ -231,7 +231,9 @@ def test_names_of_any_kind(make: Open, name: str):
     assert [key for key, _ in file.session.chunk(table, (name,), None, 9)] == [(1,), (2,)]
     assert file.session.missing() == []
     file.session.remove()
-    left = file.app.execute("SELECT tbl_name FROM sqlite_master WHERE type = 'trigger'")
+    left = file.app.execute(
+        "SELECT tbl_name FROM sqlite_master WHERE type = 'trigger' AND name NOT LIKE '%never%'"
+    )
     assert {table for (table,) in left} == {"strangler_heartbeat"}
 
 

@@ -1,0 +1,31 @@
+"""Open shops, one on each kind of database."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from demo import databases
+from tests.chaos.conftest import CHAOS
+from tests.e2e.rehearsing.shop import Rehearsed, opened
+
+collect_ignore_glob = [] if CHAOS else ["test_killed.py"]
+KINDS = [pytest.param("postgres", marks=pytest.mark.postgres)]
+"""``make test`` has the other kind too: the film climbs with files of SQLite."""
+
+
+@pytest.fixture(scope="session", params=["sqlite", *KINDS] if CHAOS else KINDS)
+def shop(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Rehearsed]:
+    folder: Path = tmp_path_factory.mktemp(f"rehearsed-{request.param}")
+    with databases.opened(request.param, folder) as found, opened(found, folder) as shop:
+        yield shop
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> None:
+    logging.getLogger("httpx").setLevel(logging.WARNING)
