@@ -134,10 +134,11 @@ class Traffic:
     @property
     def _crowds(self) -> dict[str, list[Visit]]:
         """What they do who come for one capability."""
+        staff = self._world.staffed
         return {
             "pricing": [self._quote],
-            "catalog": [self._browse, self._look],
-            "inventory": [self._ask_stock],
+            "catalog": [*[self._browse, self._look] * 4, *([self._reprice] if staff else [])],
+            "inventory": [*[self._ask_stock] * 8, *([self._receive] if staff else [])],
         }
 
     @property

@@ -24,6 +24,7 @@ from tests.chaos.world import World, mend
 WRITERS = 8
 ROGUES = 2
 _PATIENCE = 60.0
+_TRIES = 4
 _WHILE = 0.5
 """Seconds in which an owner is written to, before the next one takes over."""
 
@@ -134,6 +135,14 @@ class Campaign:
             os.kill(process.pid, signal.SIGCONT)
             self.ended_or_stopped(process)
         self._settle(_PATIENCE, fault)
+
+    def strike(self, fault: Fault) -> None:
+        """Let it befall a switch: the next, or a later one where that loses its lease before."""
+        for _ in range(_TRIES):
+            self.switch(fault)
+            said = notes.read(cast.switches(self.world))
+            if any(line.get("struck") == str(fault) for line in said):
+                return
 
     def switch_often(self, times: int) -> None:
         """So many times; one that is undone, as a busy machine may have it, is tried again."""

@@ -30,33 +30,35 @@ def test_nothing_is_lost_on_the_way_there_and_back(world: World):
     assert outcome.found.written > 0
 
 
-@pytest.mark.parametrize("world", [{"lease": 0.5}], indirect=True, ids=[""])
+@pytest.mark.parametrize("world", [{"lease": 2.0}], indirect=True, ids=[""])
 @pytest.mark.parametrize("seed", SEEDS)
 def test_nothing_is_lost_where_movers_die(world: World, seed: int):
     with Campaign(world, seed=seed) as campaign:
         for number, fault in enumerate(mixed(seed, Blow.KILL, Blow.STOP)[:BLOWS]):
-            campaign.switch(fault)
+            campaign.strike(fault)
             if number % 3 == 0:
                 campaign.kill_writer()
             if number % 4 == 1:
                 campaign.kill_mover()
         outcome = campaign.finish()
     assert outcome.found.problems == []
+    assert outcome.struck, (outcome.refused, outcome.broke)
     assert outcome.found.acknowledged > 50
 
 
 @pytest.mark.postgres
 @pytest.mark.parametrize("kind", ["postgres"])
-@pytest.mark.parametrize("world", [{"lease": 0.5, "rough": True}], indirect=True, ids=[""])
+@pytest.mark.parametrize("world", [{"lease": 2.0, "rough": True}], indirect=True, ids=[""])
 @pytest.mark.parametrize("seed", SEEDS)
 def test_nothing_is_lost_where_servers_die(world: World, seed: int):
     blows = (Blow.OLD_CRASHES, Blow.NEW_CRASHES, Blow.CUT)
     with Campaign(world, seed=seed) as campaign:
         for fault in mixed(seed, *blows)[:BLOWS]:
-            campaign.switch(fault)
+            campaign.strike(fault)
             campaign.cut_some()
         outcome = campaign.finish()
     assert outcome.found.problems == []
+    assert outcome.struck, (outcome.refused, outcome.broke)
     assert outcome.found.acknowledged > 50
 
 

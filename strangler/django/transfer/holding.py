@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from strangler.django import conf
@@ -19,10 +21,14 @@ from strangler.manifest import Capability
 from strangler.transfer import actions
 from strangler.transfer.apply import Flow
 from strangler.transfer.control import ControlAway, NotOurs
-from strangler.transfer.database import Session, TransferError
+from strangler.transfer.database import LockTimeout, Session, TransferError
 from strangler.transfer.pairing import pair
-from strangler.transfer.protocol import Action, Torn
+from strangler.transfer.protocol import Action, Decision, Torn
 from strangler.transfer.repair import repair
+
+ATTEMPTS = 5
+PAUSE = 0.5
+"""Seconds for which writers go on between two attempts to get a table's lock."""
 
 
 class Record(Protocol):
@@ -74,19 +80,24 @@ class Held:
         """Make both sides ready, fence the service's, and let the monolith's journal fill."""
         now = self.lease.decision()
         for session in (self.monolith, self.service):
-            session.install(owner=now.owner, epoch=now.epoch)
+            _patiently(partial(session.install, owner=now.owner, epoch=now.epoch))
         self.repair()  # a service that was out of reach may still think that it owns
         pair(self.there.maps, self.monolith, self.service)
-        token, patience = self.lease.token, actions.PATIENCE
-        with self.service.step(token=token, epoch=now.epoch) as step:
-            step.fence(up=True, patience=patience)
-            step.capture(on=False, patience=patience)
+        _patiently(partial(self._fence, now))
+        _patiently(partial(self._capture, now))
+
+    def _fence(self, now: Decision) -> None:
+        with self.service.step(token=self.lease.token, epoch=now.epoch) as step:
+            step.fence(up=True, patience=actions.PATIENCE)
+            step.capture(on=False, patience=actions.PATIENCE)
             step.empty_journal()
-        with self.monolith.step(token=token, epoch=now.epoch) as step:
+
+    def _capture(self, now: Decision) -> None:
+        with self.monolith.step(token=self.lease.token, epoch=now.epoch) as step:
             step.record(owner=now.owner, epoch=now.epoch, frozen=False)
             step.empty_journal()
-            step.fence(up=False, patience=patience)
-            step.capture(on=True, patience=patience)
+            step.fence(up=False, patience=actions.PATIENCE)
+            step.capture(on=True, patience=actions.PATIENCE)
 
     def begun(self) -> None:
         """Within the transaction that writes the move down: the backfill is still to be done."""
@@ -118,6 +129,19 @@ class Held:
             step.capture(on=False, patience=actions.PATIENCE)
             step.empty_journal()
         self.monolith.set_aside()
+
+
+def _patiently(attempt: Callable[[], None]) -> None:
+    """Try again where somebody holds a table: while we wait for it, writers wait for us.
+
+    Raises:
+        LockTimeout: somebody does every time.
+    """
+    for _ in range(ATTEMPTS - 1):
+        with suppress(LockTimeout):
+            return attempt()
+        time.sleep(PAUSE)
+    return attempt()
 
 
 @contextmanager

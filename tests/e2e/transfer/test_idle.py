@@ -62,7 +62,7 @@ def test_a_switch_is_refused_and_names_who_holds_the_table(postgres_street: Stre
         off = "SELECT count(*) FROM pg_class WHERE 'autovacuum_enabled=false' = ANY(reloptions)"
         assert [tuple(row) for row in street.rows("monolith", off)] == [(0,)]
         street.in_step()
-        street.hand.insist(*LIVE)
+        street.change(*LIVE)
     smooth(notes)
     street.carried()
     check(street, notes, owner="service")
