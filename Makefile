@@ -27,11 +27,12 @@ chaos: .venv/dev servers # Kill and stop everything at every step of a transfer,
 dev: .venv/dev # The shop on http://127.0.0.1:8000, with something to sell in it
 	$(BIN)/python manage.py runserver
 
-lint: .venv/dev # Style, types, import rules and frozen contracts
+lint: .venv/dev # Style, types, import rules, frozen contracts and the compiled edge
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/strangler compile nginx --check
 	$(BIN)/strangler contracts check $(addprefix --against ,$(shell .ci/base))
 
 contracts: .venv/dev # Freeze what crosses a boundary, after a change that is meant

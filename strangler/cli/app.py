@@ -16,6 +16,7 @@ from typer.exceptions import TyperException
 from strangler.cli import (
     boundaries,
     checking,
+    compiling,
     contracts,
     keys,
     moving,
@@ -90,6 +91,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(transfer.app, name="transfer")
+app.add_typer(compiling.app, name="compile")
 app.add_typer(contracts.app, name="contracts")
 
 

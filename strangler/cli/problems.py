@@ -21,6 +21,7 @@ from strangler.django.control_plane.errors import (
 from strangler.ladder import Gate, IllegalMove
 from strangler.manifest import ManifestErrors
 from strangler.ports.freezing.freeze import NoSuchRevision
+from strangler.routing.nginx import CannotCompile
 from strangler.routing.publish import PublishFailed
 from strangler.routing.table import TableUnusable
 from strangler.transfer.control import ControlAway
@@ -44,6 +45,7 @@ def kinds() -> tuple[type[Exception], ...]:
     """The errors that are answers, and no faults of this program."""
     return (
         BadSettings,
+        CannotCompile,
         ControlAway,
         ControlError,
         IllegalMove,

@@ -39,6 +39,8 @@ forecast ``transfer switch --dry-run`` has ``capability``, ``freeze``, ``budget`
 repair   ``capability``, ``done``
 publish  ``revision``, ``path``
 keys     ``folder``, ``parties``, ``made``
+compile  ``compile nginx`` has ``folder``, ``files``, ``changed`` [a file that was written, or with
+         ``--check`` would be]
 freeze   ``frozen``, ``new`` [a file that was not there], ``changes`` [{``where``, ``what``,
          ``direction``, ``compatible``, ``order``}]; ``contracts check`` has ``ok``, ``problems``
 verdict  ``gate``, ``outcome``, ``message``, ``value``, ``control``, ``threshold``, ``samples``

@@ -18,6 +18,7 @@ from django.utils.module_loading import import_string
 
 from strangler.django import conf, contracts, tables
 from strangler.django.boundaries import Crossing, crossings
+from strangler.django.edge import proof
 from strangler.ladder import Stage
 from strangler.manifest import Capability, ManifestErrors
 from strangler.ports.trust.keys import Keyring, KeysUnusable
@@ -50,6 +51,7 @@ def run(app_configs: Sequence[AppConfig] | None = None, **_: Any) -> list[checks
         _middleware,
         _table,
         _keys,
+        _edge,
     ]
     return [message for check in found for message in check()]
 
@@ -209,4 +211,14 @@ def _keys() -> Messages:
             f"calls to services can't be signed: {error}",
             hint=f"strangler keys {settings.party}, and start whatever runs again.",
             id="strangler.W002",
+        )
+
+
+def _edge() -> Messages:
+    settings = conf.settings()
+    if settings.edge is conf.Edge.NGINX and not (settings.keys / proof.FILE).is_file():
+        yield checks.Warning(
+            f"the edge in front can't prove itself: there is no {settings.keys / proof.FILE}",
+            hint="strangler compile nginx --secret",
+            id="strangler.W005",
         )

@@ -1,8 +1,8 @@
 """The edge inside Django: one middleware, which decides the arm of every request, or only listens.
 
 ``STRANGLER["EDGE"]`` says which. As ``middleware`` it is the one decider: a request that belongs to
-the service is carried there. As ``nginx`` somebody else decides, and it sets the context and
-shadows.
+the service is carried there. As ``nginx`` somebody else decides, and it sets the context, keeps the
+door, and shadows; only what a tester forces is decided here, where signatures can be checked.
 
 Put it after Django's AuthenticationMiddleware, or wherever your own ``IDENTIFY`` can do its work,
 and before anything that reads request bodies. It is synchronous; under ASGI Django runs it in a
@@ -22,10 +22,11 @@ from django.http import HttpRequest, HttpResponseBase
 
 from strangler.django import conf
 from strangler.django.doors import fencing, known, writers
-from strangler.django.edge import commands, forcing, identity, pins, service_arm
+from strangler.django.edge import commands, forcing, fronted, identity, pins, service_arm
 from strangler.django.edge.answers import fenced, refusal
 from strangler.django.edge.commands import CARRIED
 from strangler.django.edge.contexts import Outside
+from strangler.django.edge.fronted import FALLBACK
 from strangler.django.edge.targets import Target, seen, sent
 from strangler.django.observing import observations
 from strangler.django.ports import placing
@@ -35,7 +36,7 @@ from strangler.django.shadow.readonly import read_only
 from strangler.ladder import Arm
 from strangler.manifest.values import SAFE, UNSAFE
 from strangler.ports import runtime
-from strangler.ports.context import Context, Trace, use
+from strangler.ports.context import NOTHING_FORCED, Context, Trace, use
 from strangler.ports.headers import ARM, CONTEXT, FORCE, INTERNAL, REASON, face
 from strangler.ports.trust.keys import Keyring
 from strangler.ports.trust.tokens import TokenRefused, Use, verify
@@ -54,9 +55,6 @@ _CONTEXT: Final = _key(CONTEXT)
 _FORCE: Final = _key(FORCE)
 _PORTS: Final = "/_strangler/"
 _KNOWN: Final = {"CONNECT", "TRACE"}
-
-FALLBACK: Final = "fallback"
-"""Why the monolith answers what the service has failed to answer."""
 
 
 class _Refused(Exception):
@@ -165,11 +163,14 @@ class EdgeMiddleware:
             _Refused: it proves nothing, or is not for this request.
         """
         meta = request.META
+        told = None if self._decides else fronted.told(meta)
         carried = {key: meta.pop(key) for key in _INTERNAL & meta.keys()}
         inside: Context | None = meta.pop(INSIDE, None)
         if inside is not None:
             return inside
         try:
+            if told is not None:
+                return self._told(request, carried, kind, told.proved())
             if token := carried.get(_CONTEXT):
                 return self._party(request, token, match, kind, where)
             if token := carried.get(_FORCE):
@@ -206,6 +207,19 @@ class EdgeMiddleware:
         trace = Trace.continued(meta.get("HTTP_TRACEPARENT"), meta.get("HTTP_TRACESTATE"))
         return context.replace(trace=trace, pins=set(context.pins), rehearsal=False)
 
+    def _told(
+        self, request: HttpRequest, carried: Mapping[str, str], kind: Kind, told: fronted.Told
+    ) -> Context:
+        """The context of a request that an edge in front has passed on.
+
+        Raises:
+            TokenRefused: a tester's token proves nothing.
+            _Refused: a tester forces the arm of a command.
+        """
+        force = carried.get(_FORCE)
+        forced = self._forced(force, kind) if force else NOTHING_FORCED
+        return Outside(request, self._sticky, forced=forced, told=told)
+
     def _forced(self, token: str, kind: Kind) -> Mapping[str, Arm]:
         """The arms that a tester forces.
 
@@ -232,9 +246,14 @@ class EdgeMiddleware:
         """Answer a request of a capability on the arm that the table says, and say which it was."""
         began = time.monotonic()
         name = match.capability
-        decides = isinstance(context, Outside) and self._decides
+        told = context.told if isinstance(context, Outside) else None
+        decides = isinstance(context, Outside) and (self._decides or name in context.forced)
+        if told is not None and (response := fronted.turned_down(request, told, name, kind)):
+            return response
         with placing.pinned(), use(context), writers.doing(request):
-            arm, reason = self._arm(name, kind, context) if decides else (Arm.MONOLITH, CARRIED)
+            arm, reason = Arm.MONOLITH, told.reason if told and told.reason else CARRIED
+            if decides:
+                arm, reason = self._arm(name, kind, context)
             here = partial(self._by_monolith, request, match, kind, where, context)
             try:
                 if kind is Kind.COMMAND and known.door(name) is not None:
@@ -250,16 +269,18 @@ class EdgeMiddleware:
                 # Neither arm has answered, nor failed.
                 return unfit.response
             except BaseException:
-                if decides:
+                if decides and told is None:
                     self._record(name, arm, kind, began, failed=True)
                 raise
-            if decides:
+            if decides and told is None:
                 tried = arm if done.fallback else done.arm or arm
                 failed, fallback = done.failed, done.fallback
                 self._record(name, tried, kind, began, failed=failed, fallback=fallback)
             response = done.response
             if fencing.hit() is not None:
                 response = fenced(response)
+            if told is not None and pins.COOKIE in request.META.get("HTTP_COOKIE", ""):
+                _ = context.pins  # an edge can't see when the rows have moved: so that it is told
             self._sign(request, response, context, done.reason or reason, done.arm)
         return response
 
@@ -345,14 +366,16 @@ class EdgeMiddleware:
     ) -> tuple[HttpResponseBase, bool]:
         """The monolith's answer where it is its turn, compared if it is sampled; has it failed?"""
         outside = isinstance(context, Outside)
-        if outside and kind is Kind.COMMAND:
+        failed = isinstance(context, Outside) and context.told and context.told.reason == FALLBACK
+        asks = outside and not failed
+        if asks and kind is Kind.COMMAND:
             rehearsed = rehearsing.sample(request, match, where, context)
             if rehearsed is not None:
                 with rehearsed:
                     response = self._here(request, context)
                     rehearsed.answered(response.status_code)
                 return response, response.status_code >= 500
-        sample = shadowing.sample(request, match, kind, where, context) if outside else None
+        sample = shadowing.sample(request, match, kind, where, context) if asks else None
         response = self._here(request, context)
         if sample is not None:
             sample.offer(response)

@@ -16,11 +16,17 @@ DIGEST: Final = "X-Strangler-Digest"
 """The digest of the contract that the caller speaks."""
 FORCE: Final = "X-Strangler-Force"
 """A tester's signed wish for an arm; it counts for queries only."""
+EDGE: Final = "X-Strangler-Edge"
+"""The secret by which the monolith knows the edge in front of it."""
+COHORT: Final = "X-Strangler-Cohort"
+"""The client's cohort, as an edge has found it that has proved itself."""
+TARGET: Final = "X-Strangler-Target"
+"""Path and query string for which an edge wants a token."""
 
 ARM: Final = "X-Strangler-Arm"
 """On answers: the arm that has answered."""
 REASON: Final = "X-Strangler-Reason"
-"""On answers: why it was that arm."""
+"""On answers: why it was that arm. On an edge's requests: why they come to the monolith."""
 EXECUTED: Final = "X-Strangler-Executed"
 """On answers: ``no`` where nothing has been executed, so that asking again is safe."""
 ERROR: Final = "X-Strangler-Error"
@@ -33,7 +39,8 @@ COMMANDED: Final = "X-Strangler-Commanded"
 """On answers of a kit party: the capabilities that have been commanded on the way."""
 
 INTERNAL: Final = (
-    CONTEXT, DEADLINE, DIGEST, FORCE, ARM, REASON, EXECUTED, ERROR, OWNER, EPOCH, COMMANDED,
+    CONTEXT, DEADLINE, DIGEST, FORCE, ARM, REASON, EXECUTED, ERROR, OWNER, EPOCH, COMMANDED, EDGE,
+    COHORT, TARGET,
 )  # fmt: skip
 """The closed list: from outside, none of these reaches an application."""
 

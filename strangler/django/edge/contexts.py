@@ -10,14 +10,19 @@ from django.http import HttpRequest
 
 from strangler.django.edge import identity
 from strangler.django.edge import pins as pinning
+from strangler.django.edge.fronted import Told
 from strangler.ladder import Arm
 from strangler.ports.context import NOTHING_FORCED, Context, Later, Trace
 
 
 class Outside(Context):
-    """A request which no kit party has passed yet. Most of them never ask for any of this."""
+    """A request which no kit party has passed yet. Most of them never ask for any of this.
 
-    __slots__ = ("_found", "_pins", "_sticky", "_trace", "request")
+    Attributes:
+        told: what the edge in front says, where there is one.
+    """
+
+    __slots__ = ("_found", "_pins", "_sticky", "_trace", "request", "told")
 
     def __init__(
         self,
@@ -25,11 +30,13 @@ class Outside(Context):
         sticky: identity.Sticky,
         *,
         forced: Mapping[str, Arm] = NOTHING_FORCED,
+        told: Told | None = None,
     ) -> None:
         # Every request makes one, so it is set up here, and not by way of Context's own arguments.
         self.request = request
         self._sticky = sticky
-        self._found: identity.Found | None = None
+        self._found = identity.Found(told.cohort) if told is not None else None
+        self.told = told
         self._trace: Trace | None = None
         self._pins: pinning.Pins | None = None
         self._user = Later(partial(identity.user, request))

@@ -23,9 +23,14 @@ from strangler.ladder import Arm
 from strangler.transfer.database import TransferError
 
 COOKIE = "strangler_pin"
-"""The edge's own cookie: ``capability:position``, with ``|`` between several; ``-`` for none."""
+"""The edge's own cookie: ``capability:position``, with ``|`` between several; ``-`` for none.
+
+An edge in front that can't ask a journal writes ``?`` for a position: wherever it is by now.
+"""
 _KEPT = 24 * 3600
 _ONE = re.compile(r"([a-z][a-z0-9_-]*):([0-9]{1,18})")
+_NOTED = re.compile(r"([a-z][a-z0-9_-]*):\?")
+_UNKNOWN = -1
 
 _log = logging.getLogger("strangler.edge")
 
@@ -37,6 +42,7 @@ class Pins(set[str]):
         commanded: those that have been commanded within this request.
         stranger: the client brings no cookie of ours.
         positions: what the client's cookie says of those whose rows have not all moved yet.
+        said: all that its cookie says.
     """
 
     def __init__(
@@ -45,11 +51,13 @@ class Pins(set[str]):
         *,
         stranger: bool = False,
         positions: dict[str, int] | None = None,
+        said: dict[str, int] | None = None,
     ) -> None:
         super().__init__(names)
         self.commanded: set[str] = set()
         self.stranger = stranger
         self.positions = positions or {}
+        self.said = said or {}
 
     def add(self, name: str) -> None:
         """Somebody has commanded this."""
@@ -66,18 +74,22 @@ def of(request: HttpRequest) -> Pins:
         return Pins()
     said = parse_cookie(header).get(COOKIE, "")
     positions = {name: int(number) for name, number in _ONE.findall(said)}
-    left = {name: number for name, number in positions.items() if not _applied(name, number)}
-    return Pins(left, positions=left)
+    noted = dict.fromkeys(_NOTED.findall(said), _UNKNOWN)
+    now = {name: number for name in noted if (number := _position(name)) is not None}
+    left = {
+        name: number for name, number in (positions | now).items() if not _applied(name, number)
+    }
+    return Pins(left, positions=left, said=positions | noted)
 
 
 def give(response: HttpResponseBase, pins: Pins, *, secure: bool) -> None:
-    """Set the cookie, where something was commanded whose rows have to move."""
+    """Set the cookie, where something was commanded whose rows have to move, or have moved."""
     positions = dict(pins.positions)
     for name in pins.commanded:
         if (number := _position(name)) is not None:
             positions[name] = number
-    if positions != pins.positions:
-        text = "|".join(f"{name}:{number}" for name, number in sorted(positions.items()))
+    if positions != pins.said:
+        text = "|".join(f"{name}:{number}" for name, number in sorted(positions.items())) or "-"
         _set(response, text, secure=secure)
 
 

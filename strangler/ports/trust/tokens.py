@@ -100,6 +100,7 @@ class Claims(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     frc: dict[str, Arm] = {}
     jti: Annotated[str, Meta(min_length=16, max_length=64)] | None = None
     dig: str | None = None
+    tgt: str | None = None
     drs: tuple[str, ...] = ()
     epo: Annotated[int, Meta(ge=0)] = 0
     pin: tuple[str, ...] = ()
@@ -179,12 +180,14 @@ def mint(
         once: make it good for one delivery, as commands need it.
         body: what exactly may be delivered with it.
         target: path and query string at which the body may be delivered, one character for each
-            byte; of no account without a body.
+            byte. Without a body, any body may be, once: an edge that has the request but streams it
+            knows no digest.
         now: seconds since the epoch, for tests.
     """
     now = time.time() if now is None else now
     user = context.user
     digest = _digest(body, target) if body is not None else None
+    anything = _digest(b"", target) if body is None and once and target is not None else None
     forced = tuple(context.forced.items()) if context.forced else ()
     pins = tuple(sorted(context.pins)) if context.pins else ()
     content: _Content = (
@@ -211,6 +214,7 @@ def mint(
         frc=dict(forced),
         jti=secrets.token_urlsafe(16) if once else None,
         dig=digest,
+        tgt=anything,
         drs=context.doors,
         epo=context.epoch,
         pin=pins,
@@ -260,7 +264,7 @@ def verify(
             _verified.put(key, found, claims.exp)
     claims, context, _ = found
     _check(claims, keyring.party, use, action, now)
-    if body is not None and claims.dig != _digest(body, target):
+    if body is not None and not _delivers(claims, body, target):
         what = "the body" if target is None else "the body or the target"
         raise TokenRefused(f"{what} is not the one that was signed")
     if once:
@@ -338,6 +342,13 @@ def _check(claims: Claims, party: str, use: Use, action: str, now: float) -> Non
         raise TokenRefused("issued in the future (iat): compare the clocks")
     if claims.exp + LEEWAY <= now:
         raise TokenRefused("expired (exp)")
+
+
+def _delivers(claims: Claims, body: bytes, target: str | None) -> bool:
+    """May this be delivered there with that token?"""
+    if claims.dig is None and claims.tgt is not None:
+        return target is not None and claims.tgt == _digest(b"", target)
+    return claims.dig == _digest(body, target)
 
 
 def _context(claims: Claims) -> Context:

@@ -91,6 +91,7 @@ def test_the_environment_wins(monkeypatch: pytest.MonkeyPatch) -> None:
         ),
         ({"TABLE": "/etc/passwd/x"}, "W001 the routing table's folder /etc/passwd/x can't be"),
         ({"PARTY": "shop"}, "W002 calls to services can't be signed: "),
+        ({"EDGE": "nginx"}, "W005 the edge in front can't prove itself: there is no "),
         (
             {"middleware": GOOD[:1]},
             "E005 MIDDLEWARE has 0 entries of strangler.django.middleware.*",

@@ -44,7 +44,7 @@ class Nginx(Server):
 
     def prepare(self) -> None:
         """See that there is an NGINX at all."""
-        _program()
+        program()
 
     def command(self) -> list[str]:
         """How the server is started."""
@@ -59,7 +59,7 @@ class Nginx(Server):
             ),
             encoding="utf-8",
         )
-        return [_program(), "-p", str(self.folder), "-c", str(path), "-e", "error.log"]
+        return [program(), "-p", str(self.folder), "-c", str(path), "-e", "error.log"]
 
     def answers(self) -> bool:
         """Whether this server listens on the socket in its own folder."""
@@ -69,7 +69,7 @@ class Nginx(Server):
         return False
 
 
-def _program() -> str:
+def program() -> str:
     # Debian keeps it where only root's PATH leads.
     found = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
     if found is None:

@@ -13,6 +13,7 @@ import pytest
 
 from strangler.django import conf
 from strangler.django.door import DoorShut, NotOwner, commanding
+from strangler.django.edge import proof
 from strangler.ladder import Arm, Stage
 from strangler.ports import headers as names
 from strangler.ports.context import Context, current
@@ -197,6 +198,30 @@ class TestReadYourWrites:
         with side.session.claim(10) as claim:
             assert len(claim.entries) == 1
         assert shop.ask("GET", "/weather/rome", mine).arm == "service"
+
+    def test_behind_nginx_a_client_is_told_when_its_rows_have_moved(
+        self, shop: Edge, side: Side, settings: Any
+    ) -> None:
+        secret = proof.make(settings.STRANGLER["KEYS"])
+        settings.STRANGLER = {**settings.STRANGLER, "EDGE": "nginx"}
+        begin(shop)
+        side.captures()
+        side.write("rome")
+
+        def told(pins: str) -> str | None:
+            told = {"X-Strangler-Edge": secret, "X-Strangler-Reason": "pinned"}
+            answer = shop.ask("GET", "/weather/rome", {**told, "Cookie": f"strangler_pin={pins}"})
+            assert (answer.status, answer.reason) == (200, "pinned")
+            given = [value for key, value in answer.headers if key == "Set-Cookie"]
+            return given[0].strip().partition(";")[0] if given else None
+
+        assert told("weather:1") is None
+        assert told("weather:?|tides:?") == "strangler_pin=weather:1"
+        with side.session.claim(10) as claim:
+            assert len(claim.entries) == 1
+        assert told("weather:1") == "strangler_pin=-"
+        assert told("weather:?") == "strangler_pin=-"
+        assert told("-") is None
 
     def test_who_brings_no_cookie_stays_with_the_owner(self, shop: Edge, side: Side) -> None:
         answer = shop.ask("GET", "/weather/rome", {"X-Tenant": "acme"})

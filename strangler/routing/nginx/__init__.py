@@ -1,0 +1,48 @@
+"""The edge as an NGINX configuration: the manifest compiled, with everything that an edge owes.
+
+Pure: a manifest goes in, named files come out. At run time NGINX asks the routing table for every
+request, so the files change only when the manifest does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from strangler.manifest import Manifest
+from strangler.routing.nginx import answering, main
+from strangler.routing.nginx.clients import clients, cohorts
+from strangler.routing.nginx.failing import failing
+from strangler.routing.nginx.locations import locations
+from strangler.routing.nginx.requests import requests
+from strangler.routing.nginx.services import services
+from strangler.routing.nginx.settings import CannotCompile, Settings
+from strangler.routing.nginx.upstreams import upstreams
+from strangler.routing.nginx.writing import MADE
+
+__all__ = ["MADE", "CannotCompile", "Settings", "compiled"]
+
+
+def compiled(manifest: Manifest, settings: Settings | None = None) -> Mapping[str, str]:
+    """Every file, by its name.
+
+    Raises:
+        CannotCompile: the manifest says something that no NGINX can be told.
+    """
+    settings = settings or Settings()
+    return {
+        "nginx.conf": main.main(settings),
+        "shared.conf": main.shared(manifest),
+        "cohorts.conf": cohorts(manifest),
+        "clients.conf": clients(manifest, settings),
+        "requests.conf": requests(manifest),
+        "upstreams.conf": upstreams(manifest, settings),
+        "log.conf": main.log(),
+        "server.conf": main.server(manifest, settings),
+        "routes.conf": locations(manifest, settings),
+        "decide.conf": answering.decide(manifest, settings),
+        "retired.conf": answering.retired(),
+        "monolith.conf": answering.monolith(settings),
+        "services.conf": services(manifest, settings),
+        "ask.conf": answering.ask(settings),
+        "failing.conf": failing(manifest, settings),
+    }

@@ -1,0 +1,142 @@
+"""How a request is answered: by the arm that the table says."""
+
+from __future__ import annotations
+
+from strangler.manifest import Manifest
+from strangler.routing.nginx import headers
+from strangler.routing.nginx.settings import Settings
+from strangler.routing.nginx.upstreams import KEPT, MONOLITH
+from strangler.routing.nginx.writing import Text, file, plain, said
+
+BODY = 1024 * 1024
+"""Bytes that a request of a capability may have: as much as a service takes."""
+_CHECK = Text("""
+    default_type application/json;
+    client_max_body_size %{body};
+    if ($strangler_odd) {
+        set $strangler_executed no;
+        %{odd}
+    }
+    if ($strangler_kind = "") {
+        set $strangler_executed no;
+        %{method}
+    }
+""")
+_DECIDE = Text("""
+    # Inside or outside the service's share: is there a file that bears the cohort's number? A query
+    # of somebody who is pinned goes where commands go.
+    set $strangler_reason outside;
+    if (-f %{table}/current/$strangler_capability.commands/$strangler_cohort) {
+        set $strangler_pinned "";
+    }
+    if (-f %{table}/current/$strangler_capability.$strangler_kind/$strangler_cohort) {
+        set $strangler_reason inside$strangler_pinned;
+    }
+    if ($strangler_reason = insidepinned) {
+        set $strangler_reason pinned;
+    }
+    if (!-f %{table}/current/revision) {
+        set $strangler_reason owner; # no table: the monolith answers, and carries commands on
+    }
+    if ($http_x_strangler_force) {
+        set $strangler_reason forced; # the monolith checks the tester's signature, and asks the arm
+    }
+
+    # 599 stands for: the service answers this one.
+    error_page 599 = @$strangler_capability.$strangler_kind;
+    if ($strangler_reason = inside) {
+        return 599;
+    }
+
+    # The monolith answers. 597 stands for: it is a command, which may have to wait at a door.
+    error_page 597 = @strangler_command;
+    if ($strangler_kind = commands) {
+        return 597;
+    }
+    error_page 502 504 = @strangler_away;
+    proxy_pass %{kept};
+    # There is one server: only a kept connection that is found closed is tried again.
+    proxy_next_upstream error non_idempotent;
+    include monolith.conf;
+""")
+_RETIRED = plain("""
+    # The service has it for good, with or without a table.
+    set $strangler_reason inside;
+    error_page 599 = @$strangler_capability.$strangler_kind;
+    return 599;
+""")
+_MONOLITH = Text("""
+    set $strangler_arm monolith;
+    proxy_http_version 1.1;
+    proxy_connect_timeout 1s;
+    proxy_read_timeout %{patience}s;
+    proxy_send_timeout %{patience}s;
+    %{headers}
+    %{hidden}
+""")
+_ASK = Text("""
+    default_type application/json;
+    set $strangler_arm service;
+    # First a token from the monolith, which says for whom we ask. It gives none where it will
+    # answer for itself: to credentials that do not hold, and to forged requests.
+    auth_request /_strangler/edge/token;
+    auth_request_set $strangler_context $upstream_http_x_strangler_context;
+    proxy_pass $strangler_asked;
+    proxy_http_version 1.1;
+    proxy_connect_timeout 1s;
+    proxy_intercept_errors on;
+    proxy_ssl_server_name on;
+    %{headers}
+    %{hidden}
+""")
+
+
+def decide(manifest: Manifest, settings: Settings) -> str:
+    """The file ``decide.conf``."""
+    about = (
+        "Which arm answers? Each location of routes.conf goes on here: `decide` of the kit, as NGINX "
+        "does it."
+    )
+    return file(about, _check(), _DECIDE.substitute(table=settings.table, kept=kept(manifest)))
+
+
+def _check() -> str:
+    return _CHECK.substitute(
+        body=BODY,
+        odd=said(400, "OddPath", "this path can be read in several ways"),
+        method=said(501, "NotImplemented", "This method is not allowed."),
+    )
+
+
+def retired() -> str:
+    """The file ``retired.conf``."""
+    about = "The paths of a capability that is retired go on here: nothing is decided any more."
+    return file(about, _check(), _RETIRED)
+
+
+def monolith(settings: Settings) -> str:
+    """The file ``monolith.conf``."""
+    text = _MONOLITH.substitute(
+        patience=settings.patience,
+        headers="\n".join(headers.to_monolith()),
+        hidden="\n".join(headers.hidden(headers.ARM, headers.REASON, headers.EXECUTED)),
+    )
+    return file("The monolith is asked: in the client's name, and with the edge's own proof.", text)
+
+
+def ask(settings: Settings) -> str:
+    """The file ``ask.conf``."""
+    text = _ASK.substitute(
+        headers="\n".join(headers.to_service(settings)), hidden="\n".join(headers.hidden())
+    )
+    return file("A service is asked: without the client's credentials, and with a token.", text)
+
+
+def kept(manifest: Manifest) -> str:
+    """The monolith's base URL for queries."""
+    return f"{manifest.edge.monolith.partition('://')[0]}://{KEPT}"
+
+
+def home(manifest: Manifest) -> str:
+    """The monolith's base URL for what may not be sent twice."""
+    return f"{manifest.edge.monolith.partition('://')[0]}://{MONOLITH}"

@@ -1,0 +1,201 @@
+"""Who asks: the client's cohort, whether its queries are pinned, its trace, its credentials."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from strangler.ladder import COHORTS
+from strangler.manifest import Manifest
+from strangler.routing.nginx.headers import credentials
+from strangler.routing.nginx.locations import pinned
+from strangler.routing.nginx.settings import Settings
+from strangler.routing.nginx.writing import Text, block, file, plain
+
+YEAR = 365 * 24 * 3600
+DAY = 24 * 3600
+
+_COOKIE = plain(r"""
+    # What the client's cookie says: the last of that name, and only a number from 0 to 999.
+    map $http_cookie $strangler_said {
+        default "";
+        "~^(?:.*;)?[ ]*strangler_cohort[ ]*=[ ]*(?<strangler_raw>[^;]*)" $strangler_raw;
+    }
+    map $strangler_said $strangler_kept {
+        default "";
+        "~^(?<strangler_number>0|[1-9][0-9]?[0-9]?)[ ]*$" $strangler_number;
+        "~^\"(?<strangler_inner>0|[1-9][0-9]?[0-9]?)\"[ ]*$" $strangler_inner;
+    }
+""")
+_SHARED = Text(r"""
+    # What is told to a client that is to keep its cohort: only on the paths of a capability.
+    map "$strangler_capability:$strangler_given" $strangler_cookie {
+        default "strangler_cohort=$strangler_given; Max-Age=%{year}; Path=/; HttpOnly; SameSite=Lax$strangler_secure";
+        "~^:" "";
+        "~:$" "";
+    }
+    # And to one that was pinned for want of any cookie of ours: does it keep one at all?
+    map "$strangler_reason:$strangler_stranger:$strangler_given" $strangler_mark {
+        default "";
+        "pinned:yes:" "strangler_pin=-; Max-Age=%{day}; Path=/; HttpOnly; SameSite=Lax$strangler_secure";
+    }
+    # What a service has commanded elsewhere while it answered, which only the monolith's journal could
+    # say more about: the client is pinned, and the monolith writes the position when it next asks.
+    map "$strangler_shown_arm:$strangler_capability:$upstream_http_x_strangler_commanded" $strangler_noted {
+        volatile;
+        default "";
+        "~^service:(?<strangler_n0>[a-z0-9_]+):\k<strangler_n0>$" "";
+        "~^service:[a-z0-9_]+:(?<strangler_n1>[a-z0-9_]+)$" "$strangler_n1:?";
+        "~^service:[a-z0-9_]+:(?<strangler_n2>[a-z0-9_]+),(?<strangler_n3>[a-z0-9_]+)$" "$strangler_n2:?|$strangler_n3:?";
+        "~^service:[a-z0-9_]+:(?<strangler_n4>[a-z0-9_]+),(?<strangler_n5>[a-z0-9_]+),(?<strangler_n6>[a-z0-9_]+)" "$strangler_n4:?|$strangler_n5:?|$strangler_n6:?";
+    }
+    map $http_cookie $strangler_pins {
+        default "";
+        "~(?:^|;)[ ]*strangler_pin=(?<strangler_old>[a-z][a-z0-9_:|?-]{0,400})(?:;|$)" "$strangler_old|";
+    }
+    map $strangler_noted $strangler_pin {
+        volatile;
+        default "strangler_pin=$strangler_pins$strangler_noted; Max-Age=%{day}; Path=/; HttpOnly; SameSite=Lax$strangler_secure";
+        "" "";
+    }
+    map $scheme $strangler_secure {
+        default "";
+        https "; Secure";
+    }
+    # A stranger brings no cookie of ours, and could not say what it has commanded.
+    map $http_cookie $strangler_stranger {
+        default yes;
+        "~strangler_(?:cohort|pin)" "";
+    }
+""")
+_TRACE = plain(r"""
+    # W3C trace context: the client's trace goes on; where it has none, or no valid one, one begins.
+    map $http_traceparent $strangler_parent {
+        default "";
+        "~^00-(?!0{32})(?<strangler_t0>[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$" $strangler_t0;
+        "~^(?!00|ff)[0-9a-f]{2}-(?!0{32})(?<strangler_t1>[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?$" $strangler_t1;
+    }
+    map $strangler_parent $strangler_trace {
+        default $strangler_parent;
+        "" $request_id;
+    }
+    map "$strangler_parent:$http_traceparent" $strangler_sampled {
+        default 01;
+        "~^[0-9a-f]{32}:.{54}[02468ace](?:-|$)" 00;
+    }
+    map "$strangler_parent:$http_tracestate" $strangler_tracestate {
+        default "";
+        "~^[0-9a-f]{32}:(?<strangler_state>[ -~]{1,512})$" $strangler_state;
+    }
+    map $request_id $strangler_span {
+        default "";
+        "~(?<strangler_half>[0-9a-f]{16})$" $strangler_half;
+    }
+    map "" $strangler_traceparent {
+        default "00-$strangler_trace-$strangler_span-$strangler_sampled";
+    }
+""")
+
+
+def clients(manifest: Manifest, settings: Settings) -> str:
+    """The file ``clients.conf``."""
+    return file(
+        "Who asks: the client's cohort, whether its queries are pinned to the owner, its trace, and "
+        "its credentials. All of it is worked out only for requests that ask for it.",
+        *_cohort(manifest.edge.sticky),
+        _SHARED.substitute(year=YEAR, day=DAY),
+        *_pins(manifest),
+        _TRACE,
+        *_credentials(settings),
+    )
+
+
+def cohorts(manifest: Manifest) -> str:
+    """The file ``cohorts.conf``."""
+    keys = [_variable(key) for key in manifest.edge.sticky if key != "cookie"]
+    drawn = _split("$request_id", "$strangler_drawn", "One that is drawn.")
+    said = "One by a header or the address: MurmurHash2, as every other reader has it."
+    hashed = [_split("$strangler_key", "$strangler_hashed", said)] if keys else []
+    return file("The thousand cohorts.", drawn, *hashed, *_first("$strangler_key", keys))
+
+
+def _cohort(sticky: tuple[str, ...]) -> Iterator[str]:
+    """As ``strangler.django.edge.identity.Sticky`` has it."""
+    if "cookie" in sticky:
+        yield _COOKIE
+    said = f"# A client's cohort comes from the first of these that is there: {', '.join(sticky)}."
+    yield "\n".join([said, *_decided(sticky)])
+    yield "\n".join(["# What its cookie shall say from now on.", *_given(sticky)])
+
+
+def _decided(sticky: tuple[str, ...]) -> Iterator[str]:
+    last = "$strangler_drawn"
+    for number, key in reversed(list(enumerate(sticky))):
+        name = f"$strangler_cohort_{number}" if number else "$strangler_cohort"
+        found = (
+            ("$strangler_kept",) * 2 if key == "cookie" else (_variable(key), "$strangler_hashed")
+        )
+        yield block(f"map {found[0]} {name}", [f"default {found[1]};", f'"" {last};'])
+        last = name
+
+
+def _given(sticky: tuple[str, ...]) -> Iterator[str]:
+    """Nothing, where a key before the cookie was there."""
+    if "cookie" not in sticky:
+        yield block('map "" $strangler_given', ['default "";'])
+        return
+    before = sticky[: sticky.index("cookie")]
+    last = "$strangler_given_0" if before else "$strangler_given"
+    yield block(f"map $strangler_kept {last}", ['default "";', '"" $strangler_drawn;'])
+    for number, key in reversed(list(enumerate(before, 1))):
+        name = f"$strangler_given_{number}" if number > 1 else "$strangler_given"
+        yield block(f"map {_variable(key)} {name}", ['default "";', f'"" {last};'])
+        last = name
+
+
+def _variable(key: str) -> str:
+    if key == "address":
+        return "$remote_addr"
+    return f"$http_{key.removeprefix('header:').lower().replace('-', '_')}"
+
+
+def _first(name: str, keys: list[str]) -> Iterator[str]:
+    """``name`` is the first of these that is not empty."""
+    following = '""'
+    for number, key in reversed(list(enumerate(keys))):
+        of = f"{name}_{number}" if number else name
+        yield block(f"map {key} {of}", [f'"" {following};', f"default {key};"])
+        following = of
+
+
+def _split(key: str, name: str, said: str) -> str:
+    buckets = [f"0.1% {cohort};" for cohort in range(COHORTS - 1)] + [f"* {COHORTS - 1};"]
+    rows = [" ".join(buckets[start : start + 10]) for start in range(0, COHORTS, 10)]
+    return f"# {said}\n" + block(f'split_clients "{key}" {name}', rows)
+
+
+def _pins(manifest: Manifest) -> Iterator[str]:
+    """Whoever has commanded a capability whose rows flow is answered by their owner."""
+    for capability in manifest.capabilities.values():
+        if capability.transfer is not None:
+            yield block(
+                f"map $http_cookie {pinned(capability)}",
+                [
+                    "default pinned; # a stranger",
+                    f'"~strangler_pin=[^;]*(?<![a-z0-9_-]){capability.name}:" pinned;',
+                    '"~strangler_(?:cohort|pin)" "";',
+                ],
+            )
+
+
+def _credentials(settings: Settings) -> Iterator[str]:
+    """What is passed on where the monolith answers after all, and never to a service."""
+    yield (
+        "# The client's credentials: nothing where the service is asked, which gets our own token;\n"
+        "# as they came where there is none, because the monolith answers for itself then."
+    )
+    for header in credentials(settings):
+        name = header.lower().replace("-", "_")
+        yield block(
+            f"map $strangler_context $strangler_own_{name}",
+            ["volatile;", 'default "";', f'"" $http_{name};'],
+        )

@@ -1,0 +1,244 @@
+"""The token that a service wants, and what a client is told when nobody has answered."""
+
+from __future__ import annotations
+
+from strangler.manifest import Manifest
+from strangler.routing.nginx import headers
+from strangler.routing.nginx.answering import home
+from strangler.routing.nginx.settings import Settings
+from strangler.routing.nginx.writing import Text, file, said
+
+_TOKEN = Text("""
+    # Who is it, and may it? The monolith says so with a token for one service, one method, and one
+    # delivery of a command. For queries its word holds for some seconds, for the whole of a client's
+    # credentials together.
+    location = /_strangler/edge/token {
+        internal;
+        proxy_pass %{monolith}/_strangler/edge/$strangler_capability/$strangler_kind;
+        proxy_method $request_method;
+        proxy_pass_request_body off;
+        proxy_http_version 1.1;
+        proxy_connect_timeout 1s;
+        proxy_read_timeout 5s;
+        proxy_cache strangler_tokens;
+        proxy_cache_key "$strangler_capability $request_method $strangler_cohort $scheme $http_host%{key}";
+        proxy_cache_valid 204 5s;
+        proxy_cache_bypass $strangler_unsafe;
+        proxy_no_cache $strangler_unsafe;
+        proxy_cache_lock on;
+        proxy_cache_lock_timeout 1s;
+        proxy_ignore_headers Cache-Control Expires Set-Cookie Vary X-Accel-Expires;
+        proxy_set_header Content-Length "";
+        proxy_set_header Content-Type "";
+        proxy_set_header Transfer-Encoding "";
+    %{headers}
+        proxy_intercept_errors on;
+        error_page 400 401 403 404 405 421 429 500 502 503 504 = @strangler_unproved;
+    }
+    # No token: the monolith is asked itself, and says what is wrong, or is away.
+    location @strangler_unproved {
+        default_type application/json;
+        if ($strangler_capability = "") {
+            # Somebody outside wants one.
+            %{nothing}
+        }
+        return 204;
+    }
+""")
+WAITS = (100, 500, 2000)
+"""Milliseconds before a command that no door had room for is sent again."""
+_WAIT = Text("""
+    location @strangler_shut%{number} {
+        default_type application/json;
+        error_page 598 = @strangler_busy;
+        if ($upstream_http_x_strangler_executed != no) {
+            return 598;
+        }
+        auth_request /_strangler/edge/wait;
+        auth_delay %{delay}ms;
+        error_page 401 = @strangler_again%{number};
+    }
+    location @strangler_again%{number} {
+        default_type application/json;
+        set $strangler_reason carried;
+        error_page 421 503 = %{after};
+        error_page 502 504 = @strangler_away;
+        proxy_intercept_errors on;
+        proxy_pass %{monolith};
+        proxy_next_upstream off;
+        include monolith.conf;
+    }
+""")
+_FAILING = Text("""
+    # The service has not answered a query, or never got a command that either arm may take. The
+    # monolith knows whether it may answer in its place.
+    location @strangler_fallback {
+        default_type application/json;
+        set $strangler_reason fallback;
+        error_page 502 504 = @strangler_away;
+        proxy_pass %{monolith};
+        proxy_next_upstream off;
+        include monolith.conf;
+    }
+
+    # A command for the monolith.
+    location @strangler_command {
+        default_type application/json;
+        error_page 421 = @strangler_carried;
+        error_page 502 504 = @strangler_away;
+        error_page 503 = @strangler_shut0;
+        proxy_intercept_errors on;
+        proxy_pass %{monolith};
+        proxy_next_upstream off;
+        include monolith.conf;
+    }
+
+    # 421: whoever was asked does not own the rows, and has done nothing. Once, and to the monolith,
+    # which knows the owner, and carries it there.
+    location @strangler_carried {
+        default_type application/json;
+        set $strangler_reason carried;
+        error_page 421 503 = @strangler_shut0;
+        error_page 502 504 = @strangler_away;
+        proxy_intercept_errors on;
+        proxy_pass %{monolith};
+        proxy_next_upstream off;
+        include monolith.conf;
+    }
+
+    # The owner changes at this moment, and nobody had room to let the command wait at the door: it
+    # waits here, and is sent again. Whoever has not said that nothing was done is not asked again.
+    %{waits}
+
+    # A command failed. 598 stands for: not a byte of it was sent, so nothing has happened.
+    location @strangler_broken {
+        default_type application/json;
+        error_page 598 = $strangler_else;
+        if ($strangler_unsent) {
+            return 598;
+        }
+        set $strangler_arm "";
+        set $strangler_retry 1;
+        %{broken}
+    }
+    location @strangler_late {
+        default_type application/json;
+        error_page 598 = $strangler_else;
+        if ($strangler_unsent) {
+            return 598;
+        }
+        set $strangler_arm "";
+        set $strangler_retry 1;
+        %{late}
+    }
+    location @strangler_busy {
+        default_type application/json;
+        error_page 598 = $strangler_later;
+        if ($upstream_http_x_strangler_executed = no) {
+            return 598;
+        }
+        set $strangler_arm "";
+        set $strangler_retry 1;
+        %{busy}
+    }
+    location @strangler_unavailable {
+        default_type application/json;
+        set $strangler_arm "";
+        set $strangler_executed no;
+        set $strangler_retry 1;
+        %{unavailable}
+    }
+    location @strangler_shut {
+        default_type application/json;
+        set $strangler_arm "";
+        set $strangler_executed no;
+        set $strangler_retry 1;
+        %{shut}
+    }
+
+    # The monolith itself.
+    location @strangler_away {
+        default_type application/json;
+        error_page 598 = @strangler_unavailable;
+        if ($strangler_unsent) {
+            return 598;
+        }
+        set $strangler_arm "";
+        set $strangler_retry 1;
+        %{away}
+    }
+""")
+
+
+def failing(manifest: Manifest, settings: Settings) -> str:
+    """The file ``failing.conf``."""
+    ours = {
+        headers.EDGE: "$strangler_secret",
+        headers.COHORT: "$strangler_cohort",
+        headers.TARGET: "$request_uri",
+    }
+    token = _TOKEN.substitute(
+        monolith=home(manifest),
+        key="".join(f" ${_variable(name)}" for name in _known_by(manifest, settings)),
+        nothing=said(404, "NotFound", "There is nothing here."),
+        headers="\n".join(f"    {line}" for line in headers.to_monolith(ours, upgraded=False)),
+    )
+    return file(
+        "The token that a service wants, and every way in which it can go wrong.",
+        token,
+        _failing(manifest),
+    )
+
+
+def _waits(manifest: Manifest) -> str:
+    """A delay and a try, for each of the delays; NGINX has no other way to wait than this one."""
+    pieces = ["location = /_strangler/edge/wait {\n    internal;\n    return 401;\n}"]
+    for number, delay in enumerate(WAITS):
+        pieces.append(
+            _WAIT.substitute(
+                monolith=home(manifest), number=number, delay=delay, after=_shut(number + 1)
+            )
+        )
+    return "\n".join(pieces)
+
+
+def _shut(number: int) -> str:
+    return f"@strangler_shut{number}" if number < len(WAITS) else "@strangler_shut"
+
+
+def _failing(manifest: Manifest) -> str:
+    return _FAILING.substitute(
+        monolith=home(manifest),
+        waits=_waits(manifest),
+        broken=said(
+            502,
+            "OutcomeUnknown",
+            "$strangler_capability has broken off: it may have done what was asked, or not",
+        ),
+        late=said(
+            504,
+            "OutcomeUnknown",
+            "$strangler_capability has not answered in time: it may have done what was asked, or not",
+        ),
+        busy=said(503, "Unavailable", "It is not available at this moment: try again."),
+        unavailable=said(503, "Unavailable", "It can not be reached at this moment: try again."),
+        shut=said(
+            503,
+            "DoorShut",
+            "It changes owner at this moment. Nothing has been done; try again shortly.",
+        ),
+        away=said(
+            502,
+            "OutcomeUnknown",
+            "The monolith has not answered: it may have done what was asked, or not",
+        ),
+    )
+
+
+def _known_by(manifest: Manifest, settings: Settings) -> tuple[str, ...]:
+    sticky = (key.removeprefix("header:") for key in manifest.edge.sticky if ":" in key)
+    return (*settings.credentials, *sticky)
+
+
+def _variable(header: str) -> str:
+    return f"http_{header.lower().replace('-', '_')}"

@@ -1,0 +1,43 @@
+"""What a compiled NGINX has to know beside the manifest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+RESOLVING = (1, 27, 3)
+"""From this version on an upstream's names are resolved again while NGINX runs."""
+LINGERING = (1, 27, 4)
+"""From this version on a reload can leave kept connections open for a moment."""
+
+
+class CannotCompile(ValueError):
+    """The manifest says something that no NGINX can be told; the message says what to write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where NGINX runs, and which version of it."""
+
+    table: str = "/table"
+    """The folder of the routing table, as NGINX sees it."""
+    listen: str = "127.0.0.1:8080"
+    version: tuple[int, ...] = (1, 22, 1)
+    """The oldest NGINX that has to take the files."""
+    resolver: str | None = None
+    """The name server by which names are resolved again while NGINX runs; None: at its start."""
+    retired: frozenset[str] = frozenset()
+    """The capabilities that go to their service whatever the table says, or if there is none."""
+    credentials: tuple[str, ...] = field(default=("Authorization", "Cookie", "X-Api-Key"))
+    """The headers by which the monolith may know a client: what it says is kept for all of them
+    together, and no service sees any of them."""
+    body: str = "64m"
+    """How long a request's body may be on paths of no capability."""
+    patience: int = 60
+    """Seconds within which the monolith answers."""
+
+    def __post_init__(self) -> None:
+        if not self.table.startswith("/") or any(one in self.table for one in " \t\r\n\"';{}$\\"):
+            raise CannotCompile(
+                f"the table is at {self.table!r}: name it by an absolute path without spaces, "
+                "quotes, braces or dollars"
+            )

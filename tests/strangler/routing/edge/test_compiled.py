@@ -1,0 +1,195 @@
+"""What is compiled: whole, taken by a real NGINX, and read by it as the kit reads the manifest."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from strangler.manifest import Capability, Edge, Manifest
+from strangler.manifest.read import parse
+from strangler.ports import headers as ports
+from strangler.ports.credentials import speaks_of_one
+from strangler.ports.face import LIMIT
+from strangler.routing.decide import Kind
+from strangler.routing.nginx import CannotCompile, Settings, answering, compiled, headers
+from strangler.routing.paths import RouteMap
+from tests.strangler.routing.edge.front import System, system
+from tests.strangler.routing.nginx import program
+
+ONE = """
+[capability.{name}]
+context  = "{name}"
+owner    = "team"
+contract = "{name}:Port"
+service  = {service}
+routes   = {routes}
+queries  = {queries}
+"""
+HEAD = "[edge]\nmonolith = 'http://127.0.0.1:9'\nsticky = {sticky}\n"
+ROUTES = {
+    "en": ["/en/"],
+    "books": ["/en/books/", "/*/library/new/"],
+    "special": ["/en/books/special/", "/a.b/c+d/(e)/"],
+    "shelf": ["/*/books/special/shelf/now/"],
+    "tail": ["/*/x/tail/end/", "/käse/"],
+    "deep": ["/en/x/tail/new/"],
+}
+QUERIES = {
+    "books": ["POST /en/books/ask", "PUT /*/library/new/ask"],
+    "tail": ["DELETE /nl/x/tail/end"],
+    "special": ["POST /a.b/c+d/(e)/f.g"],
+}
+SEGMENTS = ["en", "nl", "books", "library", "special", "shelf", "new", "x", "tail", "end"]
+
+
+def manifest(text: str, **environ: str) -> Manifest:
+    return parse(text, path=Path("capabilities.toml"), environ=environ)
+
+
+def many(count: int) -> Manifest:
+    """Made as such: reading it takes longer than compiling it."""
+    capabilities = {
+        f"capability_{number}": Capability(
+            name=f"capability_{number}",
+            context="x",
+            owner="team",
+            contract="x:Port",
+            service=(f"http://10.0.{number // 250}.{number % 250 + 1}:8000",),
+            routes=(f"/api/capability-{number}/",),
+            queries=(("POST", f"/api/capability-{number}/search"),) if number % 10 == 0 else (),
+            transfer="x:tables",
+        )
+        for number in range(count)
+    }
+    return Manifest(Path("capabilities.toml"), Edge("http://127.0.0.1:9"), capabilities)
+
+
+def nginx_takes(files: dict[str, str], folder: Path) -> float:
+    """Seconds that ``nginx -t`` takes; what it complains of is an error, warnings too."""
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    began = time.monotonic()
+    done = subprocess.run(
+        [program(), "-t", "-q", "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", "log"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return time.monotonic() - began
+
+
+def test_a_thousand_capabilities_are_taken(tmp_path: Path) -> None:
+    began = time.process_time()
+    files = dict(compiled(many(1000)))
+    assert time.process_time() - began < 3
+    assert nginx_takes(files, tmp_path) < 10
+
+
+@pytest.mark.parametrize(
+    "sticky",
+    ['["cookie"]', '["address"]', '["header:X-A"]', '["header:X-A", "cookie", "header:X-B"]'],
+)
+def test_every_list_of_sticky_keys_is_taken(tmp_path: Path, sticky: str) -> None:
+    text = HEAD.format(sticky=sticky) + ONE.format(
+        name="one", service='["http://127.0.0.1:8"]', routes='["/one/"]', queries="[]"
+    )
+    nginx_takes(dict(compiled(manifest(text))), tmp_path)
+
+
+def test_what_is_committed_is_taken_and_listens_on_loopback(tmp_path: Path) -> None:
+    folder = Path(__file__).parents[4] / "router" / "nginx"
+    files = {path.name: path.read_text() for path in folder.glob("*.conf")}
+    nginx_takes(files, tmp_path)
+    assert "listen 127.0.0.1:8080;" in files["nginx.conf"]
+
+
+def test_names_are_resolved_again_where_that_can_be() -> None:
+    text = HEAD.format(sticky='["cookie"]') + ONE.format(
+        name="one", service='["http://one.internal:8"]', routes='["/one/"]', queries="[]"
+    )
+    old, new = (1, 22, 1), (1, 28, 0)
+    fixed = compiled(manifest(text), Settings(version=new))
+    assert " resolve;" not in fixed["upstreams.conf"]
+    files = compiled(manifest(text), Settings(version=new, resolver="127.0.0.53"))
+    assert "server one.internal:8 max_fails=5 fail_timeout=2s resolve;" in files["upstreams.conf"]
+    files = compiled(manifest(text), Settings(version=old, resolver="127.0.0.53"))
+    assert "upstream one.queries" not in files["upstreams.conf"]
+    assert "set $strangler_service http://one.internal:8;" in files["services.conf"]
+    assert "keepalive_min_timeout" not in files["nginx.conf"]
+    assert "keepalive_min_timeout 2s;" in compiled(many(1), Settings(version=new))["nginx.conf"]
+
+
+def test_replicas_that_are_reached_in_two_ways_are_refused() -> None:
+    text = HEAD.format(sticky='["cookie"]') + ONE.format(
+        name="one",
+        service='["http://127.0.0.1:8", "https://127.0.0.2:8"]',
+        routes='["/one/"]',
+        queries="[]",
+    )
+    with pytest.raises(CannotCompile, match="by http, or all by https"):
+        compiled(manifest(text))
+    with pytest.raises(CannotCompile, match="absolute path"):
+        Settings(table="table; return 200")
+
+
+def test_the_closed_lists_are_those_of_the_ports() -> None:
+    assert set(headers.INTERNAL) == set(ports.INTERNAL)
+    assert answering.BODY == LIMIT
+    settings = Settings()
+    assert all(map(speaks_of_one, headers.credentials(settings)))
+    for name in ports.INTERNAL:
+        for lines in (headers.to_monolith(), headers.to_service(settings)):
+            assert sum(line.startswith(f"proxy_set_header {name} ") for line in lines) == 1
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    ones = (
+        ONE.format(name=name, service='["{service}"]', routes=routes, queries=QUERIES.get(name, []))
+        for name, routes in ROUTES.items()
+    )
+    text = HEAD + "".join(ones)
+    with system(tmp_path_factory.mktemp("edge"), text=text) as made:
+        yield made
+
+
+def test_nginx_reads_routes_as_the_kit_does(library: System) -> None:
+    """Of every path of up to four segments: the same capability, and the same kind of request."""
+    paths = [""]
+    asked = []
+    for _ in range(4):
+        paths = [f"{path}/{segment}" for path in paths for segment in SEGMENTS]
+        asked += paths[:: max(1, len(paths) // 400)]
+    asked += [
+        "/en/books/special/shelf/now", "/nl/books/special/shelf/now/x", "/en/booksx",
+        "/en/library/new/ask", "/en/books/special/shelf/no", "/en/x/tail/new", "/en/x/tail/end",
+        "/en/books/ask", "/en/books/ask/", "/en/books/asks", "/en/books/ASK",
+        "/nl/library/new/ask/",
+        "/nl/x/tail/end", "/nl/x/tail/end/x", "/a.b/c+d/(e)", "/aXb/c+d/(e)/f.g", "/a.b/ccd/(e)",
+        "/a.b/c+d/(e)/f.g", "/a.b/c+d/(e)/fxg", "/k%C3%A4se/", "/en/x/y/z", "/en/x/y/zz",
+    ]  # fmt: skip
+    known = RouteMap(library.manifest)
+    wanted = []
+    for number, path in enumerate(asked):
+        method = ("GET", "POST", "PUT", "DELETE")[number % 4]
+        for one in {method, "POST"} if number > len(asked) - 20 else {method}:
+            library.client.ask(one, path)
+            plain = path.replace("%C3%A4", "ä")
+            match = known.match(plain)
+            kind = known.kind(match, one, plain) if match else None
+            said = {Kind.QUERY: "queries", Kind.COMMAND: "commands", None: ""}[kind]
+            wanted.append((one, plain, match.capability if match else "", said))
+    until = time.monotonic() + 5
+    while len(library.front.log()) < len(wanted) and time.monotonic() < until:
+        time.sleep(0.02)
+    found = [
+        (line["method"], line["path"], line["capability"], line["kind"])
+        for line in library.front.log()
+    ]
+    assert found == wanted
+    assert {name for _, _, name, _ in found} == {"", *ROUTES}
