@@ -27,7 +27,7 @@ from strangler.transfer.protocol import Torn
 from strangler.transfer.rehearsed import unstamped
 from strangler.transfer.repair import NotInstalled, repair
 
-IDLE = 0.02
+IDLE = 0.05
 """Seconds between two looks into an empty journal."""
 EVERY = 1.0
 """Seconds between two reports."""

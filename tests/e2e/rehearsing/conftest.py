@@ -12,12 +12,12 @@ from demo import databases
 from tests.chaos.conftest import CHAOS
 from tests.e2e.rehearsing.shop import Rehearsed, opened
 
-collect_ignore_glob = [] if CHAOS else ["test_killed.py"]
-KINDS = [pytest.param("postgres", marks=pytest.mark.postgres)]
-"""``make test`` has the other kind too: the film climbs with files of SQLite."""
+collect_ignore_glob = [] if CHAOS else ["test_*.py"]
+"""By `make chaos`: `make test` has the parts, and the film climbs on either database."""
+KINDS = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
 
 
-@pytest.fixture(scope="session", params=["sqlite", *KINDS] if CHAOS else KINDS)
+@pytest.fixture(scope="package", params=KINDS)
 def shop(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Rehearsed]:

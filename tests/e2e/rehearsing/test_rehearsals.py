@@ -6,11 +6,7 @@ import itertools
 import time
 from typing import Any
 
-import pytest
-
 from tests.e2e.rehearsing.shop import Rehearsed
-
-pytestmark = pytest.mark.long
 
 RIGHT = ("PUT /api/catalog/", "POST /api/catalog/", "PATCH /api/catalog/", "PORT catalog.reprice")
 STOCKED = (
