@@ -6,6 +6,9 @@ SERVICES := catalog inventory pricing
 LOCK := $(BIN)/uv pip compile --quiet pyproject.toml --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-annotate
 
+# Else each of the many processes that a test starts would compile the project for itself.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help demo test chaos dev lint contracts bench lock secrets clean servers

@@ -35,7 +35,7 @@ class Settings:
     stay: bool
     folder: Path = FOLDER
     database: str = "sqlite"
-    rate: float = 70.0
+    rate: float = 50.0
     visitors: int = 600
     workers: int = 8
     products: int = 120
