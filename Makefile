@@ -20,7 +20,8 @@ demo: .venv/demo # A capability climbs and comes back under traffic [STAY=1]
 	$(BIN)/python -m demo
 
 test: lint servers # All there is to check: lint, then every test, on real servers
-	$(BIN)/pytest -n auto --maxprocesses 4 --dist worksteal
+	$(BIN)/pytest tests/e2e/test_demo.py
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist worksteal --ignore tests/e2e/test_demo.py
 
 chaos: .venv/dev servers # Kill and stop everything at every step of a transfer, for ten minutes and more
 	STRANGLER_CHAOS=1 $(BIN)/pytest -n auto --maxprocesses 2 tests/chaos tests/strangler/transfer/model

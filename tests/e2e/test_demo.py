@@ -97,7 +97,7 @@ def check(film: Film, stages: list[str], *, database: str) -> None:
     assert {name: report[name] for name in ("failed", "wrong", "lost", "twice")} == {
         "failed": 0, "wrong": 0, "lost": 0, "twice": 0,
     }, film.said()  # fmt: skip
-    assert report["finished"]
+    assert report["finished"], film.said()
     assert report["orders"] > 0
     assert report["rescued"] > 0
     assert report["requests_by_arm"].keys() == {"monolith", "service"}

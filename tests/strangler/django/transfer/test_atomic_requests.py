@@ -47,7 +47,10 @@ def test_atomic_requests(kind: str, tmp_path: Path, request: pytest.FixtureReque
         url = request.getfixturevalue("postgres_url")
     with faults() as service:
         said = played(tmp_path, url, service)
-        carried = [(seen.method, seen.target) for seen in service.seen]
+        # The service is asked to rehearse what the monolith answers itself; that is not carried.
+        carried = [
+            (seen.method, seen.target) for seen in service.seen if not seen.target.endswith("=in")
+        ]
 
     inside = said["inside"]
     assert inside["first"] == [200, "monolith"]
