@@ -12,7 +12,7 @@ import pytest
 from strangler.ports.context import Context, User
 from strangler.ports.trust.keys import generate
 from strangler.sqlalchemy.database import Database
-from tests.strangler.fastapi.running import ROOT, Party, Service, ask, ended, started
+from tests.strangler.fastapi.running import ROOT, Party, Service, ask, started
 
 MODULE = "extracted.catalog"
 PRODUCTS = "/api/catalog/products/"
@@ -77,7 +77,7 @@ def test_without_its_database_it_is_not_ready_and_the_edge_may_fall_back(
 
 @pytest.mark.parametrize("command", [(), ("migrate",)])
 def test_an_address_that_is_none_stops_it(surroundings: dict[str, str], command: tuple[str, ...]):
-    done = ended(
+    done = started(
         MODULE, *command, **{**surroundings, "CATALOG_DATABASE_URL": "mysql://x:secret@y/z"}
     )
     assert done.returncode == 1
@@ -88,7 +88,7 @@ def test_an_address_that_is_none_stops_it(surroundings: dict[str, str], command:
 
 def test_two_processes_of_it_write_to_one_file(surroundings: dict[str, str], tmp_path: Path):
     """SQLite lets one write at a time; the other one waits, and neither fails."""
-    assert ended(MODULE, "migrate", **surroundings).returncode == 0
+    assert started(MODULE, "migrate", **surroundings).returncode == 0
     keys = tmp_path / "keys"
     with Service(MODULE, surroundings) as one, Service(MODULE, surroundings) as other:
 

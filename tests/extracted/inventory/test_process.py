@@ -28,7 +28,7 @@ from strangler.transfer.connect import database as transferred
 from strangler.transfer.database import Session
 from tests.extracted.inventory.books import imbalances
 from tests.servers import Postgres
-from tests.strangler.fastapi.running import JSON, ROOT, Answered, Party, Service, ask, ended
+from tests.strangler.fastapi.running import JSON, ROOT, Answered, Party, Service, ask, started
 
 MODULE = "extracted.inventory"
 STAFF = Context(user=User("7", ("customer", "staff")), hops=1)
@@ -167,7 +167,7 @@ def test_it_is_ready_once_its_database_is_up_to_date(surroundings: dict[str, str
         answer = service.get("/readyz")
         assert answer.status == 503
         assert "at nothing, not at 0001" in answer.json()["missing"]["database"]
-        done = ended(MODULE, "migrate", **env)
+        done = started(MODULE, "migrate", **env)
         assert done.returncode == 0, done.stderr
         assert service.get("/readyz").json()["status"] == "ready"
         service.signal(signal.SIGTERM)
@@ -251,7 +251,7 @@ def test_a_url_that_names_no_database_stops_it(
     surroundings: dict[str, str], arguments: tuple[str, ...]
 ):
     env = {**surroundings, "INVENTORY_DATABASE_URL": "mysql://me:secret@host/x"}
-    done = ended(MODULE, *arguments, **env)
+    done = started(MODULE, *arguments, **env)
     assert (done.returncode, done.stdout) == (1, "")
     assert "INVENTORY_DATABASE_URL names no database that can be used here" in done.stderr
     assert "secret" not in done.stderr
@@ -260,7 +260,7 @@ def test_a_url_that_names_no_database_stops_it(
 
 def test_a_migration_of_a_database_that_is_away_says_so(surroundings: dict[str, str]):
     env = {**surroundings, "INVENTORY_DATABASE_URL": "postgresql://me@127.0.0.1:1/x"}
-    done = ended(MODULE, "migrate", **env)
+    done = started(MODULE, "migrate", **env)
     assert done.returncode == 1
     assert "the database does not answer" in done.stderr
     assert "Traceback" not in done.stderr

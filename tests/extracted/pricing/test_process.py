@@ -15,7 +15,7 @@ from strangler.ports.context import Context, User
 from strangler.ports.trust.keys import Keyring, generate
 from strangler.ports.trust.tokens import Use, verify
 from tests.strangler.django.faults import Behave, Faults, close, faults, garbage, hang, reply
-from tests.strangler.fastapi.running import JSON, ROOT, Answered, Party, Service, ask, ended
+from tests.strangler.fastapi.running import JSON, ROOT, Answered, Party, Service, ask, started
 
 MODULE = "extracted.pricing"
 URL = "/api/pricing/quote"
@@ -152,7 +152,7 @@ def test_rules_with_mistakes_stop_it_and_all_of_them_are_told(
         assert right in rules
         rules = rules.replace(right, wrong, 1)
     (tmp_path / "rules.toml").write_text(rules)
-    done = ended(MODULE, **{**surroundings, "PRICING_RULES": str(tmp_path / "rules.toml")})
+    done = started(MODULE, **{**surroundings, "PRICING_RULES": str(tmp_path / "rules.toml")})
     assert (done.returncode, done.stdout) == (1, "")
     first, *problems = done.stderr.splitlines()
     assert first == "extracted.pricing can't start:"

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import json
 import os
-import runpy
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-
-import pytest
 
 from strangler.ports import headers as names
 from strangler.ports.context import Context
@@ -81,7 +76,7 @@ class Service(Server):
 
 
 def started(module: str, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
-    """What becomes of a service that can't start."""
+    """What becomes of a service that can't start, or of a command of its."""
     return subprocess.run(
         [sys.executable, "-m", module, *arguments],
         cwd=ROOT,
@@ -91,23 +86,6 @@ def started(module: str, *arguments: str, **env: str) -> subprocess.CompletedPro
         timeout=30,
         check=False,
     )
-
-
-def ended(module: str, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
-    """The same in this process, for what ends before it touches what all of a process share."""
-    out, err = StringIO(), StringIO()
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        contextlib.redirect_stdout(out),
-        contextlib.redirect_stderr(err),
-    ):
-        for name, value in env.items():
-            patch.setenv(name, value)
-        patch.setattr(sys, "argv", [module, *arguments])
-        with pytest.raises(SystemExit) as end:
-            runpy.run_module(module, run_name="__main__")
-    assert isinstance(end.value.code, int)
-    return subprocess.CompletedProcess(module, end.value.code, out.getvalue(), err.getvalue())
 
 
 @dataclass(frozen=True)

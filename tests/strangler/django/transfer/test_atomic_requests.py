@@ -20,17 +20,22 @@ ALLOWED_HOSTS = ["testserver"]
 DATABASES["default"]["ATOMIC_REQUESTS"] = True
 ROOT_URLCONF = "tests.strangler.django.transfer.atomic"
 """
+MANIFEST = ROOT / "router" / "capabilities.toml"
 PLAY = "from tests.strangler.django.transfer.atomic import main; main()"
 
 
 def played(folder: Path, url: str, service: Faults) -> dict[str, Any]:
     generate(folder / "keys", "monolith")
     (folder / "atomic_settings.py").write_text(SETTINGS)
+    # A service that is asked to rehearse a command sees it too; here it sees what is carried.
+    manifest = folder / "capabilities.toml"
+    manifest.write_text(MANIFEST.read_text() + "\n[capability.inventory.shadow]\nsample = 0.0\n")
     environment = {
         "DATABASE_URL": url,
         "DJANGO_SETTINGS_MODULE": "atomic_settings",
         "PYTHONPATH": f"{ROOT}:{folder}",
         "STRANGLER_INVENTORY_URL": service.url,
+        "STRANGLER_MANIFEST": str(manifest),
         "VAR": str(folder),
     }
     code = f"import sys; sys.path[:0] = [{str(ROOT)!r}, {str(folder)!r}]; {PLAY}"
@@ -47,10 +52,7 @@ def test_atomic_requests(kind: str, tmp_path: Path, request: pytest.FixtureReque
         url = request.getfixturevalue("postgres_url")
     with faults() as service:
         said = played(tmp_path, url, service)
-        # The service is asked to rehearse what the monolith answers itself; that is not carried.
-        carried = [
-            (seen.method, seen.target) for seen in service.seen if not seen.target.endswith("=in")
-        ]
+        carried = [(seen.method, seen.target) for seen in service.seen]
 
     inside = said["inside"]
     assert inside["first"] == [200, "monolith"]

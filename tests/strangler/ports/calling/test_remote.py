@@ -53,7 +53,7 @@ def test_retries_end_with_the_deadline(ask: Ask, service: Faults, monkeypatch: p
     patient(attempts=1000)
     service.behave = fault.close
     began = time.monotonic()
-    with pytest.raises(ConnectionLost):
+    with pytest.raises((ConnectionLost, TimedOut)):  # the deadline may find a try under way
         ask(shop.hurry, "spade")
     assert 0.2 < time.monotonic() - began < 1.5
     assert 1 < service.hits < 40
