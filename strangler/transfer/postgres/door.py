@@ -126,22 +126,8 @@ class PostgresDoor(Door):
         return answer
 
     def _enter(self, deadline: float) -> tuple[Connection | None, Owner | None]:
-        connection = self._take()
-        fresh = connection not in self._used
-        self._used.add(connection)
         while True:
-            try:
-                owner, installed = self._try(connection, deadline)
-            except psycopg.Error as error:
-                self._drop(connection)
-                if fresh or not isinstance(error, psycopg.OperationalError):
-                    raise translate(error) from error
-                connection, fresh = self._connected(), True  # it had gone while nobody used it
-                self._used.add(connection)
-                continue
-            except BaseException:
-                self._drop(connection)
-                raise
+            connection, owner, installed = self._looked(deadline)
             if not installed:
                 self._nothing_until = time.monotonic() + _NOTHING_SECONDS
                 self._leave(connection)
@@ -149,12 +135,28 @@ class PostgresDoor(Door):
             if owner is None or not owner.frozen:
                 return connection, owner
             # A switch that is half done: outside again, so that whoever mends it can close.
-            self._unlock(connection)
+            self._leave(connection)
             pause = random.uniform(*_PAUSE)  # noqa: S311 -- lest all look at once
             if time.monotonic() + pause >= deadline:
-                self._leave(connection)
                 raise DoorClosed(f"{self._capability}: its rows are still changing owner")
             time.sleep(pause)
+
+    def _looked(self, deadline: float) -> tuple[Connection, Owner | None, bool]:
+        """A connection that is inside, the owner as it sees it, and whether anything is there."""
+        connection = self._take()
+        fresh = connection not in self._used
+        while True:
+            self._used.add(connection)
+            try:
+                return (connection, *self._try(connection, deadline))
+            except psycopg.Error as error:
+                self._drop(connection)
+                if fresh or not isinstance(error, psycopg.OperationalError):
+                    raise translate(error) from error
+                connection, fresh = self._connected(), True  # it had gone while nobody used it
+            except BaseException:
+                self._drop(connection)
+                raise
 
     def _try(self, connection: Connection, deadline: float) -> tuple[Owner | None, bool]:
         """Take the lock, then read the owner row: in this order, in two statements."""

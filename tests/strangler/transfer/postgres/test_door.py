@@ -14,6 +14,8 @@ from strangler.ladder import Arm
 from strangler.transfer.database import DatabaseAway, LockTimeout, Owner, Session
 from strangler.transfer.door import DoorClosed
 from strangler.transfer.postgres import PostgresDatabase, PostgresDoor
+from strangler.transfer.postgres.link import Connection
+from strangler.transfer.postgres.steps import read_owner
 from tests.strangler.transfer.postgres.conftest import Connect
 
 pytestmark = pytest.mark.postgres
@@ -46,6 +48,28 @@ def test_where_nothing_is_installed_nothing_is_waited_for(door: PostgresDoor, ur
     time.sleep(1)
     with door.entered(deadline=soon()) as owner:
         assert owner == Owner(Arm.SERVICE, 3, 0, frozen=False)
+
+
+def test_who_has_to_come_again_may_lose_its_connection_meanwhile(
+    session: Session, door: PostgresDoor, url: str, monkeypatch: pytest.MonkeyPatch
+):
+    looks: list[Owner | None] = []
+
+    def looked(connection: Connection, capability: str) -> Owner | None:
+        looks.append(read_owner(connection, capability))
+        if len(looks) == 1:
+            with session.step(token=1, epoch=1) as step:
+                step.record(owner=Arm.MONOLITH, epoch=1, frozen=False)
+            with psycopg.connect(url) as other:
+                other.execute("SELECT pg_terminate_backend(%s)", [connection.info.backend_pid])
+        return looks[-1]
+
+    monkeypatch.setattr("strangler.transfer.postgres.door.read_owner", looked)
+    with session.step(token=1, epoch=1) as step:
+        step.record(owner=Arm.MONOLITH, epoch=1, frozen=True)
+    with door.entered(deadline=soon()) as owner:
+        assert owner == OURS
+    assert [one.frozen for one in looks if one] == [True, False]
 
 
 def test_a_closing_door_waits_for_those_inside_and_keeps_newcomers_out(
