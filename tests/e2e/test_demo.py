@@ -145,7 +145,8 @@ def test_ctrl_c_stops_everything(tmp_path: Path, rolling: list[Film]) -> None:
     film.wait_for("strangler advance pricing")
     started = film.processes()
     assert len(started) > 2
-    assert film.interrupt() == 130
+    # Where Python was just making a class it ends by the signal; a shell shows 130 for either.
+    assert film.interrupt() in {130, -signal.SIGINT}
     assert "everything it started is down" in film.said()
     assert not {pid for pid in started if _alive(pid)}
 
