@@ -12,7 +12,7 @@ from demo.processes import NotReady
 from demo.servers import ServerFailedError, ServerMissingError
 from demo.settings import FOLDER, Settings
 
-KNOWN = {"EDGE": ("middleware",), "DATABASE": ("sqlite", "postgres")}
+KNOWN = {"EDGE": ("middleware", "nginx"), "DATABASE": ("sqlite", "postgres")}
 """What the film can be played with; the first is the default."""
 
 
@@ -30,8 +30,9 @@ def main() -> int:
     interruptions.watch()
     try:
         folder = Path(os.environ.get("DEMO_FOLDER") or FOLDER).absolute()
-        database = os.environ.get("DATABASE") or KNOWN["DATABASE"][0]
-        return film(Settings(stay=bool(os.environ.get("STAY")), folder=folder, database=database))
+        edge, database = (os.environ.get(name) or known[0] for name, known in KNOWN.items())
+        stay = bool(os.environ.get("STAY"))
+        return film(Settings(stay=stay, folder=folder, database=database, edge=edge))
     except (NotReady, ServerMissingError, ServerFailedError) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1

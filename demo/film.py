@@ -86,6 +86,7 @@ def _shot(settings: Settings, shop: Shop, console: Console) -> int:
         seconds=time.monotonic() - picture.began,
         spoiled=spoiled,
         database=settings.database,
+        edge=settings.edge,
     )
     conclude(report, console, folder=settings.folder)
     if settings.stay:

@@ -35,6 +35,7 @@ class Settings:
     stay: bool
     folder: Path = FOLDER
     database: str = "sqlite"
+    edge: str = "middleware"
     rate: float = 50.0
     visitors: int = 600
     workers: int = 8

@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 
+from demo import edge
 from demo.books import Books
 from demo.databases import Databases
 from demo.processes import Part, free_port, run
@@ -37,11 +38,11 @@ class Shop:
         self.settings = settings
         folder = settings.folder
         ports = {name: free_port() for name in ("monolith", *CLIMBERS)}
-        self.url = f"http://127.0.0.1:{ports['monolith']}"
+        monolith = f"http://127.0.0.1:{ports['monolith']}"
         self.log = folder / "log"
         self.books = Books(databases)
         services = {name: f"http://127.0.0.1:{ports[name]}" for name in CLIMBERS}
-        manifest = write_manifest(settings, monolith=self.url, services=services)
+        manifest = write_manifest(settings, monolith=monolith, services=services)
         self.env = {
             "ALLOWED_HOSTS": "127.0.0.1",
             "DEBUG": "false",
@@ -52,12 +53,16 @@ class Shop:
             "VAR": str(folder),
             "DJANGO_SETTINGS_MODULE": "monolith.config.settings",
             "IDENTITY_DEMO_PASSWORD": PASSWORD,
-            "STRANGLER_EDGE": "middleware",
+            "STRANGLER_EDGE": settings.edge,
             "STRANGLER_MANIFEST": str(manifest),
             "STRANGLER_TABLE": str(folder / "table"),
             "STRANGLER_KEYS": str(folder / "keys"),
             **databases.env(),
         }
+        self.front = (
+            edge.nginx(folder, self.env) if settings.edge == "nginx" else edge.middleware(monolith)
+        )
+        self.url = self.front.url
         self.monolith = Part(
             "the monolith",
             [sys.executable, "-m", "gunicorn", "monolith.config.wsgi", "--worker-class", "sync",
@@ -65,7 +70,7 @@ class Shop:
              "--preload", "--timeout", "60", "--no-control-socket", "--forwarder-headers", ""],
             env=self.env,
             log=self.log / "monolith.log",
-            ready=f"{self.url}/readyz",
+            ready=f"{monolith}/readyz",
         )  # fmt: skip
         self.services = {
             name: Part(
@@ -87,7 +92,7 @@ class Shop:
     @property
     def parts(self) -> tuple[Part, ...]:
         """Everything that runs."""
-        return (self.monolith, *self.services.values(), self.mover)
+        return (self.monolith, *self.services.values(), self.mover, *self.front.parts)
 
     def prepare(self) -> None:
         """Make tables, keys and something to sell.
@@ -101,7 +106,8 @@ class Shop:
             "rotate_keys",
             "migrate --verbosity 0",
             f"seed --products {size.products} --customers {size.customers} --orders 0",
-            *(f"strangler keys {party}" for party in ("monolith", *CLIMBERS)),
+            *(f"strangler keys {party}" for party in ("monolith", *CLIMBERS, *self.front.parties)),
+            "strangler publish",
         ]
         with ThreadPoolExecutor() as side_by_side:
             steps = [
@@ -114,6 +120,8 @@ class Shop:
             ]
         for step in steps:
             step.result()
+        if self.front.preparing:
+            run(self.front.preparing, env=self.env, log=log)
 
     def start(self) -> None:
         """Start everything, the pricing service with a mistake in it.

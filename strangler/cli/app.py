@@ -14,10 +14,12 @@ import typer
 from typer.exceptions import TyperException
 
 from strangler.cli import (
+    agents,
     boundaries,
     checking,
     compiling,
     contracts,
+    edges,
     keys,
     moving,
     problems,
@@ -86,6 +88,8 @@ for command in (
     checking.check,
     boundaries.boundaries,
     transfer.mover,
+    agents.agent,
+    edges.edges,
     moving.publish,
     keys.keys,
 ):

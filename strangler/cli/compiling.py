@@ -12,6 +12,7 @@ import typer
 
 from strangler.cli import render, session
 from strangler.cli.session import AsJson
+from strangler.ports.trust import secret as secret_of_edges
 from strangler.routing.nginx import MADE, Settings, compiled
 
 app = typer.Typer(
@@ -90,7 +91,6 @@ def nginx(
     session.begin(context)
     from strangler.django import conf
     from strangler.django.control_plane import state
-    from strangler.django.edge import proof
 
     manifest = conf.manifest()
     settings = Settings(
@@ -106,7 +106,7 @@ def nginx(
     if not check:
         _write(folder, files, changed)
         if secret:
-            _give(folder / PROOF, proof.make(conf.settings().keys))
+            _give(folder / PROOF, secret_of_edges.make(conf.settings().keys))
     if as_json:
         render.dump({"folder": str(folder), "files": sorted(files), "changed": changed})
     elif check:

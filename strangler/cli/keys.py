@@ -12,7 +12,9 @@ import typer
 from strangler.cli import render, session
 from strangler.cli.project import ProjectNotFound
 from strangler.cli.session import AsJson
+from strangler.ports.trust import secret
 from strangler.ports.trust.keys import generate
+from strangler.routing.news import EDGE
 
 
 def keys(
@@ -27,8 +29,9 @@ def keys(
 ) -> None:
     """Make a pair of keys for each of these parties; a pair that is there is left alone.
 
-    A party is the monolith, or a capability's service. Each process gets its own private key, and
-    everybody's public ones.
+    A party is the monolith, a capability's service, or edge: what stands in front. Each process
+    gets its own private key, and everybody's public ones. With those of edge comes edge.secret, by
+    which the monolith, which has it too, knows what stands in front of it.
 
     \b
     strangler keys monolith pricing
@@ -44,14 +47,8 @@ def keys(
         from strangler.django import conf
 
         folder = folder or conf.settings().keys
-        _refuse_strangers(wanted, (conf.settings().party, *conf.manifest().capabilities))
-    made = []
-    for one in wanted:
-        try:
-            if generate(folder, one):
-                made.append(one)
-        except ValueError as error:
-            raise typer.BadParameter(str(error), param_hint="PARTY") from error
+        _refuse_strangers(wanted, (conf.settings().party, *conf.manifest().capabilities, EDGE))
+    made = [one for one in wanted if _made(folder, one)]
     if as_json:
         render.dump({"folder": str(folder), "parties": wanted, "made": made})
         return
@@ -60,6 +57,15 @@ def keys(
         render.say(f"made the keys of {', '.join(made)} in {folder}")
     if there:
         render.say(f"the keys of {', '.join(there)} were there already, in {folder}")
+
+
+def _made(folder: Path, party: str) -> bool:
+    try:
+        if party == EDGE:
+            secret.make(folder)
+        return generate(folder, party)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="PARTY") from error
 
 
 def _refuse_strangers(wanted: list[str], known: Sequence[str]) -> None:

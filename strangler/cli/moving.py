@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from strangler.cli import flows, render, session, shapes
+from strangler.cli import edges, flows, render, session, shapes
 from strangler.cli.session import AcceptLoss, AsJson, IfRevision, Name, Reason
 from strangler.ladder import Stage
 
 if TYPE_CHECKING:
+    from strangler.django.agents.waiting import Applied
     from strangler.django.control_plane.ledger import Moved
 
 To = Annotated[
@@ -180,7 +181,7 @@ def kill(
     from strangler.django.control_plane.errors import ControlPlaneAway
 
     if local:
-        _show(local_kill.kill(capability), "kill", as_json=as_json)
+        _show(local_kill.kill(capability), "kill", as_json=as_json, everywhere=False)
         return
     try:
         done = control.kill(
@@ -230,20 +231,36 @@ def publish(context: typer.Context, *, reason: Reason = "", as_json: AsJson = Fa
     from strangler.django.control_plane import control
 
     revision = control.publish(actor=session.actor(context), reason=reason)
+    told = _told(revision)
     if as_json:
-        render.dump({"revision": revision, "path": str(conf.settings().table)})
-    else:
-        render.say(f"published revision {revision} in {conf.settings().table}")
+        table = str(conf.settings().table)
+        render.dump({"revision": revision, "path": table, "agents": shapes.agents_told(told)})
+        return
+    render.say(f"published revision {revision} in {conf.settings().table}")
+    for line in edges.told(told):
+        render.say(line)
 
 
-def _show(done: Moved, action: str, *, as_json: bool) -> None:
+def _show(done: Moved, action: str, *, as_json: bool, everywhere: bool = True) -> None:
     freeze = _freeze(done)
+    told = _told(done.revision) if everywhere and done.together else None
     if as_json:
-        render.dump(shapes.moved(done, action, freeze=freeze))
+        render.dump(shapes.moved(done, action, freeze=freeze, told=told))
         return
     render.say(render.moved(done, action))
+    for line in edges.told(told):
+        render.say(line)
     if freeze is not None:
         render.say(flows.frozen(done.capability, freeze))
+
+
+def _told(revision: int) -> Applied:
+    """Wait until the agents know."""
+    from strangler.django.agents import waiting
+    from strangler.django.control_plane import ledger
+
+    with ledger.reaching():
+        return waiting.wait(revision)
 
 
 def _freeze(done: Moved) -> float | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from rich.console import Group
 from rich.text import Text
 
+from strangler.agent.configuring import NotConfigured
 from strangler.cli import render, shapes
 from strangler.cli.project import ProjectNotFound
 from strangler.django.boundaries.errors import NotCut, UnknownRelation
@@ -21,6 +22,7 @@ from strangler.django.control_plane.errors import (
 from strangler.ladder import Gate, IllegalMove
 from strangler.manifest import ManifestErrors
 from strangler.ports.freezing.freeze import NoSuchRevision
+from strangler.ports.trust.keys import KeysUnusable
 from strangler.routing.nginx import CannotCompile
 from strangler.routing.publish import PublishFailed
 from strangler.routing.table import TableUnusable
@@ -51,6 +53,8 @@ def kinds() -> tuple[type[Exception], ...]:
         IllegalMove,
         ManifestErrors,
         NoSuchRevision,
+        KeysUnusable,
+        NotConfigured,
         NotCut,
         ProjectNotFound,
         PublishFailed,

@@ -10,8 +10,6 @@ from typing import Annotated
 
 import typer
 
-from strangler.cli import project
-
 Name = Annotated[str, typer.Argument(metavar="CAPABILITY", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; kept in the history.")]
@@ -47,6 +45,8 @@ def begin(context: typer.Context) -> None:
     Raises:
         ProjectNotFound: there is none.
     """
+    from strangler.cli import project
+
     project.load(_session(context).settings)
 
 

@@ -9,7 +9,10 @@ status   ``revision``, ``problem``, ``lag``, ``table`` {``path``, ``revision``, 
          ``verdicts``} or null}]
 moves    ``capability``, ``action``, ``changed``, ``before``, ``after`` {``stage``, ``percent``,
          ``held``, ``killed``}, ``revision``, ``together``, ``forced``, ``verdicts``, ``freeze`` or
-         null
+         null, ``agents`` {``revision``, ``seconds``, ``applied``, ``refused`` {agent: reason},
+         ``late``, ``away``} or null
+edges    ``revision``, ``agents`` [{``agent``, ``alive``, ``age``, ``table``, ``heard``,
+         ``refused`` or null, ``edge`` or null}]
 history  ``changes`` [{``revision``, ``at``, ``capability``, ``action``, ``actor``, ``reason``,
          ``forced``, ``before``, ``after``, ``evidence``}]
 explain  ``method``, ``path``, ``arm``, ``because``, ``capability``, ``route``, ``kind``,
@@ -64,6 +67,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from strangler.django.agents.registry import Known
+    from strangler.django.agents.waiting import Applied
     from strangler.django.boundaries import Crossing, Cut
     from strangler.django.control_plane.evidence import ArmReport
     from strangler.django.control_plane.explaining import Explanation
@@ -92,7 +97,9 @@ def verdicts(said: tuple[Verdict, ...]) -> list[Json]:
     return [dataclasses.asdict(one) for one in said]
 
 
-def moved(done: Moved, action: str, *, freeze: float | None = None) -> Json:
+def moved(
+    done: Moved, action: str, *, freeze: float | None = None, told: Applied | None = None
+) -> Json:
     """What a move has done; ``freeze`` is for how long commands had to wait."""
     return {
         "capability": done.capability,
@@ -105,6 +112,32 @@ def moved(done: Moved, action: str, *, freeze: float | None = None) -> Json:
         "forced": done.forced,
         "verdicts": verdicts(done.verdicts),
         "freeze": freeze,
+        "agents": told and agents_told(told),
+    }
+
+
+def agents_told(told: Applied) -> Json:
+    """Which agents have made of a revision what."""
+    return {
+        "revision": told.revision,
+        "seconds": round(told.seconds, 4),
+        "applied": [one.id for one in told.applied],
+        "refused": {one.id: one.refused for one in told.refused},
+        "late": [one.id for one in told.late],
+        "away": [one.id for one in told.away],
+    }
+
+
+def agent(one: Known) -> Json:
+    """An agent as the control plane knows it."""
+    return {
+        "agent": one.id,
+        "alive": one.alive,
+        "age": round(one.age, 3),
+        "table": one.table,
+        "heard": one.heard,
+        "refused": one.refused or None,
+        "edge": one.edge or None,
     }
 
 

@@ -18,9 +18,9 @@ from django.utils.module_loading import import_string
 
 from strangler.django import conf, contracts, tables
 from strangler.django.boundaries import Crossing, crossings
-from strangler.django.edge import proof
 from strangler.ladder import Stage
 from strangler.manifest import Capability, ManifestErrors
+from strangler.ports.trust import secret
 from strangler.ports.trust.keys import Keyring, KeysUnusable
 from strangler.routing.table import Table, TableUnusable
 
@@ -216,9 +216,9 @@ def _keys() -> Messages:
 
 def _edge() -> Messages:
     settings = conf.settings()
-    if settings.edge is conf.Edge.NGINX and not (settings.keys / proof.FILE).is_file():
+    if settings.edge is conf.Edge.NGINX and not (settings.keys / secret.FILE).is_file():
         yield checks.Warning(
-            f"the edge in front can't prove itself: there is no {settings.keys / proof.FILE}",
+            f"the edge in front can't prove itself: there is no {settings.keys / secret.FILE}",
             hint="strangler compile nginx --secret",
             id="strangler.W005",
         )

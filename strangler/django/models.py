@@ -134,7 +134,7 @@ class Change(models.Model):
 class Observation(models.Model):
     """How many calls of one kind an arm has answered within one bucket of latency.
 
-    ``bucket`` is a number of ``strangler.django.observing.latency``; the rows of an arm are its
+    ``bucket`` is a number of ``strangler.latency``; the rows of an arm are its
     histogram.
     """
 
@@ -228,6 +228,34 @@ class Delivery(models.Model):
 
     def __str__(self) -> str:
         return f"{self.issuer} {self.token}"
+
+
+class Agent(models.Model):
+    """One agent that follows the control plane, and what it has made of that."""
+
+    id: models.CharField[str, str] = models.CharField(max_length=210, primary_key=True)
+    """``party/name``."""
+    until: models.DateTimeField[datetime, datetime] = models.DateTimeField()
+    """Until when it is waited for, by the database's clock."""
+    heard_at: models.DateTimeField[datetime, datetime] = models.DateTimeField()
+    table: models.PositiveBigIntegerField[int, int] = models.PositiveBigIntegerField(default=0)
+    """The revision that its table is at."""
+    heard: models.PositiveBigIntegerField[int, int] = models.PositiveBigIntegerField(default=0)
+    """The revision of the last news that it has dealt with."""
+    refused: models.TextField[str, str] = models.TextField(blank=True)
+    """Why it could not do all that this revision wants."""
+    edge: models.CharField[str, str] = models.CharField(max_length=40, blank=True)
+    """The edge that it serves; empty beside a service."""
+    batch: models.PositiveBigIntegerField[int, int] = models.PositiveBigIntegerField(default=0)
+    """The last of its counts that is counted."""
+
+    def __str__(self) -> str:
+        return f"{self.id}: revision {self.table}"
+
+    @property
+    def name(self) -> str:
+        """What a person calls it."""
+        return self.id.partition("/")[2]
 
 
 class Transfer(models.Model):

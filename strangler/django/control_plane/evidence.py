@@ -10,11 +10,10 @@ from typing import Any
 
 from django.utils import timezone
 
-from strangler import gates
+from strangler import gates, latency
 from strangler.django import conf
 from strangler.django.control_plane.state import State
 from strangler.django.models import Observation, ShadowDifference, ShadowTally
-from strangler.django.observing import latency
 from strangler.django.transfer import judging
 from strangler.gates import Counts, Difference, Probe, RouteTally, Verdict
 from strangler.ladder import Arm, Gate

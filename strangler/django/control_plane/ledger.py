@@ -14,6 +14,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from strangler.django import conf
+from strangler.django.agents import registry
 from strangler.django.control_plane import state
 from strangler.django.control_plane.errors import (
     ControlPlaneAway,
@@ -51,7 +52,7 @@ class Ledger:
     before: int
     """The revision that was found."""
     table: int | None
-    """The routing table's own revision; None where it can't be asked."""
+    """The newest revision of a routing table, here or beside an agent; None where none is known."""
     states: dict[str, State]
     changes: dict[str, Moved] = field(default_factory=dict)
     revision: int = 0
@@ -59,7 +60,7 @@ class Ledger:
 
     @property
     def ahead(self) -> bool:
-        """Does the routing table know more than the database?"""
+        """Does a routing table know more than the database?"""
         return self.table is not None and self.table > self.before
 
     def unchanged(self, seen: Mapping[str, State], names: Sequence[str]) -> None:
@@ -216,7 +217,8 @@ def _lock(using: str, at: int | None, *, urgent: bool) -> Ledger:
     before = row.get().revision
     if at is not None and at != before:
         raise RevisionConflict(at, before, last_change(before))
-    book = Ledger(before, table_revision(), state.read_all(), revision=before)
+    newest = max(table_revision() or 0, registry.newest()) or None
+    book = Ledger(before, newest, state.read_all(), revision=before)
     if book.ahead and not urgent:
         raise TableAhead(book.table or 0, before)
     return book

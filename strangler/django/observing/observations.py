@@ -21,9 +21,10 @@ from django.core import mail
 from django.db import Error, connections
 from django.utils import timezone
 
+from strangler import latency
 from strangler.django import conf
 from strangler.django.models import CapabilityState, Observation
-from strangler.django.observing import counters, latency
+from strangler.django.observing import counters
 
 INTERVAL = 1.0
 """Seconds between two flushes."""

@@ -57,6 +57,8 @@ class Use(StrEnum):
     HTTP = "http"
     FORCE = "force"
     """Not a call, but a tester's wish for an arm."""
+    AGENT = "agent"
+    """What an agent tells the control plane."""
 
 
 class TokenRefused(Exception):

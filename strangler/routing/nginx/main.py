@@ -90,8 +90,9 @@ _SHARED = Text("""
 """)
 _LOG = plain("""
     log_format strangler escape=json
-        '{"time":"$time_iso8601","capability":"$strangler_capability","kind":"$strangler_kind",'
-        '"arm":"$strangler_arm","reason":"$strangler_reason","cohort":"$strangler_cohort",'
+        '{"time":"$time_iso8601","at":$msec,"capability":"$strangler_capability",'
+        '"kind":"$strangler_kind","arm":"$sent_http_x_strangler_arm",'
+        '"reason":"$strangler_reason","cohort":"$strangler_cohort",'
         '"method":"$request_method","path":"$uri","status":$status,"bytes":$body_bytes_sent,'
         '"seconds":$request_time,"upstream":"$upstream_addr","upstream_status":"$upstream_status",'
         '"upstream_seconds":"$upstream_response_time","trace":"$strangler_trace"}';
@@ -115,6 +116,15 @@ _SERVER = Text("""
     include routes.conf;
     include services.conf;
     include failing.conf;
+
+    # For whoever sends clients here: this edge knows where to.
+    location = /_strangler/readyz {
+        default_type application/json;
+        if (-f %{table}/current/revision) {
+            return 200 '{"status": "ready"}';
+        }
+        return 503 '{"error": "NotReady", "message": "There is no routing table yet.", "detail": {}}';
+    }
 
     # Ports are for kit parties, which ask each other without an edge.
     location ^~ /_strangler/ {
@@ -184,8 +194,9 @@ def shared(manifest: Manifest) -> str:
 def log() -> str:
     """The file ``log.conf``."""
     return file(
-        "The access log: a JSON object a line. `upstream_status` names every upstream that was "
-        "tried, in order; the first is the truth about the service.",
+        "The access log: a JSON object a line. `arm` is who has answered at last, as the client "
+        "is told; `upstream_status` names every upstream that was tried, in order: the first is "
+        "the truth about the service.",
         _LOG,
     )
 
@@ -194,7 +205,7 @@ def server(manifest: Manifest, settings: Settings) -> str:
     """The file ``server.conf``."""
     return file(
         "What stands inside `server { … }`. Include it in your own, with TLS and names of your own.",
-        _SERVER.substitute(body=settings.body, monolith=home(manifest)),
+        _SERVER.substitute(body=settings.body, monolith=home(manifest), table=settings.table),
     )
 
 
@@ -203,6 +214,7 @@ def main(settings: Settings) -> str:
     lingering = "keepalive_min_timeout 2s; # a reload fails no kept connection"
     return file(
         "A whole NGINX: nginx -p FOLDER -c nginx.conf. Logs, and what NGINX keeps, go to FOLDER.",
+        f"user {settings.user};" if settings.user else "",
         _MAIN.substitute(
             listen=settings.listen,
             lingering=lingering if settings.version >= LINGERING else "",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 RESOLVING = (1, 27, 3)
@@ -21,6 +22,8 @@ class Settings:
     table: str = "/table"
     """The folder of the routing table, as NGINX sees it."""
     listen: str = "127.0.0.1:8080"
+    user: str | None = None
+    """As whom NGINX answers, if it is started by root; None: as it was built to."""
     version: tuple[int, ...] = (1, 22, 1)
     """The oldest NGINX that has to take the files."""
     resolver: str | None = None
@@ -36,6 +39,8 @@ class Settings:
     """Seconds within which the monolith answers."""
 
     def __post_init__(self) -> None:
+        if self.user is not None and not re.fullmatch(r"[a-z_][a-z0-9_-]*", self.user):
+            raise CannotCompile(f"{self.user!r} is no user's name")
         if not self.table.startswith("/") or any(one in self.table for one in " \t\r\n\"';{}$\\"):
             raise CannotCompile(
                 f"the table is at {self.table!r}: name it by an absolute path without spaces, "

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from strangler.django.edge import proof
+from strangler.ports.trust import secret
 from strangler.routing.nginx import MADE
 from tests.strangler.cli.conftest import Terminal
 from tests.strangler.django.plane import Plane
@@ -79,7 +80,7 @@ def test_the_secret_is_made_once_and_is_nobody_else_s_to_read(
     assert not (folder / "secret.map").exists()
     for _ in range(2):
         assert strangler("compile", "nginx", "--secret").code == 0
-        kept = settings.STRANGLER["KEYS"] / proof.FILE
+        kept = settings.STRANGLER["KEYS"] / secret.FILE
         given = folder / "secret.map"
         assert given.read_text() == f'edge "{kept.read_text()}";\n'
         assert len(kept.read_text()) == 64

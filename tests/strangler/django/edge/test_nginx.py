@@ -11,11 +11,10 @@ from pathlib import Path
 import pytest
 
 from strangler.django.control_plane import state
-from strangler.django.edge import proof
 from strangler.django.edge.forcing import force
 from strangler.ladder import Arm, Stage, Standing
 from strangler.manifest import load
-from strangler.ports.trust import keys
+from strangler.ports.trust import keys, secret
 from strangler.ports.trust.keys import Keyring
 from strangler.routing.nginx import Settings
 from strangler.routing.publish import publish
@@ -66,7 +65,7 @@ def street(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Street]:
     root = tmp_path_factory.mktemp("street")
     for party in ("monolith", "weather"):
         keys.generate(root / "keys", party)
-    (root / "keys" / proof.FILE).write_text(SECRET)
+    (root / "keys" / secret.FILE).write_text(SECRET)
     home, there = free_port(), free_port()
     text = MANIFEST.format(
         service=f"http://127.0.0.1:{there}",

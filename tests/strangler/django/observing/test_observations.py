@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from strangler.django.control_plane import control, evidence, state
 from strangler.django.models import CapabilityState, Observation
-from strangler.django.observing import counters, latency, observations
+from strangler.django.observing import counters, observations
 from strangler.ladder import Arm
 from tests.strangler.django.foreign import MIGRATE, Foreign
 from tests.strangler.django.plane import Plane
@@ -148,28 +148,6 @@ def test_a_forked_child_counts_for_itself(kit: Plane) -> None:
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 0
     assert len(observations._recorder.queue) == 1
-
-
-@pytest.mark.parametrize(
-    "seconds", [0.0, 1e-6, 16e-6, 17e-6, 0.001, 0.0123, 0.5, 3.0, 47.0, 86_400.0]
-)
-def test_a_latency_lies_in_its_bucket(seconds: float) -> None:
-    number = latency.bucket(seconds)
-    assert 0 <= number < latency.BUCKETS
-    if number < latency.BUCKETS - 1:
-        assert seconds <= latency.upper(number) * 1.0001
-    if number:
-        assert seconds >= latency.upper(number - 1) * 0.9999
-
-
-def test_quantiles() -> None:
-    assert latency.quantile({}, 0.5) is None
-    histogram: dict[int, int] = {}
-    for milliseconds in range(1, 1001):
-        number = latency.bucket(milliseconds / 1000)
-        histogram[number] = histogram.get(number, 0) + 1
-    for share in (0.5, 0.95, 0.99):
-        assert latency.quantile(histogram, share) == pytest.approx(share, rel=0.1)
 
 
 COUNTING = """

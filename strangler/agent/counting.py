@@ -1,0 +1,123 @@
+"""What an edge has answered, counted under the rung that it was answered on."""
+
+from __future__ import annotations
+
+import bisect
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+
+from strangler import latency
+from strangler.agent.control import Control, ControlAway
+from strangler.agent.reading import Answered, Log, read
+from strangler.routing.news import Counted, Counts
+
+INTERVAL = 1.0
+"""Seconds between two times that the control plane is told."""
+_MOST = 10_000
+_REMEMBERED = 60.0
+
+_log = logging.getLogger("strangler.agent")
+
+_Key = tuple[str, int, str, str, int]
+
+
+class Rungs:
+    """Since when this edge has known which rungs, for as long as a request may have taken."""
+
+    def __init__(self) -> None:
+        self._times: list[float] = []
+        self._known: list[Mapping[str, int]] = []
+
+    def learn(self, since: Mapping[str, int], now: float) -> None:
+        """From this moment on the table says so."""
+        if self._known and self._known[-1] == since:
+            return
+        self._times.append(now)
+        self._known.append(dict(since))
+        while len(self._times) > 1 and self._times[1] < now - _REMEMBERED:
+            del self._times[0], self._known[0]
+
+    def at(self, capability: str, moment: float) -> int | None:
+        """The revision at which the rung began on which a request was answered that began then."""
+        place = bisect.bisect_right(self._times, moment) - 1
+        return self._known[place].get(capability) if place >= 0 else None
+
+
+class Counter:
+    """Counts lines of the log, and tells the control plane; what it can't tell it keeps."""
+
+    def __init__(
+        self,
+        log: Log,
+        rungs: Rungs,
+        control: Control,
+        *,
+        name: str,
+        reopen: Callable[[], None],
+    ) -> None:
+        """``reopen`` makes whoever writes the log begin a new one, once the old is put away."""
+        self._log = log
+        self._reopen = reopen
+        self._rungs = rungs
+        self._control = control
+        self._name = name
+        self._counts: dict[_Key, list[int]] = {}
+        self._told: Counts | None = None
+        """What was told, and perhaps not heard."""
+        self._batch = time.time_ns()
+        self._odd = 0
+
+    def step(self) -> None:
+        """Read what is new, and tell it.
+
+        Raises:
+            ControlAway: it could not be told, and will be told the next time.
+            OSError: the log can't be read.
+        """
+        for line in self._log.lines():
+            self._add(line)
+        if self._told is None and self._counts:
+            some = dict(list(self._counts.items())[:_MOST])
+            self._counts = {key: one for key, one in self._counts.items() if key not in some}
+            self._batch += 1
+            counted = tuple(Counted(*key, *amounts) for key, amounts in some.items())
+            self._told = Counts(name=self._name, batch=self._batch, counted=counted)
+        if self._told is not None:
+            self._control.count(self._told)
+            self._told = None
+
+    def run(self, ending: threading.Event) -> None:
+        """Once a second; then once more, when ``ending`` is set."""
+        while not ending.wait(INTERVAL):
+            self.attempt()
+        self.attempt()
+
+    def attempt(self) -> None:
+        """The same, and nobody is troubled if it can't be done."""
+        try:
+            self.step()
+            self._log.rotate(self._reopen)
+        except (ControlAway, OSError) as error:
+            _log.debug("observations are kept: %s", error)
+
+    def _add(self, line: bytes) -> None:
+        try:
+            answered = read(line)
+        except ValueError as error:
+            self._odd += 1
+            if self._odd == 1:
+                _log.warning("%s has lines that can't be read: %s", self._log.path, error)
+            return
+        if answered is not None and (key := self._key(answered)) is not None:
+            amounts = self._counts.setdefault(key, [0, 0, 0])
+            amounts[0] += 1
+            amounts[1] += answered.failed
+            amounts[2] += answered.fallback
+
+    def _key(self, one: Answered) -> _Key | None:
+        since = self._rungs.at(one.capability, one.began)
+        if since is None:
+            return None
+        return one.capability, since, str(one.arm), str(one.kind), latency.bucket(one.seconds)

@@ -1,0 +1,151 @@
+"""Which agents there are. A registration is a lease: one that has vanished blocks nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import (
+    BooleanField,
+    DateTimeField,
+    DurationField,
+    ExpressionWrapper,
+    F,
+    Max,
+    Q,
+)
+from django.db.models.functions import Now
+
+from strangler.django import conf
+from strangler.django.models import Agent, Observation
+from strangler.django.observing import counters
+from strangler.ladder import Arm
+from strangler.routing.decide import Kind
+from strangler.routing.news import LEASE, Counts, Report
+
+FORGOTTEN = 3600.0
+"""Seconds after which an agent that has vanished is not named any more."""
+_COUNTED_BY = ("capability", "since_revision", "arm", "kind", "bucket")
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """One agent as the control plane knows it."""
+
+    id: str
+    name: str
+    alive: bool
+    """Its lease holds."""
+    age: float
+    """Seconds since it was heard."""
+    table: int
+    heard: int
+    refused: str
+    edge: str
+
+    @property
+    def revision(self) -> int:
+        """The revision that it has dealt with, one way or the other."""
+        return max(self.table, self.heard)
+
+
+def heard(party: str, report: Report) -> None:
+    """Write down what an agent has said of itself.
+
+    Raises:
+        django.db.Error: the database is away.
+    """
+    rows = Agent.objects.using(conf.settings().database)
+    mine = rows.filter(pk=_id(party, report.name))
+    if report.leaves:
+        mine.delete()
+        return
+    says: dict[str, Any] = {
+        "until": _in(LEASE),
+        "heard_at": Now(),
+        "table": report.table,
+        "heard": report.heard,
+        "refused": report.refused,
+        "edge": report.edge,
+    }
+    if mine.update(**says):
+        return
+    try:
+        with transaction.atomic(using=rows.db):
+            rows.create(pk=_id(party, report.name), **says)
+    except IntegrityError:
+        mine.update(**says)
+    rows.filter(until__lt=_in(-FORGOTTEN)).delete()
+
+
+def seen() -> Sequence[Known]:
+    """Every agent that was heard of lately, by name.
+
+    Raises:
+        django.db.Error: the database is away.
+    """
+    rows = Agent.objects.using(conf.settings().database).filter(until__gte=_in(-FORGOTTEN))
+    known = rows.annotate(
+        alive=ExpressionWrapper(Q(until__gte=Now()), output_field=BooleanField()),
+        age=ExpressionWrapper(Now() - F("heard_at"), output_field=DurationField()),
+    )
+    return [
+        Known(
+            id=row.id,
+            name=row.name,
+            alive=bool(row.alive),
+            age=max(row.age.total_seconds(), 0.0),
+            table=row.table,
+            heard=row.heard,
+            refused=row.refused,
+            edge=row.edge,
+        )
+        for row in known.order_by("pk")
+    ]
+
+
+def newest() -> int:
+    """The newest revision of the table beside an agent that is waited for; 0 without any.
+
+    Raises:
+        django.db.Error: the database is away.
+    """
+    rows = Agent.objects.using(conf.settings().database).filter(until__gte=Now())
+    return rows.aggregate(newest=Max("table"))["newest"] or 0
+
+
+def count(party: str, counts: Counts) -> bool:
+    """Add what an edge has answered to the evidence, once; False if it was counted before.
+
+    Raises:
+        django.db.Error: the database is away; nothing was counted.
+    """
+    using = conf.settings().database
+    known = conf.manifest().capabilities
+    amounts: dict[counters.Key, dict[str, int]] = {
+        (one.capability, one.since, one.arm, one.kind, one.bucket): {
+            "requests": one.requests,
+            "failures": one.failures,
+            "fallbacks": one.fallbacks,
+        }
+        for one in counts.counted
+        if one.capability in known and one.arm in list(Arm) and one.kind in list(Kind)
+    }
+    with transaction.atomic(using=using):
+        mine = Agent.objects.using(using).filter(pk=_id(party, counts.name))
+        if not mine.filter(batch__lt=counts.batch).update(batch=counts.batch):
+            return False
+        counters.add(Observation, _COUNTED_BY, amounts, using=using)
+    return True
+
+
+def _id(party: str, name: str) -> str:
+    return f"{party}/{name}"
+
+
+def _in(seconds: float) -> Any:
+    # The database's clock: agents and processes need not agree on the time.
+    return ExpressionWrapper(Now() + timedelta(seconds=seconds), output_field=DateTimeField())
