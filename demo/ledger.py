@@ -76,6 +76,12 @@ class Ledger:
                 figures.failed += 1
                 self.failures.append(failure)
 
+    def answers(self, capability: str, arm: str) -> int:
+        """How many requests of a capability this arm has answered."""
+        with self._lock:
+            figures = self.arms.get((capability, arm))
+            return figures.requests if figures else 0
+
     @property
     def rescued(self) -> int:
         """How many requests the monolith answered because the service had failed to."""

@@ -10,6 +10,9 @@ from demo.traffic import Traffic
 from demo.view import Picture, photograph
 from strangler.ladder import Stage
 
+PATIENCE = 20.0
+"""Seconds within which a service that has come back is asked again."""
+
 
 class Scenes:
     """What is played, in this order."""
@@ -57,6 +60,7 @@ class Scenes:
         self._shop.services["pricing"].kill()
         time.sleep(1.5)
         self._shop.services["pricing"].start(**self._shop.right_rules())
+        self._wait_until_it_is_asked("pricing")
         seen = self._picture.ledger
         self._say(
             f"It is back. The monolith answered {seen.rescued} requests in its place; "
@@ -103,6 +107,15 @@ class Scenes:
         self._switch(inventory, "rollback", "--to", str(Stage.CANARY), "--percent", "50")
         self._switch(inventory, "advance", "--to", str(Stage.LIVE))
         time.sleep(1)
+
+    def _wait_until_it_is_asked(self, capability: str) -> None:
+        """Until clients get its answers again: whoever decides has left it alone for a while."""
+        answered, until = self._picture.ledger.answers, time.monotonic() + PATIENCE
+        before = answered(capability, "service")
+        while answered(capability, "service") == before:
+            if time.monotonic() > until:
+                raise Spoiled(f"{capability} runs again, and nobody asks it")
+            time.sleep(0.05)
 
     def _show(self, capability: str) -> None:
         """Turn the camera, and the visitors."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from strangler.ports.trust.keys import Keyring
     from strangler.ports.trust.tokens import ReplayGuard
 
+Door = Callable[[str, float], AbstractContextManager[int | None]]
 MONOLITH = "monolith"
 """The party that the monolith is; a service's party is its capability."""
 
@@ -108,7 +109,7 @@ class Wiring:
     guard: Callable[[Method], None] | None = None
     replays: ReplayGuard | None = None
     interpose: Callable[[Method, Callable[[], Any]], Any] | None = None
-    door: Callable[[str, float], AbstractContextManager[int | None]] | None = None
+    door: Door | None = None
     epoch: Callable[[str], int] | None = None
     rehearsal: Make | None = None
     sampled: Sampled | None = None

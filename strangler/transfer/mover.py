@@ -153,7 +153,6 @@ class _Carrying:
                 self._pulse.forget()
                 self._control.finish_backfill()
             now = time.monotonic()
-            self._pulse.beat(now)
             if now >= due:
                 due = now + EVERY
                 altered = changed(self._flow.pairing, *self._flow.sessions)
@@ -166,6 +165,8 @@ class _Carrying:
                     return
                 self._retry(now)
                 make_room(self._flow)
+            # After the report, to which a beat on its way would be a row that is not carried yet.
+            self._pulse.beat(now)
             if not applied.entries:
                 stop.wait(IDLE)
 

@@ -28,7 +28,7 @@ class _Doors:
     """What has been made so far; another database makes another door."""
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[tuple[str, int | None], Door]] = {}
+        self._known: dict[tuple[str, int | None], tuple[str, Door]] = {}
         self.after_fork()
         forks.watch(self)
 
@@ -36,23 +36,23 @@ class _Doors:
         self._lock = threading.Lock()
 
     def get(self, name: str, url: str, waiting: int | None) -> Door:
-        wanted = (url, waiting)
-        known = self._known.get(name)
-        if known is not None and known[0] == wanted:
+        key = (name, waiting)
+        known = self._known.get(key)
+        if known is not None and known[0] == url:
             return known[1]
         with self._lock:
-            known = self._known.get(name)
-            if known is None or known[0] != wanted:
+            known = self._known.get(key)
+            if known is None or known[0] != url:
                 made = connected(url, capability=name, arm=Arm.MONOLITH, waiting=waiting)
-                self._known[name] = known = (wanted, made)
+                self._known[key] = known = (url, made)
             return known[1]
 
 
 _doors = _Doors()
 
 
-def door(name: str) -> Door | None:
-    """The door of a capability on the monolith's side.
+def door(name: str, *, waiting: int | None = None) -> Door | None:
+    """The door of a capability on the monolith's side, at which so many may wait.
 
     None where there is nothing to pass: it has no tables, or its rows have never begun to move, or
     they are in a database that transfer does not know.
@@ -64,7 +64,7 @@ def door(name: str) -> Door | None:
     if entry is not None and entry.stage not in _MOVED:
         return None
     url = conf.settings().door or _url(alias)
-    return _doors.get(name, url, _waiting()) if url else None
+    return _doors.get(name, url, waiting) if url else None
 
 
 @contextmanager
@@ -75,7 +75,24 @@ def enter(name: str, deadline: float) -> Iterator[int | None]:
         NotOwner: the service owns the rows.
         DoorShut: the door has not opened in time, or nobody can say who owns.
     """
-    found = door(name)
+    with _entering(door(name), name, deadline) as epoch:
+        yield epoch
+
+
+@contextmanager
+def enter_in_line(name: str, deadline: float) -> Iterator[int | None]:
+    """The same for a request which whoever has sent it sends again if too many wait already.
+
+    Raises:
+        NotOwner: the service owns the rows.
+        DoorShut: too many wait, or the door has not opened in time, or nobody can say who owns.
+    """
+    with _entering(door(name, waiting=_waiting()), name, deadline) as epoch:
+        yield epoch
+
+
+@contextmanager
+def _entering(found: Door | None, name: str, deadline: float) -> Iterator[int | None]:
     if found is None:
         yield None
         return

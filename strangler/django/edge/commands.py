@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from django.http import HttpRequest, HttpResponseBase
 
+from strangler.django.doors import known
 from strangler.django.edge import service_arm
 from strangler.django.edge.answers import refusal, turned_away
 from strangler.django.ports import placing
@@ -105,7 +106,7 @@ class Command:
     def _here(self, deadline: float, *, reason: str | None) -> Done:
         with ExitStack() as stack:
             try:
-                stack.enter_context(entered(self.name, deadline))
+                stack.enter_context(entered(self.name, deadline, known.enter_in_line))
             except NotOwner as error:
                 raise Turned(error) from error
             except DoorShut as shut:

@@ -68,22 +68,24 @@ class entered:  # noqa: N801 - a context manager, read as a participle
     Args:
         capability: whose rows are to be changed.
         deadline: on the clock of ``time.monotonic``; until then one waits for the door.
+        door: how one enters; by default as the wiring says.
 
     Raises:
         NotOwner: this side does not own the rows, or since another epoch than the caller knows.
         DoorShut: the door has not opened in time.
     """
 
-    __slots__ = ("_capability", "_deadline", "_hold", "_use")
+    __slots__ = ("_capability", "_deadline", "_door", "_hold", "_use")
 
-    def __init__(self, capability: str, deadline: float) -> None:
+    def __init__(self, capability: str, deadline: float, door: runtime.Door | None = None) -> None:
         self._capability = capability
         self._deadline = deadline
+        self._door = door
         self._hold: AbstractContextManager[int | None] | None = None
         self._use: use | None = None
 
     def __enter__(self) -> None:
-        context, door = current(), runtime.wiring.door
+        context, door = current(), self._door or runtime.wiring.door
         if passes(context, self._capability):
             if context.epoch:
                 self._become(context.replace(epoch=0))

@@ -13,10 +13,10 @@ import pytest
 
 from strangler.django import conf
 from strangler.django.door import DoorShut, NotOwner, commanding
-from strangler.django.edge import proof
 from strangler.ladder import Arm, Stage
 from strangler.ports import headers as names
 from strangler.ports.context import Context, current
+from strangler.ports.trust import secret as secret_of_edges
 from strangler.ports.trust.keys import Keyring
 from strangler.ports.trust.tokens import Use, verify
 from strangler.transfer.sqlite import SqliteDatabase, SqliteSession
@@ -202,7 +202,7 @@ class TestReadYourWrites:
     def test_behind_nginx_a_client_is_told_when_its_rows_have_moved(
         self, shop: Edge, side: Side, settings: Any
     ) -> None:
-        secret = proof.make(settings.STRANGLER["KEYS"])
+        secret = secret_of_edges.make(settings.STRANGLER["KEYS"])
         settings.STRANGLER = {**settings.STRANGLER, "EDGE": "nginx"}
         begin(shop)
         side.captures()
