@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from strangler.ladder import Arm
+from strangler.transfer import mover as production
 from strangler.transfer.apply import Flow
 from strangler.transfer.database import DatabaseAway, Session, TransferError, Unfit
 from strangler.transfer.mover import Mover
@@ -59,19 +60,22 @@ def held(world: World) -> Iterator[Held]:
 
 @contextmanager
 def moving(world: World) -> Iterator[Desk]:
-    """The production mover at work, in a thread; gives its desk, where it reports."""
+    """The production mover at work, in a thread, reporting often; gives its desk."""
     stop, desk = threading.Event(), world.desk
     mover = Mover(
         CAPABILITY, MAPS, monolith=world.database(Arm.MONOLITH),
         service=world.database(Arm.SERVICE), control=desk, installed=lambda: True,
     )  # fmt: skip
     thread = threading.Thread(target=mover.run, args=(stop,))
-    thread.start()
-    try:
-        yield desk
-    finally:
-        stop.set()
-        thread.join()
+    with pytest.MonkeyPatch.context() as often:
+        for name in ("WAIT", "EVERY", "TROUBLED"):
+            often.setattr(production, name, 0.1)
+        thread.start()
+        try:
+            yield desk
+        finally:
+            stop.set()
+            thread.join()
 
 
 def until(holds: object, seconds: float = 20.0) -> None:
@@ -198,7 +202,7 @@ def test_a_migration_of_a_table_that_flows_is_never_silent(
         monolith.run(change)
         monolith.do("INSERT INTO {entry} ({author}, seq) VALUES ('b', 1)")
         reported = len(desk.reports)
-        later, end = desk.reports[:0], time.monotonic() + 2.5
+        later, end = desk.reports[:0], time.monotonic() + 1.5
         while not (later and later[-1].missing) and time.monotonic() < end:
             time.sleep(0.05)
             later = desk.reports[reported + 1 :]
