@@ -1,6 +1,6 @@
-# One target for each deployable: monolith, worker (beat too), mover and the services. Each installs
-# its own lock file and copies its own packages: a service's image has no Django, the others no
-# FastAPI.
+# One target for each deployable: monolith, worker (beat too), mover, the services, and the edge. Each
+# installs its own lock file and copies its own packages: a service's image has no Django, the
+# monolith's no FastAPI, the edge's neither.
 #
 #   docker build --target monolith --tag shop-monolith .
 
@@ -31,6 +31,12 @@ COPY requirements/catalog.txt requirements/
 RUN --mount=type=cache,target=/root/.cache/pip \
     pip --python /opt/venv/bin/python install --require-hashes --only-binary :all: \
         --requirement requirements/catalog.txt
+
+FROM builder AS edge-venv
+COPY requirements/edge.txt requirements/
+RUN --mount=type=cache,target=/root/.cache/pip \
+    pip --python /opt/venv/bin/python install --require-hashes --only-binary :all: \
+        --requirement requirements/edge.txt
 
 FROM builder AS inventory-venv
 COPY requirements/inventory.txt requirements/
@@ -131,3 +137,22 @@ EXPOSE 8102
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
     CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8102/readyz', timeout=2)"]
 CMD ["python", "-m", "extracted.pricing", "--host", "0.0.0.0", "--port", "8102"]
+
+
+FROM base AS edge
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends nginx \
+    && rm -rf /var/lib/apt/lists/* \
+    && install --directory --owner app --group app /table /nginx
+COPY --from=edge-venv /opt/venv /opt/venv
+COPY strangler strangler
+COPY router/capabilities.toml router/start.sh router/
+ENV STRANGLER_KEYS=/run/secrets \
+    STRANGLER_MANIFEST=/app/router/capabilities.toml \
+    STRANGLER_TABLE=/table
+USER app
+EXPOSE 8080
+STOPSIGNAL SIGQUIT
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
+    CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8080/_strangler/readyz', timeout=2)"]
+CMD ["sh", "router/start.sh", "--listen", "0.0.0.0:8080"]

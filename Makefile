@@ -17,7 +17,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help: # List what there is to make
 	@grep -E '^[a-z]+:.*#' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*# /\1\t/' | expand -t 12
 
-demo: .venv/demo # A capability climbs and comes back under traffic [STAY=1]
+demo: .venv/demo # Capabilities climb and come back under traffic [EDGE=nginx DATABASE=postgres STAY=1]
 	$(BIN)/python -m demo
 
 test: lint servers # All there is to check: lint, then every test, on real servers
@@ -48,9 +48,10 @@ bench: .venv/dev # Measure us beside our peers; var/bench/report.json
 	$(BIN)/python -m tests.bench
 
 lock: .venv/dev # Pin and hash what each environment installs, after a change to pyproject.toml
-	$(LOCK) -o requirements/dev.txt --extra monolith $(SERVICES:%=--extra %) --group dev
+	$(LOCK) -o requirements/dev.txt --extra monolith --extra agent $(SERVICES:%=--extra %) --group dev
 	$(LOCK) -o requirements/demo.txt --extra monolith $(SERVICES:%=--extra %) --group demo -c requirements/dev.txt
 	$(LOCK) -o requirements/monolith.txt --extra monolith -c requirements/dev.txt
+	$(LOCK) -o requirements/edge.txt --extra agent -c requirements/dev.txt
 	$(foreach service,$(SERVICES),$(LOCK) -o requirements/$(service).txt --extra $(service) \
 		-c requirements/dev.txt &&) true
 

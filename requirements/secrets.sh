@@ -11,7 +11,7 @@ if [ -e $folder ]; then
 fi
 draft=$(mktemp -d var/secrets.XXXXXX)
 trap 'rm -rf "$draft"' EXIT
-.venv/bin/strangler keys monolith catalog inventory pricing --folder "$draft"
+.venv/bin/strangler keys monolith catalog inventory pricing edge --folder "$draft"
 IDENTITY_KEYS=$draft/identity_keys.json .venv/bin/python manage.py rotate_keys
 rm -f "$draft"/*.lock
 random() { .venv/bin/python -c 'import secrets; print(secrets.token_urlsafe(48), end="")'; }

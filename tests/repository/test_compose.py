@@ -13,10 +13,10 @@ import yaml
 from tests.repository.images import Image
 from tests.repository.locks import ROOT
 
-DJANGO = {"monolith", "worker", "beat", "mover", "migrate"}
+DJANGO = {"monolith", "control", "worker", "beat", "mover", "migrate"}
 SERVICES = {"catalog", "inventory", "pricing"}
 MIGRATIONS = {"catalog-migrate", "inventory-migrate"}
-OWN = DJANGO | SERVICES | MIGRATIONS
+OWN = DJANGO | SERVICES | MIGRATIONS | {"edge"}
 BOUGHT = {"postgres", "catalog-postgres", "inventory-postgres", "redis"}
 
 
@@ -57,12 +57,14 @@ def test_every_image_that_is_built_has_its_target_and_every_other_a_version():
 
 @pytest.mark.parametrize("name", sorted(OWN | BOUGHT))
 def test_whoever_is_waited_for_can_be(name: str):
+    built = {one["image"]: one["build"]["target"] for one in services().values() if "build" in one}
     for dependency, how in services()[name].get("depends_on", {}).items():
         other = services()[dependency]
         if how["condition"] == "service_healthy":
-            target = other.get("build", {}).get("target")
+            target = built.get(other["image"])
             assert "test" in other.get("healthcheck", {}) or (
-                Image(target).last("HEALTHCHECK") not in {None, "NONE"}
+                target is not None
+                and Image(target).last("HEALTHCHECK") not in {None, "NONE"}
             )
         else:
             assert how["condition"] == "service_completed_successfully"
@@ -70,8 +72,12 @@ def test_whoever_is_waited_for_can_be(name: str):
 
 
 def test_the_database_is_migrated_before_anybody_uses_it():
-    assert services()["migrate"]["command"][-2:] == ["migrate", "--no-input"]
-    for name in ("monolith", "worker", "mover"):
+    commands = services()["migrate"]["command"][-1].split(" && ")
+    assert commands == [
+        "python manage.py migrate --no-input",
+        "python manage.py strangler publish",
+    ]
+    for name in ("monolith", "control", "worker", "mover"):
         assert "migrate" in services()[name]["depends_on"]
     assert services()["mover"]["depends_on"].keys() > MIGRATIONS
     for name in MIGRATIONS:
@@ -141,8 +147,24 @@ def test_addresses_are_those_of_services_and_their_ports():
         assert manifest["capability"][name]["service"][0].endswith(ports[name])
 
 
+def test_agents_wait_where_others_can_still_be_answered():
+    control = services()["control"]
+    assert control["image"] == services()["monolith"]["image"]
+    command = control["command"]
+    assert command[command.index("--worker-class") + 1] == "gthread"
+    edge = services()["edge"]
+    assert edge["environment"]["STRANGLER_CONTROL"] == "http://control:8000"
+    assert command[command.index("--bind") + 1] == "0.0.0.0:8000"
+    # What proves an edge is known to whom it proves itself, and to nobody else.
+    proved = {name for name, one in services().items() if "edge.secret" in secrets(one)}
+    assert proved == DJANGO | {"edge"}
+    told = {name for name in edge["environment"] if name.endswith("_URL")}
+    assert told == {f"STRANGLER_{name.upper()}_URL" for name in {"monolith", *SERVICES}}
+
+
 def test_only_the_edge_is_published_and_only_to_this_machine():
     published = {
         name: service["ports"] for name, service in services().items() if "ports" in service
     }
-    assert published == {"monolith": ["127.0.0.1:8000:8000"]}
+    assert published == {"edge": ["127.0.0.1:8000:8080"]}
+    assert Image("edge").last("EXPOSE") == "8080"

@@ -19,7 +19,7 @@ from tests.repository.images import Image
 
 SERVICES = ("catalog", "inventory", "pricing")
 DJANGO = ("monolith", "worker", "mover")
-TARGETS = (*DJANGO, *SERVICES)
+TARGETS = (*DJANGO, *SERVICES, "edge")
 
 # Refuses what is installed here and would not be in the image.
 BLOCKED = """
@@ -43,6 +43,12 @@ runpy.run_path(sys.argv[0], run_name="__main__")
     "catalog": "import extracted.catalog.__main__, psycopg, sqlalchemy.dialects.postgresql.psycopg",
     "inventory": "import extracted.inventory.__main__",
     "pricing": "import extracted.pricing.__main__",
+    "edge": """
+import runpy, sys
+import strangler.agent.running
+sys.argv = ["strangler", "agent", "--help"]
+runpy.run_module("strangler", run_name="__main__")
+""",
 }
 
 
@@ -61,7 +67,7 @@ def test_an_image_says_whether_it_is_healthy(target: str):
 
 @pytest.mark.parametrize(
     ("target", "lock"),
-    [*((name, "monolith") for name in DJANGO), *((name, name) for name in SERVICES)],
+    [*((name, "monolith") for name in DJANGO), *((name, name) for name in (*SERVICES, "edge"))],
 )
 def test_an_image_installs_its_own_lock(target: str, lock: str):
     assert Image(target).locks() == [lock]
@@ -71,7 +77,7 @@ def test_an_image_installs_its_own_lock(target: str, lock: str):
 def test_what_an_image_starts_is_in_its_lock(target: str):
     program = Image(target).command()[0]
     lock = Image(target).locks()[0]
-    assert program == "python" or program in locks.pins(lock)
+    assert program in {"python", "sh"} or program in locks.pins(lock)
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -93,6 +99,12 @@ def test_a_service_holds_nothing_of_the_monolith_or_another(target: str):
     assert not {source for source in sources if source.startswith(("monolith", "manage.py"))}
     services = {source for source in sources if source.startswith("extracted/")}
     assert services == {"extracted/__init__.py", f"extracted/{target}"}
+
+
+def test_an_edge_holds_nothing_but_the_kit_and_what_it_stands_in_front_of():
+    sources = {source for source, _ in Image("edge").files()}
+    assert sources == {"strangler", "router/capabilities.toml", "router/start.sh"}
+    assert {"django", "fastapi", "sqlalchemy"} <= locks.absent("edge")
 
 
 @pytest.mark.parametrize("target", DJANGO)

@@ -9,8 +9,9 @@ from tests.repository import locks
 SERVICES = ("catalog", "inventory", "pricing")
 MADE_OF = {
     "demo": {"extras": ("monolith", *SERVICES), "groups": ("demo",)},
-    "dev": {"extras": ("monolith", *SERVICES), "groups": ("dev",)},
+    "dev": {"extras": ("monolith", "agent", *SERVICES), "groups": ("dev",)},
     "monolith": {"extras": ("monolith",)},
+    "edge": {"extras": ("agent",)},
     **{service: {"extras": (service,)} for service in SERVICES},
 }
 

@@ -72,8 +72,8 @@ def test_secrets_are_those_that_compose_mounts(project: Path):
     }
     assert {path.name for path in folder.iterdir()} == {*environments, *compose["secrets"]}
     assert folder.stat().st_mode & 0o777 == 0o700
-    assert Keyring.load(folder, "monolith").parties.keys() == {"monolith", *SERVICES}
-    assert all(Keyring.load(folder, service).own for service in SERVICES)
+    assert Keyring.load(folder, "monolith").parties.keys() == {"monolith", "edge", *SERVICES}
+    assert all(Keyring.load(folder, service).own for service in {*SERVICES, "edge"})
 
 
 def test_secrets_are_made_once(project: Path):

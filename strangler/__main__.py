@@ -1,0 +1,5 @@
+"""``python -m strangler``: the command line, where its script is not installed."""
+
+from strangler.cli import main
+
+main()
