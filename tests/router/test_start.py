@@ -39,7 +39,9 @@ class Container:
         place = folder / "app"
         Image("edge").lay_out(place)
         (folder / "bin").mkdir()
-        (folder / "bin" / "python").symlink_to(sys.executable)
+        python = folder / "bin" / "python"
+        python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+        python.chmod(0o755)
         generate(folder / "keys", "edge")
         secret.make(folder / "keys")
         self._output = (folder / "output").open("wb")
