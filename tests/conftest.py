@@ -9,10 +9,12 @@ import pytest
 
 pytest_plugins = ["tests.servers"]
 
-# A run in the background may have inherited that Ctrl-C is ignored; so would every server of a
-# test, which ends it by that.
+# A run in the background has inherited that these are ignored; so would every server of a test,
+# which ends it by one of them.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGQUIT) is signal.SIG_IGN:
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 
 @pytest.hookimpl(trylast=True)
