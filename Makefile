@@ -3,7 +3,7 @@
 
 BIN := .venv/bin
 SERVICES := catalog inventory pricing
-ON_POSTGRESQL := tests/e2e/test_demo.py::test_the_whole_film_on_postgresql
+OTHER_FILMS := tests/e2e/test_demo.py::test_the_whole_film
 LOCK := $(BIN)/uv pip compile --quiet pyproject.toml --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-annotate
 
@@ -21,13 +21,13 @@ demo: .venv/demo # Capabilities climb and come back under traffic [EDGE=nginx DA
 	$(BIN)/python -m demo
 
 test: lint servers # All there is to check: lint, then every test, on real servers
-	$(BIN)/pytest tests/e2e/test_demo.py --deselect $(ON_POSTGRESQL)
+	$(BIN)/pytest tests/e2e/test_demo.py --deselect $(OTHER_FILMS)
 	$(BIN)/pytest -n auto --maxprocesses 4 --dist worksteal --ignore tests/e2e/test_demo.py
 
 chaos: .venv/dev servers # Kill and stop everything at every step of a transfer, for ten minutes and more
 	STRANGLER_CHAOS=1 $(BIN)/pytest -n auto --maxprocesses 2 tests/chaos tests/strangler/transfer/model
 	STRANGLER_CHAOS=1 $(BIN)/pytest tests/e2e/rehearsing tests/e2e/transfer
-	$(BIN)/pytest $(ON_POSTGRESQL)
+	$(BIN)/pytest $(OTHER_FILMS)
 	$(BIN)/python -m tests.chaos
 
 dev: .venv/dev # The shop on http://127.0.0.1:8000, with something to sell in it

@@ -88,7 +88,13 @@ def agent(
     ] = USUAL.listen,
     user: Annotated[
         str | None,
-        typer.Option("--user", help="As whom NGINX answers if root starts it.", show_default=False),
+        typer.Option(
+            "--user",
+            envvar="STRANGLER_NGINX_USER",
+            metavar="USER",
+            help="As whom NGINX answers if root starts it.",
+            show_default=False,
+        ),
     ] = None,
     resolver: Annotated[
         str | None,
@@ -132,7 +138,7 @@ def agent(
     from strangler.agent.running import Beside, run
 
     logging.basicConfig(
-        level=logging.INFO,
+        level=logging.WARNING if once else logging.INFO,
         stream=sys.stderr,
         format="%(asctime)s %(levelname)s %(message)s",
     )
@@ -158,4 +164,7 @@ def agent(
     name = name or socket.gethostname()
     run(control, table, keys, party=party, audience=audience, name=name, beside=beside,
         ending=ending, once=once)  # fmt: skip
+    if once:
+        render.say(f"NGINX has what it needs: nginx -p {nginx} -c current/nginx.conf")
+        return
     render.complain(f"the agent {party}/{name} has ended; the table stays as it is")

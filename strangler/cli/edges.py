@@ -57,6 +57,10 @@ def _standing(one: Known, revision: int) -> Text:
         return Text("away", style="yellow")
     if one.refused:
         return Text(one.refused, style="red")
+    if one.table > revision:
+        from strangler.django.agents.waiting import AHEAD
+
+        return Text(AHEAD, style="red")
     if one.table < revision:
         return Text("behind", style="yellow")
     return Text("up to date", style="green")

@@ -25,13 +25,16 @@ from tests.servers import free_port
 TREE = ("contracts", "monolith", "extracted", "router", "docs")
 FILES = ("manage.py", "pyproject.toml", "Makefile")
 SHOP, SERVICE, OWN, CATALOG = "8000", "8102", "8103", "8101"
+CONTROL, EDGE = "8010", "8080"
 PATIENCE = 30.0
 INCONCLUSIVE = 3
 ACTIVATE = ". .venv/bin/activate"
 LOOKS = ("strangler diffs", "strangler status", "strangler transfer status")
-MOVER = "strangler mover"
-CARRIES = "the mover carries"
-_STAYS = re.compile(r"^(export |cd |\. |source )")
+SAYING = {"strangler mover": "the mover carries", "strangler agent": "is applied"}
+"""What stays without listening, and what it says once it is up."""
+PROGRAMS = f"{os.environ['PATH']}:/usr/sbin"
+"""Where Debian keeps NGINX, too."""
+_STAYS = re.compile(r"^(export |unset |cd |\. |source )")
 _MEASURE = r"[\d.,]+ (?:ms|s|min|h|d)\b"
 _STAMP = r"(?:\d\d-\d\d )?\d\d:\d\d:\d\d"
 _LOOSE = re.compile(rf"(?P<any> ?… ?)|(?P<stamp>{_STAMP})|(?P<measure>{_MEASURE})")
@@ -71,6 +74,12 @@ def loosely(expected: str, printed: str) -> bool:
     return re.fullmatch(_pattern(_words(expected)), _words(printed)) is not None
 
 
+def _saying(command: str) -> str:
+    """What a command says that stays once it is up; nothing if it ends by itself."""
+    stays = [said for begins, said in SAYING.items() if begins in command]
+    return stays[0] if stays and "--once" not in command else ""
+
+
 def _words(text: str) -> str:
     return " ".join(text.split())
 
@@ -94,7 +103,8 @@ class Reader:
     # Of four digits, so that no line breaks elsewhere than with the usual one.
     ports: dict[str, str] = field(
         default_factory=lambda: {
-            usual: str(free_port(7100, 9899)) for usual in (SHOP, SERVICE, OWN, CATALOG)
+            usual: str(free_port(7100, 9899))
+            for usual in (SHOP, SERVICE, OWN, CATALOG, CONTROL, EDGE)
         }
     )
     stays: dict[str, list[str]] = field(default_factory=dict)
@@ -132,12 +142,12 @@ class Reader:
                 # Its programs are on the path already, behind the warm ones.
                 assert (self.folder / ".venv" / "bin" / "activate").exists()
             elif _STAYS.match(command.text):
-                stays.append(command.text)
+                stays.append(self.here(command.text))
             elif server := self.server(command.text):
                 port, text = server
                 self.start(terminal, text, lambda _, port=port: _listening(int(port)))
-            elif command.text.startswith(MOVER):
-                self.start(terminal, command.text, lambda log: CARRIES in log.read_text())
+            elif said := _saying(command.text):
+                self.start(terminal, command.text, lambda log, said=said: said in log.read_text())
             else:
                 expected = self.here(command.printed)
                 code, printed = self.ask(terminal, command.text, block.exit, expected)
@@ -222,6 +232,11 @@ class Reader:
         command = command.replace("make dev", "python manage.py runserver")
         if command.endswith(" migrate"):
             return None
+        for usual in (SHOP, CONTROL):
+            if f"--bind 127.0.0.1:{usual}" in command:
+                return self.ports[usual], command
+        if command.startswith("nginx "):
+            return self.ports[EDGE], command
         for server, usual in (
             ("manage.py runserver", SHOP),
             ("-m extracted.pricing", SERVICE),
@@ -249,7 +264,9 @@ class Reader:
         kept = {"HOME", "LANG", "LC_ALL", "TMPDIR", "USER"}
         return {
             **{name: value for name, value in os.environ.items() if name in kept},
-            "PATH": f"{self.programs}:{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PATH": ":".join([str(self.programs), str(Path(sys.executable).parent), PROGRAMS]),
+            # The reader of a document does not read it as root, whom its folder may belong to here.
+            **({"STRANGLER_NGINX_USER": "root"} if os.geteuid() == 0 else {}),
             "PYTHONPATH": str(self.folder),
             "COLUMNS": "80",
         }

@@ -90,9 +90,9 @@ CATALOG = ["monolith", "replicating", "shadow", "canary 50", "live"]
 INVENTORY = [*CATALOG, "canary 50", "live"]
 
 
-def check(film: Film, stages: list[str], *, database: str) -> None:
+def check(film: Film, stages: list[str], *, database: str, edge: str = "middleware") -> None:
     report = json.loads((film.folder / "demo" / "report.json").read_text())
-    assert report["edge"] == "middleware"
+    assert report["edge"] == edge
     assert report["database"] == database
     assert {name: report[name] for name in ("failed", "wrong", "lost", "twice")} == {
         "failed": 0, "wrong": 0, "lost": 0, "twice": 0,
@@ -115,13 +115,16 @@ def check(film: Film, stages: list[str], *, database: str) -> None:
     assert (film.folder / "demo" / "view.svg").read_text().startswith("<svg")
 
 
-def test_the_whole_film_on_postgresql(tmp_path: Path, rolling: list[Film]) -> None:
-    film = Film(tmp_path, DATABASE="postgres")
+@pytest.mark.parametrize(
+    ("edge", "database"), [("middleware", "postgres"), ("nginx", "sqlite"), ("nginx", "postgres")]
+)
+def test_the_whole_film(tmp_path: Path, rolling: list[Film], edge: str, database: str) -> None:
+    film = Film(tmp_path, EDGE=edge, DATABASE=database)
     rolling.append(film)
     film.wait_for("$ strangler advance pricing")
     started = film.processes()
     assert film.process.wait(timeout=PATIENCE) == 0, film.said()
-    check(film, [*CLIMB, "retired"], database="postgres")
+    check(film, [*CLIMB, "retired"], database=database, edge=edge)
     assert not {pid for pid in started if _alive(pid)}
 
 
