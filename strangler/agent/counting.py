@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import bisect
 import logging
 import threading
 import time
@@ -15,7 +14,7 @@ from strangler.routing.news import Counted, Counts
 
 INTERVAL = 1.0
 """Seconds between two times that the control plane is told."""
-_MOST = 10_000
+_MOST = 5_000
 _REMEMBERED = 60.0
 
 _log = logging.getLogger("strangler.agent")
@@ -27,22 +26,32 @@ class Rungs:
     """Since when this edge has known which rungs, for as long as a request may have taken."""
 
     def __init__(self) -> None:
-        self._times: list[float] = []
-        self._known: list[Mapping[str, int]] = []
+        self._known: tuple[tuple[float, Mapping[str, int]], ...] = ()
+        """The oldest first. Another thread reads it: it is never changed, only replaced."""
 
     def learn(self, since: Mapping[str, int], now: float) -> None:
         """From this moment on the table says so."""
-        if self._known and self._known[-1] == since:
+        known = self._known
+        if known and known[-1][1] == since:
             return
-        self._times.append(now)
-        self._known.append(dict(since))
-        while len(self._times) > 1 and self._times[1] < now - _REMEMBERED:
-            del self._times[0], self._known[0]
+        # What began later than now began before somebody has set the clock back.
+        former = [(min(began, now), there) for began, there in known]
+        while len(former) > 1 and former[1][0] < now - _REMEMBERED:
+            del former[0]
+        self._known = (*former, (now, dict(since)))
 
-    def at(self, capability: str, moment: float) -> int | None:
-        """The revision at which the rung began on which a request was answered that began then."""
-        place = bisect.bisect_right(self._times, moment) - 1
-        return self._known[place].get(capability) if place >= 0 else None
+    def at(self, capability: str, moment: float, now: float) -> int | None:
+        """The revision at which the rung began on which a request was answered that began then.
+
+        ``now`` is the time as the clock has it by now.
+        """
+        known = self._known
+        if known and now < known[-1][0]:  # it has been set back since: no request began before
+            return known[-1][1].get(capability)
+        for began, since in reversed(known):
+            if began <= moment:
+                return since.get(capability)
+        return None
 
 
 class Counter:
@@ -67,7 +76,8 @@ class Counter:
         self._told: Counts | None = None
         """What was told, and perhaps not heard."""
         self._batch = time.time_ns()
-        self._odd = 0
+        self._odd = False
+        self._kept = False
 
     def step(self) -> None:
         """Read what is new, and tell it.
@@ -93,22 +103,28 @@ class Counter:
         while not ending.wait(INTERVAL):
             self.attempt()
         self.attempt()
+        self._log.close()
 
     def attempt(self) -> None:
         """The same, and nobody is troubled if it can't be done."""
         try:
-            self.step()
+            # However long the control plane is away, the log does not fill the disk.
             self._log.rotate(self._reopen)
+            self.step()
         except (ControlAway, OSError) as error:
-            _log.debug("observations are kept: %s", error)
+            if not self._kept:
+                _log.warning("what the edge has answered can't be told, and is kept: %s", error)
+            self._kept = True
+        else:
+            self._kept = False
 
     def _add(self, line: bytes) -> None:
         try:
             answered = read(line)
         except ValueError as error:
-            self._odd += 1
-            if self._odd == 1:
+            if not self._odd:
                 _log.warning("%s has lines that can't be read: %s", self._log.path, error)
+            self._odd = True
             return
         if answered is not None and (key := self._key(answered)) is not None:
             amounts = self._counts.setdefault(key, [0, 0, 0])
@@ -117,7 +133,7 @@ class Counter:
             amounts[2] += answered.fallback
 
     def _key(self, one: Answered) -> _Key | None:
-        since = self._rungs.at(one.capability, one.began)
+        since = self._rungs.at(one.capability, one.began, time.time())
         if since is None:
             return None
         return one.capability, since, str(one.arm), str(one.kind), latency.bucket(one.seconds)

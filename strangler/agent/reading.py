@@ -79,13 +79,17 @@ class Log:
     """A file that grows at its end, and may be put away by whoever rotates logs."""
 
     def __init__(self, path: Path) -> None:
+        """What is there by now is no news."""
         self.path = path
         self._file: BinaryIO | None = None
         self._rest = b""
-        self._first = True
+        self._put_away = False
+        with suppress(OSError):
+            if (file := self._opened()) is not None:
+                file.seek(0, os.SEEK_END)
 
     def lines(self) -> Iterator[bytes]:
-        """The whole lines since the last time; what was there at the start is no news.
+        """The whole lines since the last time.
 
         Raises:
             OSError: it can't be read.
@@ -94,7 +98,10 @@ class Log:
             yield from self._grown(file)
             if not self._replaced(file):
                 return
-            yield from self._grown(file)  # what came between
+            if not self._put_away:
+                # Who has not heard of that yet still writes there: its rest comes the next time.
+                self._put_away = True
+                return
             self.close()
 
     def rotate(self, reopen: Callable[[], None]) -> None:
@@ -112,23 +119,20 @@ class Log:
         """Leave it."""
         if self._file is not None:
             self._file.close()
-        self._file, self._rest = None, b""
+        self._file, self._rest, self._put_away = None, b"", False
 
     def _opened(self) -> BinaryIO | None:
         if self._file is None:
             try:
                 self._file = self.path.open("rb")
             except FileNotFoundError:
-                self._first = False
                 return None
-            if self._first:
-                self._file.seek(0, os.SEEK_END)
-            self._first = False
         return self._file
 
     def _grown(self, file: BinaryIO) -> Iterator[bytes]:
         if os.fstat(file.fileno()).st_size < file.tell():
             file.seek(0)  # somebody has emptied it
+            self._rest = b""
         while piece := file.read(_PIECE):
             *whole, self._rest = (self._rest + piece).split(b"\n")
             yield from whole

@@ -50,6 +50,14 @@ _SHARED = Text("""
         "" refused;
     }
 
+    # Without one the service was never asked, and has not failed either.
+    map "$strangler_reason:$strangler_context" $strangler_because {
+        volatile;
+        default $strangler_reason;
+        "inside:" refused;
+        "fallback:" refused;
+    }
+
     # What the client is told. Of its own answers the monolith says so itself.
     map "$strangler_arm:$strangler_context" $strangler_shown_arm {
         volatile;
@@ -92,7 +100,7 @@ _LOG = plain("""
     log_format strangler escape=json
         '{"time":"$time_iso8601","at":$msec,"capability":"$strangler_capability",'
         '"kind":"$strangler_kind","arm":"$sent_http_x_strangler_arm",'
-        '"reason":"$strangler_reason","cohort":"$strangler_cohort",'
+        '"reason":"$strangler_because","cohort":"$strangler_cohort",'
         '"method":"$request_method","path":"$uri","status":$status,"bytes":$body_bytes_sent,'
         '"seconds":$request_time,"upstream":"$upstream_addr","upstream_status":"$upstream_status",'
         '"upstream_seconds":"$upstream_response_time","trace":"$strangler_trace"}';
