@@ -18,6 +18,8 @@ from strangler.routing.news import BadMessage, Counts, News, Report
 
 PATIENCE = 10.0
 """Seconds that the control plane has for an answer, beside what it was asked to wait."""
+LAST = 2.0
+"""The same for an agent that ends."""
 
 
 class ControlAway(Exception):
@@ -48,7 +50,7 @@ class Control:
         Raises:
             ControlAway: there is no answer.
         """
-        answer = self._told("follow", news.FOLLOW, news.encode(report), report.wait)
+        answer = self._told("follow", news.FOLLOW, news.encode(report), _patience(report))
         try:
             return news.news(answer.body) if answer.status == 200 else None
         except BadMessage as error:
@@ -60,13 +62,13 @@ class Control:
         Raises:
             ControlAway: nobody knows whether that was heard.
         """
-        self._told("count", news.COUNT, news.encode(counts), 0.0)
+        self._told("count", news.COUNT, news.encode(counts), PATIENCE)
 
     def close(self) -> None:
         """Close what is idle."""
         self._http.close()
 
-    def _told(self, action: str, path: str, body: bytes, wait: float) -> Answer:
+    def _told(self, action: str, path: str, body: bytes, patience: float) -> Answer:
         token = mint(
             self._keyring,
             Context(hops=1),
@@ -78,7 +80,7 @@ class Control:
             target=path,
         )
         headers = {"Content-Type": "application/json", CONTEXT: token}
-        deadline = time.monotonic() + PATIENCE + wait
+        deadline = time.monotonic() + patience
         try:
             answer = self._http.exchange(
                 Request(path, headers, body, repeatable=False, deadline=deadline)
@@ -88,6 +90,10 @@ class Control:
         if answer.status not in {200, 204}:
             raise ControlAway(f"it answers {answer.status}: {_said(answer.body)}")
         return answer
+
+
+def _patience(report: Report) -> float:
+    return LAST if report.leaves else PATIENCE + report.wait
 
 
 def _said(body: bytes) -> str:

@@ -15,7 +15,7 @@ from strangler.agent.configuring import Nginx, NotConfigured
 from strangler.agent.control import Control, ControlAway
 from strangler.agent.counting import Rungs
 from strangler.ladder import Stage
-from strangler.routing.news import WAIT, News, Report
+from strangler.routing.news import WAIT, News, Report, readable
 from strangler.routing.publish import PublishFailed, publish
 from strangler.routing.table import Entry, Table, TableUnusable
 
@@ -23,7 +23,6 @@ _PAUSE = (0.1, 2.0)
 """Seconds between two attempts to reach a control plane that is away: at first, and at last."""
 _ONCE = 0.2
 """Seconds between two questions to a control plane that lets nobody wait."""
-_SAID = 2000
 
 _log = logging.getLogger("strangler.agent")
 
@@ -52,8 +51,10 @@ class Place:
 
     def flip(self, news: News) -> str:
         """Let the table say what the control plane wants; why it could not, or nothing."""
+        current = self.revision()
         try:
-            current = publish(self.table, news.revision, _entries(news), groups=news.groups)
+            if current <= news.revision:
+                current = publish(self.table, news.revision, _entries(news), groups=news.groups)
         except PublishFailed as error:
             return str(error)
         except (KeyError, TypeError, ValueError) as error:
@@ -87,14 +88,19 @@ class Follower:
         edge = f"nginx {place.nginx.version}" if place.nginx is not None else ""
         self._report = Report(name=name, edge=edge)
         self._retired = place.retired()
+        self._news: News | None = None
+        """What the table should say; None where nobody has said so yet."""
         self._flip = ""
-        """Why the table does not say what it should."""
+        """Why it does not."""
         self._away = 0
 
     def run(self, ending: threading.Event) -> None:
-        """Until ``ending`` is set; then nobody waits for this agent any more."""
+        """Until ``ending`` is set."""
         while not ending.is_set():
             ending.wait(self.attempt())
+
+    def leave(self) -> None:
+        """Say that this agent ends: nobody waits for it any more."""
         try:
             self._control.follow(replace(self._report, leaves=True))
         except ControlAway as error:
@@ -126,27 +132,39 @@ class Follower:
         return 0.0 if heard or time.monotonic() - began > _ONCE else _ONCE
 
     def step(self) -> bool:
-        """Report, and do what is news; whether there was any.
+        """Report, and do what is news; whether there was any that is not known yet.
 
         Raises:
             ControlAway: there is no answer.
         """
         report = replace(self._report, table=self._place.revision(), wait=WAIT)
         news = self._control.follow(report)
+        known = self._report.digest
         if news is not None:
-            # The flip comes first: what is wrong with a configuration does not delay a kill.
-            self._flip = self._place.flip(news)
-            self.rungs.learn(news.since, time.time())
+            self._news = news
             self._retired = _retired(news)
             self._report = replace(self._report, heard=news.revision, digest=news.digest)
+        # The flip comes first: what is wrong with a configuration does not delay a kill.
+        self._keep(anew=news is not None)
         # The manifest beside us may have changed, too.
         wrong = "; ".join(filter(None, (self._flip, self._place.configure(self._retired))))
+        wrong = readable(wrong)
         if wrong and wrong != self._report.refused:
             _log.error("%s", wrong)
-        self._report = replace(self._report, refused=wrong[:_SAID])
+        self._report = replace(self._report, refused=wrong)
         if news is not None:
             _log.info("revision %d is %s", news.revision, "refused" if wrong else "applied")
-        return news is not None
+        return self._report.digest != known
+
+    def _keep(self, *, anew: bool) -> None:
+        """Let the table say the latest news: also where that failed before, or where it is gone."""
+        if self._news is None or not (
+            anew or self._flip or self._place.revision() != self._news.revision
+        ):
+            return
+        self._flip = self._place.flip(self._news)
+        if not self._flip:
+            self.rungs.learn(self._news.since, time.time())
 
 
 def _entries(news: News) -> dict[str, Entry]:

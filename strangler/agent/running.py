@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,12 +59,43 @@ def run(
     follower.begin()
     if once:
         return
-    counting = None
+    # Who waits for news hears of no end: it is left behind.
+    following = _Doing(follower.run, ending, daemon=True)
+    doing = [following]
     if nginx is not None:
         counter = Counter(Log(nginx.log), follower.rungs, control, name=name, reopen=nginx.reopen)
-        counting = threading.Thread(target=counter.run, args=(ending,), name="counting")
-        counting.start()
-    follower.run(ending)
-    if counting is not None:
-        counting.join()
+        doing.append(_Doing(counter.run, ending))
+    for one in doing:
+        one.start()
+    ending.wait()
+    for one in doing[1:]:
+        one.join()
+    follower.leave()
     control.close()
+    for one in doing:
+        if one.failed is not None:
+            raise one.failed
+
+
+class _Doing(threading.Thread):
+    """A part of an agent; if it fails, the whole agent ends."""
+
+    def __init__(
+        self,
+        part: Callable[[threading.Event], None],
+        ending: threading.Event,
+        *,
+        daemon: bool = False,
+    ) -> None:
+        super().__init__(daemon=daemon)
+        self._part = part
+        self._ending = ending
+        self.failed: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            self._part(self._ending)
+        except BaseException as error:  # noqa: BLE001  # whoever waits for the end raises it
+            self.failed = error
+        finally:
+            self._ending.set()

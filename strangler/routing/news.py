@@ -22,9 +22,15 @@ LEASE: Final = 10.0
 """Seconds after its last report in which an agent is still waited for."""
 WAIT: Final = 5.0
 """Seconds that an agent waits for news, at most."""
+LONGEST: Final = 2000
+"""Characters of what an agent says to a person, at most."""
 
-Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z"
+Name = Annotated[str, Meta(pattern=NAME)]
 Number = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Amount = Annotated[int, Meta(ge=0, le=2**40)]
+Said = Annotated[str, Meta(pattern=r"^[^\x00-\x09\x0b-\x1f\x7f-\x9f]*\Z")]
+"""What a person reads: it can't move a terminal's cursor, and any database takes it."""
 
 
 class BadMessage(ValueError):
@@ -34,12 +40,12 @@ class BadMessage(ValueError):
 class News(msgspec.Struct, frozen=True, kw_only=True):
     """The routing table as the control plane has it."""
 
-    revision: Annotated[int, Meta(ge=1)]
-    entries: dict[str, dict[str, Any]]
+    revision: Annotated[int, Meta(ge=1, le=2**63 - 1)]
+    entries: dict[Name, dict[str, Any]]
     """What ``revision`` of the table holds for each capability."""
-    groups: dict[str, str]
+    groups: dict[Name, Name]
     """The group of each capability that has one."""
-    since: dict[str, int]
+    since: dict[Name, Number]
     """The revision at which the evidence of each capability's rung begins."""
 
     @property
@@ -59,9 +65,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The revision of the last news that it has dealt with."""
     digest: str = ""
     """Which news that was."""
-    refused: Annotated[str, Meta(max_length=2000)] = ""
+    refused: Annotated[Said, Meta(max_length=LONGEST)] = ""
     """Why it could not do all of it."""
-    edge: Annotated[str, Meta(max_length=40)] = ""
+    edge: Annotated[Said, Meta(max_length=40)] = ""
     """The edge that it serves, as ``nginx 1.22.1``; empty beside a service."""
     wait: Annotated[float, Meta(ge=0, le=WAIT)] = 0.0
     """Seconds to wait for news."""
@@ -77,9 +83,18 @@ class Counted(msgspec.Struct, frozen=True, array_like=True):
     arm: str
     kind: str
     bucket: Annotated[int, Meta(ge=0, lt=BUCKETS)]
-    requests: Number
-    failures: Number
-    fallbacks: Number
+    requests: Amount
+    failures: Amount
+    fallbacks: Amount
+
+    def __post_init__(self) -> None:
+        """Check that it can be true.
+
+        Raises:
+            ValueError: more calls have failed than there were.
+        """
+        if max(self.failures, self.fallbacks) > self.requests:
+            raise ValueError("more calls have failed than there were")
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,6 +140,11 @@ def counts(body: bytes) -> Counts:
         BadMessage: these are no counts.
     """
     return _decode(body, Counts)
+
+
+def readable(text: str) -> str:
+    """Some text as ``Said`` may have it."""
+    return "".join(one if one.isprintable() or one == "\n" else "?" for one in text)[:LONGEST]
 
 
 def _decode(body: bytes, kind: type[T]) -> T:
