@@ -5,6 +5,7 @@
     folder/
       compiled-3f2a…/     a whole configuration, and `secret.map`; written once, never changed
       current -> compiled-3f2a…
+      told -> compiled-3f2a…      what NGINX was last told to read
       nginx.pid  access.json  error.log
 
 NGINX runs as ``nginx -p folder -c current/nginx.conf``. It is told to read its files again only if
@@ -19,6 +20,7 @@ import secrets
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -30,6 +32,9 @@ from strangler.routing.nginx import CannotCompile, Settings, compiled
 
 SECRET = "secret.map"  # noqa: S105  # the file's name
 _TRIED = 30.0
+_AGAIN = 5.0
+"""Seconds before what was refused is tried once more: names may be found by then, a disk empty."""
+_WRITTEN = re.compile(r"[A-Za-z0-9._~+/=-]+")
 
 
 class NotConfigured(Exception):
@@ -60,6 +65,7 @@ class Nginx:
         self._secret = secret
         self._settings = settings
         self._fitted: _Mark | None = None
+        self._refused: tuple[_Mark, str, float] | None = None
         self.version = self._version()
 
     def fit(self, retired: frozenset[str]) -> bool:
@@ -71,30 +77,37 @@ class Nginx:
         mark = (retired, *map(_stamp, (self._manifest, self._secret)))
         if mark == self._fitted:
             return False
-        changed = self._fit(retired)
-        self._fitted = mark
+        if self._refused is not None:
+            refused, why, until = self._refused
+            if mark == refused and time.monotonic() < until:
+                raise NotConfigured(why)
+        try:
+            changed = self._fit(retired)
+        except NotConfigured as error:
+            self._refused = (mark, str(error), time.monotonic() + _AGAIN)
+            raise
+        self._fitted, self._refused = mark, None
         return changed
 
     def _fit(self, retired: frozenset[str]) -> bool:
         files = self._files(retired)
         name = f"compiled-{_digest(files)}"
-        link = self.folder / "current"
-        if link.is_symlink() and link.readlink().name == name and (link / "nginx.conf").exists():
+        there = self._points("current", name)
+        if there and self._points("told", name):
             return False
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._write(self.folder / name, files)
-            self._try(name)
-            self._point(link, name)
+            if not there:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                self._write(self.folder / name, files)
+                self._try(name)
+                self._point("current", name)
+            # Whoever is killed before it has told NGINX tells it when it comes again.
+            self._signal(signal.SIGHUP)
+            self._point("told", name)
             self._tidy(keep=name)
         except OSError as error:
             raise NotConfigured(f"{error.filename or self.folder}: {error.strerror}") from error
-        self.reload()
         return True
-
-    def reload(self) -> None:
-        """Let a running NGINX read its files again."""
-        self._signal(signal.SIGHUP)
 
     def reopen(self) -> None:
         """Let a running NGINX open its logs again."""
@@ -106,42 +119,60 @@ class Nginx:
             gone = (self._settings.retired | retired) & manifest.capabilities.keys()
             version = tuple(map(int, self.version.split(".")))
             settings = replace(self._settings, retired=frozenset(gone), version=version)
-            secret = self._secret.read_text(encoding="ascii").strip()
+            secret = self._secret.read_text(encoding="utf-8").strip()
+            if not _WRITTEN.fullmatch(secret):
+                raise NotConfigured(
+                    f"{self._secret}: this is no secret; make one: strangler keys edge"
+                )
             return {**compiled(manifest, settings), SECRET: f'edge "{secret}";\n'}
         except (ManifestErrors, CannotCompile) as error:
             raise NotConfigured(str(error)) from error
         except OSError as error:
             raise NotConfigured(f"{error.filename}: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise NotConfigured(f"{self._secret}: {error}") from error
 
     def _write(self, folder: Path, files: Mapping[str, str]) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         staged = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}")
         staged.mkdir()
-        for name, text in files.items():
-            mode = 0o600 if name == SECRET else 0o644
-            descriptor = os.open(staged / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-        staged.rename(folder)
+        try:
+            for name, text in files.items():
+                mode = 0o600 if name == SECRET else 0o644
+                descriptor = os.open(staged / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+                with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                    file.write(text)
+                    file.flush()
+                    os.fsync(file.fileno())
+            staged.rename(folder)
+        except OSError:
+            shutil.rmtree(staged, ignore_errors=True)
+            raise
 
     def _try(self, name: str) -> None:
-        tried = self._run("-t", "-q", "-p", str(self.folder), "-c", f"{name}/nginx.conf")
+        where = ("-p", str(self.folder), "-c", f"{name}/nginx.conf", "-e", "error.log")
+        tried = self._run("-t", "-q", *where)
         if tried.returncode:
             shutil.rmtree(self.folder / name, ignore_errors=True)
             said = tried.stderr.strip().splitlines() or [f"exit code {tried.returncode}"]
-            raise NotConfigured(f"{self._program} -t: {said[0]}")
+            why = next((line for line in said if "[emerg]" in line), said[0])
+            raise NotConfigured(f"{self._program} -t: {why}")
 
-    def _point(self, link: Path, name: str) -> None:
-        fresh = link.with_name(f".current-{secrets.token_hex(4)}")
+    def _points(self, link: str, name: str) -> bool:
+        path = self.folder / link
+        return path.is_symlink() and path.readlink().name == name and (path / "nginx.conf").exists()
+
+    def _point(self, link: str, name: str) -> None:
+        fresh = self.folder / f".{link}-{secrets.token_hex(4)}"
         fresh.symlink_to(name)
-        fresh.replace(link)
+        fresh.replace(self.folder / link)
 
     def _tidy(self, *, keep: str) -> None:
         for path in (*self.folder.glob("compiled-*"), *self.folder.glob(".compiled-*")):
             if path.name != keep:
                 shutil.rmtree(path, ignore_errors=True)
+        for link in (*self.folder.glob(".current-*"), *self.folder.glob(".told-*")):
+            link.unlink(missing_ok=True)
 
     def _version(self) -> str:
         said = self._run("-v").stderr
@@ -164,7 +195,17 @@ class Nginx:
 
     def _signal(self, number: signal.Signals) -> None:
         with suppress(OSError, ValueError):  # it does not run
-            os.kill(int((self.folder / "nginx.pid").read_text()), number)
+            pid = int((self.folder / "nginx.pid").read_text())
+            if _is_nginx(pid):
+                os.kill(pid, number)
+
+
+def _is_nginx(pid: int) -> bool:
+    """Is this still the one that has written its number down, and not somebody else by now?"""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"nginx: ")
+    except FileNotFoundError:
+        return not Path("/proc/self/cmdline").exists()  # no Linux: nobody can say
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:
