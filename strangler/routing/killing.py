@@ -1,7 +1,8 @@
 """Killing a capability by one routing table alone, whoever else can be reached.
 
 The control plane does not know of it: until ``kill`` records it there, or ``publish`` undoes it, it
-refuses every other move.
+refuses every other move. It may hear of it late, and have moved on meanwhile: so the revision is
+far beyond its own, and none that is on its way here undoes the kill.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from strangler import ladder
 from strangler.ladder import Standing, share
 from strangler.routing.publish import publish
 from strangler.routing.table import Entry, Table
+
+BEYOND = 1_000_000
+"""By how much: more than the control plane moves on before it hears of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,7 @@ def kill(
     groups: Mapping[str, str],
     tables: Callable[[str, Entry], bool] = lambda _, entry: flowed(entry),
 ) -> Killed:
-    """Publish a revision beyond the present one, in which it is killed.
+    """Publish a revision far beyond the present one, in which it is killed.
 
     ``together`` are the capabilities that flip with it, itself among them.
 
@@ -66,7 +70,7 @@ def kill(
             fallback=entry.fallback,
             epoch=entry.epoch,
         )
-    revision = publish(root, revision + 1, entries, groups=groups)
+    revision = publish(root, revision + BEYOND, entries, groups=groups)
     return Killed(before, after, revision)
 
 

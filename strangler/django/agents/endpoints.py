@@ -11,6 +11,7 @@ from functools import partial
 from typing import Final, TypeVar
 
 from django.db import Error
+from django.db.transaction import non_atomic_requests
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
@@ -39,6 +40,7 @@ class _Refused(Exception):
 
 
 @csrf_exempt
+@non_atomic_requests  # what an agent says is to be seen while it waits, and what is new by it
 @require_POST
 def follow(request: HttpRequest) -> HttpResponseBase:
     """An agent reports, and hears what it has not heard yet: 204 where there is nothing."""
@@ -46,6 +48,7 @@ def follow(request: HttpRequest) -> HttpResponseBase:
 
 
 @csrf_exempt
+@non_atomic_requests
 @require_POST
 def count(request: HttpRequest) -> HttpResponseBase:
     """An edge tells what it has answered."""
@@ -67,7 +70,10 @@ def _count(party: str, said: news.Counts) -> HttpResponse:
     if party != news.EDGE:
         message = f"only an edge answers clients, and this is {party}"
         return refusal(403, "NoEdge", message)
-    registry.count(party, said)
+    try:
+        registry.count(party, said)
+    except registry.NotReported as unknown:
+        return refusal(409, "NotReported", str(unknown))
     return HttpResponse(status=204)
 
 

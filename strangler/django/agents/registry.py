@@ -14,21 +14,28 @@ from django.db.models import (
     DurationField,
     ExpressionWrapper,
     F,
-    Max,
     Q,
 )
 from django.db.models.functions import Now
 
 from strangler.django import conf
+from strangler.django.control_plane import state
 from strangler.django.models import Agent, Observation
 from strangler.django.observing import counters
 from strangler.ladder import Arm
 from strangler.routing.decide import Kind
-from strangler.routing.news import LEASE, Counts, Report
+from strangler.routing.killing import BEYOND
+from strangler.routing.news import LEASE, BadMessage, Counts, Report
 
 FORGOTTEN = 3600.0
 """Seconds after which an agent that has vanished is not named any more."""
+FARTHEST = 1_000 * BEYOND
+"""By how much a table may be ahead of the database: by that many kills that nobody has recorded."""
 _COUNTED_BY = ("capability", "since_revision", "arm", "kind", "bucket")
+
+
+class NotReported(Exception):
+    """Nobody knows this agent: it reports first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +63,11 @@ def heard(party: str, report: Report) -> None:
     """Write down what an agent has said of itself.
 
     Raises:
+        BadMessage: no table can be so far ahead.
         django.db.Error: the database is away.
     """
+    if report.table > FARTHEST and report.table > state.revision() + FARTHEST:
+        raise BadMessage(f"no table is at revision {report.table}, with {state.revision()} here")
     rows = Agent.objects.using(conf.settings().database)
     mine = rows.filter(pk=_id(party, report.name))
     if report.leaves:
@@ -107,20 +117,24 @@ def seen() -> Sequence[Known]:
     ]
 
 
-def newest() -> int:
-    """The newest revision of the table beside an agent that is waited for; 0 without any.
+def newest() -> tuple[int, str]:
+    """The newest revision of the table beside an agent that is waited for, and which that is.
+
+    0 and nothing without any.
 
     Raises:
         django.db.Error: the database is away.
     """
     rows = Agent.objects.using(conf.settings().database).filter(until__gte=Now())
-    return rows.aggregate(newest=Max("table"))["newest"] or 0
+    first = rows.order_by("-table", "pk").values_list("table", "pk").first()
+    return first or (0, "")
 
 
 def count(party: str, counts: Counts) -> bool:
     """Add what an edge has answered to the evidence, once; False if it was counted before.
 
     Raises:
+        NotReported: the agent has not reported yet, or for so long that it was forgotten.
         django.db.Error: the database is away; nothing was counted.
     """
     using = conf.settings().database
@@ -137,6 +151,8 @@ def count(party: str, counts: Counts) -> bool:
     with transaction.atomic(using=using):
         mine = Agent.objects.using(using).filter(pk=_id(party, counts.name))
         if not mine.filter(batch__lt=counts.batch).update(batch=counts.batch):
+            if not mine.exists():
+                raise NotReported(f"{party}/{counts.name} has not reported yet")
             return False
         counters.add(Observation, _COUNTED_BY, amounts, using=using)
     return True

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from strangler.django.agents import registry
 from strangler.django.agents.registry import Known
+from strangler.django.control_plane import state
 
 PATIENCE = 5.0
 """Seconds that a move waits for agents, at most; it is done all the same."""
+AHEAD = "its table is ahead: somebody killed there"
 _LOOK = 0.005
 
 
@@ -43,19 +45,23 @@ def wait(revision: int, *, patience: float = PATIENCE) -> Applied:
     """
     began = time.monotonic()
     while True:
-        done = _sorted(revision, registry.seen(), time.monotonic() - began)
+        agents = registry.seen()
+        newest = max(revision, state.revision()) if agents else revision
+        done = _sorted(revision, newest, agents, time.monotonic() - began)
         if not done.late or done.seconds >= patience:
             return done
         time.sleep(_LOOK)
 
 
-def _sorted(revision: int, agents: Iterable[Known], seconds: float) -> Applied:
+def _sorted(revision: int, newest: int, agents: Iterable[Known], seconds: float) -> Applied:
     groups: dict[str, list[Known]] = {"applied": [], "refused": [], "late": [], "away": []}
     for one in agents:
         if not one.alive:
             groups["away"].append(one)
         elif one.heard >= revision and one.refused:
             groups["refused"].append(one)
+        elif one.table > newest:
+            groups["refused"].append(replace(one, refused=AHEAD))
         elif one.table >= revision:
             groups["applied"].append(one)
         else:

@@ -107,16 +107,21 @@ class RevisionConflict(ControlError):
 
 
 class TableAhead(ControlError):
-    """The routing table is newer than the database: a local kill, or a database put back."""
+    """A routing table is newer than the database: a local kill, or a database put back.
 
-    def __init__(self, table: int, database: int) -> None:
-        super().__init__(table, database)
+    ``where`` is the agent whose table that is; empty for the one here.
+    """
+
+    def __init__(self, table: int, database: int, where: str = "") -> None:
+        super().__init__(table, database, where)
         self.table = table
         self.database = database
+        self.where = where
 
     def __str__(self) -> str:
         return (
-            f"the routing table is at revision {self.table}, the database at {self.database}: "
+            f"the routing table{f' of {self.where}' if self.where else ''} is at revision "
+            f"{self.table}, the database at {self.database}: "
             "somebody killed locally, or the database was put back. Nothing was changed; "
             "'strangler kill CAPABILITY' records a local kill, 'strangler publish' undoes it"
         )

@@ -217,10 +217,10 @@ def _lock(using: str, at: int | None, *, urgent: bool) -> Ledger:
     before = row.get().revision
     if at is not None and at != before:
         raise RevisionConflict(at, before, last_change(before))
-    newest = max(table_revision() or 0, registry.newest()) or None
-    book = Ledger(before, newest, state.read_all(), revision=before)
+    newest, where = max((table_revision() or 0, ""), registry.newest())
+    book = Ledger(before, newest or None, state.read_all(), revision=before)
     if book.ahead and not urgent:
-        raise TableAhead(book.table or 0, before)
+        raise TableAhead(newest, before, where)
     return book
 
 

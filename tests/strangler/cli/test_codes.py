@@ -20,6 +20,7 @@ from strangler.django import contracts
 from strangler.django.control_plane import control, state
 from strangler.ladder import Stage
 from strangler.ports.freezing.freeze import NoSuchRevision
+from strangler.routing.killing import BEYOND
 from tests.strangler.cli.conftest import Terminal
 from tests.strangler.django.plane import Plane
 
@@ -36,6 +37,7 @@ MOVED = {
     "forced",
     "verdicts",
     "freeze",
+    "agents",
 }
 
 
@@ -183,14 +185,14 @@ def test_a_local_kill_needs_no_database(
         assert "strangler kill pricing --local" in " ".join(said.err.split())
         assert strangler("kill", "pricing", "--local").code == 0
         assert strangler("kill", "pricing", "--local").code == 0, "once more does no harm"
-    assert kit.table.revision() == 4
+    assert kit.table.revision() == 3 + BEYOND
     assert kit.table.entry("pricing").killed
     assert kit.table.entry("pricing").share.queries == 0
     said = strangler("rollback", "pricing")
     assert said.code == 1
     assert "strangler kill CAPABILITY" in said.err
     assert strangler("kill", "pricing").code == 0
-    assert kit.table.revision() == state.revision() == 5
+    assert kit.table.revision() == state.revision() == 4 + BEYOND
     assert strangler("kill", "catalog", "--local").code == 0
     assert strangler("publish").code == 0
     assert not kit.table.entry("catalog").killed

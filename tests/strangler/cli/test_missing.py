@@ -15,7 +15,7 @@ def test_the_extra_is_named(module: str):
     code = f"import sys; sys.modules[{module!r}] = None; from strangler.cli import main; main()"
     done = run(code)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.endswith("which the extra `cli` brings: install strangler[cli]\n")
+    assert done.stderr.endswith("which an extra brings: install strangler[cli]\n")
     assert done.stderr.startswith(f"strangler needs {module}")
     assert done.stderr.count("\n") == 1
 
