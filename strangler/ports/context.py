@@ -11,12 +11,13 @@ import re
 import threading
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from dataclasses import dataclass
-from types import MappingProxyType, TracebackType
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from strangler.ladder import Arm
+from strangler.ports.inside import Inside
 from strangler.routing.cohorts import draw
 
 
@@ -218,28 +219,13 @@ current = _current.get
 """The context of the call that is being served; an empty one outside of any."""
 
 
-class use:  # noqa: N801 - a context manager, read as a verb
+class use(Inside[Context]):  # noqa: N801 - a context manager, read as a verb
     """Everything inside is done for this context; afterwards the former one is back."""
 
-    __slots__ = ("_context", "_token")
+    __slots__ = ()
 
     def __init__(self, context: Context) -> None:
-        self._context = context
-        self._token: Token[Context] | None = None
-
-    def __enter__(self) -> Context:
-        self._token = _current.set(self._context)
-        return self._context
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._token is not None:
-            _current.reset(self._token)
-            self._token = None
+        super().__init__(_current, context)
 
 
 def commanded(capability: str) -> None:

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from contextvars import ContextVar, Token
-from types import TracebackType
+from contextvars import ContextVar
 from typing import Any
 
 import msgspec
+
+from strangler.ports.inside import Inside
 
 TIMES = 2
 """How often a command is executed: what differs from one to the other means nothing."""
@@ -111,23 +112,10 @@ under_way = _under_way.get
 """The rehearsal that is under way here; None for none."""
 
 
-class within:  # noqa: N801 - a context manager, read as a preposition
+class within(Inside[Rehearsal]):  # noqa: N801 - a context manager, read as a preposition
     """Whatever is done inside belongs to this rehearsal."""
 
-    __slots__ = ("_rehearsal", "_token")
+    __slots__ = ()
 
     def __init__(self, rehearsal: Rehearsal) -> None:
-        self._rehearsal = rehearsal
-        self._token: Token[Rehearsal | None] | None = None
-
-    def __enter__(self) -> None:
-        self._token = _under_way.set(self._rehearsal)
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._token is not None:
-            _under_way.reset(self._token)
+        super().__init__(_under_way, rehearsal)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from strangler.ladder import Arm
 
 SQLSTATE = "SFNCE"
-"""Of PostgreSQL's refusal; ``strangler.transfer.postgres.errors`` has the same, with its driver."""
+"""Of PostgreSQL's refusal."""
 PREFIX = "strangler fence: "
 """How SQLite's begins."""
 _POSTGRES = re.compile(r"the fence of (\S+) refuses this \S+ on .*?: its rows (are|belong)")

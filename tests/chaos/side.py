@@ -16,9 +16,8 @@ from typing import Any
 import psycopg
 
 from strangler.ladder import Arm
-from strangler.transfer.postgres.errors import FENCE
+from strangler.transfer import fence
 from strangler.transfer.sqlite.link import file_of
-from strangler.transfer.sqlite.triggers import FENCE_PREFIX
 
 _MONOLITH = {
     "box": "shop_box", "name": "name", "parent": "parent_id",
@@ -238,7 +237,7 @@ class PostgresSide(Side):
         try:
             yield
         except psycopg.Error as error:
-            if error.sqlstate == FENCE:
+            if error.sqlstate == fence.SQLSTATE:
                 raise Fenced(str(error)) from error
             state = error.sqlstate or ""
             if self.connection.broken or state.startswith(("57P", "08")):
@@ -283,7 +282,7 @@ class SqliteSide(Side):
         try:
             yield
         except sqlite3.IntegrityError as error:
-            if str(error).startswith(FENCE_PREFIX):
+            if str(error).startswith(fence.PREFIX):
                 raise Fenced(str(error)) from error
             raise
 

@@ -12,7 +12,6 @@ import sys
 from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from django.core.signals import setting_changed
@@ -24,6 +23,7 @@ from strangler.django.edge.contexts import Outside
 from strangler.manifest import ManifestErrors
 from strangler.ports import runtime
 from strangler.ports.context import current
+from strangler.ports.inside import Inside
 from strangler.transfer.rehearsed import stamped
 
 _LONGEST = 200
@@ -40,44 +40,22 @@ _doing: ContextVar[str | HttpRequest | None] = ContextVar("strangler_doing", def
 _rehearsed: ContextVar[tuple[str, str] | None] = ContextVar("strangler_rehearsed", default=None)
 
 
-class doing:  # noqa: N801  # a context manager, read as a participle
+class doing(Inside[str | HttpRequest]):  # noqa: N801  # a context manager, read as a participle
     """Whatever is written inside is written by this: a name, or a request that will have a view."""
 
-    __slots__ = ("_token", "_what")
+    __slots__ = ()
 
     def __init__(self, what: str | HttpRequest) -> None:
-        self._what = what
-
-    def __enter__(self) -> None:
-        self._token = _doing.set(self._what)
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        _doing.reset(self._token)
+        super().__init__(_doing, what)
 
 
-class rehearsed:  # noqa: N801  # a context manager, read as a participle
+class rehearsed(Inside[tuple[str, str]]):  # noqa: N801  # a context manager, read as a participle
     """Whatever is written inside of this capability's rows is a command's that is rehearsed."""
 
-    __slots__ = ("_token", "_what")
+    __slots__ = ()
 
     def __init__(self, capability: str, rehearsal: str) -> None:
-        self._what = (capability, rehearsal)
-
-    def __enter__(self) -> None:
-        self._token = _rehearsed.set(self._what)
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        _rehearsed.reset(self._token)
+        super().__init__(_rehearsed, (capability, rehearsal))
 
 
 def is_rehearsed(capability: str) -> bool:

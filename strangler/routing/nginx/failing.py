@@ -111,36 +111,9 @@ _FAILING = Text("""
     %{waits}
 
     # A command failed. 598 stands for: not a byte of it was sent, so nothing has happened.
-    location @strangler_broken {
-        default_type application/json;
-        error_page 598 = $strangler_else;
-        if ($strangler_unsent) {
-            return 598;
-        }
-        set $strangler_arm "";
-        set $strangler_retry 1;
-        %{broken}
-    }
-    location @strangler_late {
-        default_type application/json;
-        error_page 598 = $strangler_else;
-        if ($strangler_unsent) {
-            return 598;
-        }
-        set $strangler_arm "";
-        set $strangler_retry 1;
-        %{late}
-    }
-    location @strangler_busy {
-        default_type application/json;
-        error_page 598 = $strangler_later;
-        if ($upstream_http_x_strangler_executed = no) {
-            return 598;
-        }
-        set $strangler_arm "";
-        set $strangler_retry 1;
-        %{busy}
-    }
+    %{broken}
+    %{late}
+    %{busy}
     location @strangler_unavailable {
         default_type application/json;
         set $strangler_arm "";
@@ -157,17 +130,24 @@ _FAILING = Text("""
     }
 
     # The monolith itself.
-    location @strangler_away {
+    %{away}
+""")
+
+
+_UNLESS = Text("""
+    location @strangler_%{name} {
         default_type application/json;
-        error_page 598 = @strangler_unavailable;
-        if ($strangler_unsent) {
+        error_page 598 = %{elsewhere};
+        if (%{nothing}) {
             return 598;
         }
         set $strangler_arm "";
         set $strangler_retry 1;
-        %{away}
+        %{answer}
     }
 """)
+_UNKNOWN = "OutcomeUnknown"
+_PERHAPS = "it may have done what was asked, or not"
 
 
 def failing(manifest: Manifest, settings: Settings) -> str:
@@ -207,32 +187,46 @@ def _shut(number: int) -> str:
 
 
 def _failing(manifest: Manifest) -> str:
+    unsent = "$strangler_unsent"
     return _FAILING.substitute(
         monolith=home(manifest),
         waits=_waits(manifest),
-        broken=said(
-            502,
-            "OutcomeUnknown",
-            "$strangler_capability has broken off: it may have done what was asked, or not",
+        broken=_unless(
+            unsent,
+            "$strangler_else",
+            "broken",
+            said(502, _UNKNOWN, f"$strangler_capability has broken off: {_PERHAPS}"),
         ),
-        late=said(
-            504,
-            "OutcomeUnknown",
-            "$strangler_capability has not answered in time: it may have done what was asked, or not",
+        late=_unless(
+            unsent,
+            "$strangler_else",
+            "late",
+            said(504, _UNKNOWN, f"$strangler_capability has not answered in time: {_PERHAPS}"),
         ),
-        busy=said(503, "Unavailable", "It is not available at this moment: try again."),
+        busy=_unless(
+            "$upstream_http_x_strangler_executed = no",
+            "$strangler_later",
+            "busy",
+            said(503, "Unavailable", "It is not available at this moment: try again."),
+        ),
         unavailable=said(503, "Unavailable", "It can not be reached at this moment: try again."),
         shut=said(
             503,
             "DoorShut",
             "It changes owner at this moment. Nothing has been done; try again shortly.",
         ),
-        away=said(
-            502,
-            "OutcomeUnknown",
-            "The monolith has not answered: it may have done what was asked, or not",
+        away=_unless(
+            unsent,
+            "@strangler_unavailable",
+            "away",
+            said(502, _UNKNOWN, f"The monolith has not answered: {_PERHAPS}"),
         ),
     )
+
+
+def _unless(nothing: str, elsewhere: str, name: str, answer: str) -> str:
+    """A location that answers so, unless nothing has happened: then it goes on elsewhere."""
+    return _UNLESS.substitute(nothing=nothing, elsewhere=elsewhere, name=name, answer=answer)
 
 
 def _known_by(manifest: Manifest, settings: Settings) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import psycopg
 
+from strangler.transfer import fence
 from strangler.transfer.database import (
     DatabaseAway,
     LockTimeout,
@@ -17,8 +18,6 @@ from strangler.transfer.database import (
     Unwritable,
 )
 
-FENCE = "SFNCE"
-"""The SQLSTATE of a write that the fence has refused."""
 # The first that fits. 08 connection, 25P03 idle too long, 53 no room (disk, memory, connections),
 # 57P0 shut down, 58 the system underneath: all of these pass, and none is the fault of a row.
 _KINDS: tuple[tuple[tuple[str, ...], type[TransferError]], ...] = (
@@ -50,7 +49,7 @@ def translate(error: psycopg.Error) -> TransferError:
     if error.diag.message_detail:
         said = f"{said}: {error.diag.message_detail}"
     table = error.diag.table_name or ""
-    if state == FENCE:
+    if state == fence.SQLSTATE:
         said = f"the fence does not let this mover pass: {said}; install again, as its role"
         return Unfit([said])
     for begins, kind in _KINDS:

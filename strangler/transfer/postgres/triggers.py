@@ -25,6 +25,7 @@ from hashlib import blake2b
 from psycopg import sql
 
 from strangler.transfer.database import HEARTBEAT, ColumnKind
+from strangler.transfer.fence import SQLSTATE
 from strangler.transfer.postgres import kinds
 from strangler.transfer.postgres.schema import Described
 
@@ -75,7 +76,7 @@ BEGIN
   END IF;
   SELECT owner, epoch, frozen INTO said FROM strangler_owner WHERE capability = TG_ARGV[0];
   RAISE EXCEPTION USING
-    ERRCODE = 'SFNCE',
+    ERRCODE = 'STATE',
     TABLE = TG_TABLE_NAME,
     MESSAGE = format('the fence of %s refuses this %s on %s: ', TG_ARGV[0], TG_OP, TG_TABLE_NAME)
       || CASE WHEN said.frozen THEN 'its rows are changing owner at this moment'
@@ -84,7 +85,7 @@ BEGIN
                 ELSE format('Nothing was written. Send the command by its path or its port:'
                             ' strangler status %s says where it goes.', TG_ARGV[0]) END;
 END
-"""
+""".replace("'STATE'", f"'{SQLSTATE}'")
 
 _EXACT = {ColumnKind.INTEGER, ColumnKind.UUID}
 _BYTES = '{0}::text COLLATE "C" AS {0}'

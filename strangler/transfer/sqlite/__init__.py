@@ -14,9 +14,8 @@ from strangler.transfer.sqlite.door import SqliteDoor
 from strangler.transfer.sqlite.link import Link, file_of
 from strangler.transfer.sqlite.session import SqliteSession
 from strangler.transfer.sqlite.stamping import stamp
-from strangler.transfer.sqlite.triggers import FENCE_PREFIX
 
-__all__ = ["FENCE_PREFIX", "SqliteDatabase", "SqliteDoor", "SqliteSession", "stamp"]
+__all__ = ["SqliteDatabase", "SqliteDoor", "SqliteSession", "stamp"]
 
 
 class SqliteDatabase(Database):

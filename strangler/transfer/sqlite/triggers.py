@@ -13,10 +13,8 @@ from collections.abc import Iterator
 
 from strangler.ladder import Arm
 from strangler.transfer.database import HEARTBEAT, ColumnKind
+from strangler.transfer.fence import PREFIX
 from strangler.transfer.sqlite.schema import Described, Index, literal, quoted
-
-FENCE_PREFIX = "strangler fence: "
-"""How the message of a denied write begins."""
 
 
 def _never(table: str, event: str) -> str:
@@ -176,7 +174,7 @@ def _replaced(capability: str | None, described: Described, index: Index) -> str
 
 
 def _fence(name: str, capability: str, table: str, event: str, *, rehearsed: bool) -> str:
-    said = f"{FENCE_PREFIX}{table} is {capability}'s, and"
+    said = f"{PREFIX}{table} is {capability}'s, and"
     messages = {
         "frozen": f"{said} is changing owner at this moment: nobody writes it; try again",
         **{

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, event, func, select
+from sqlalchemy import event, func, select
 from sqlalchemy.exc import IntegrityError, InternalError
 
 from contracts.catalog import InvalidPrice, NotAllowed, UnknownProduct
@@ -26,6 +26,7 @@ from extracted.catalog.service import (
 )
 from strangler.ports.context import use
 from strangler.sqlalchemy.database import Away, Database, NoDatabase
+from tests.extracted.tables import emptied
 from tests.monolith.people import FOR_CUSTOMER, FOR_STAFF
 
 
@@ -50,10 +51,7 @@ def migrated(
 @pytest.fixture
 def database(migrated: Database) -> Database:
     """No rows are in it yet."""
-    with migrated.transaction() as session:
-        for table in reversed(Base.metadata.sorted_tables):
-            session.execute(delete(table))
-    return migrated
+    return emptied(migrated, Base.metadata)
 
 
 @pytest.fixture

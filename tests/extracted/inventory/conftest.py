@@ -7,7 +7,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
-from sqlalchemy import delete, select, update
+from sqlalchemy import select, update
 
 from extracted.inventory.migrating import SCHEMA
 from extracted.inventory.models import Base, Reason, Reservation, Warehouse
@@ -15,6 +15,7 @@ from extracted.inventory.moments import now
 from extracted.inventory.service import InventoryService
 from extracted.inventory.stocking import adjust
 from strangler.sqlalchemy.database import Database
+from tests.extracted.tables import emptied
 
 KINDS = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
 
@@ -41,10 +42,7 @@ def migrated(url: str) -> Iterator[Database]:
 @pytest.fixture
 def database(migrated: Database) -> Database:
     """No rows are in it yet."""
-    with migrated.transaction() as session:
-        for table in reversed(Base.metadata.sorted_tables):
-            session.execute(delete(table))
-    return migrated
+    return emptied(migrated, Base.metadata)
 
 
 @pytest.fixture

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from strangler.transfer import fence
 from strangler.transfer.mapping import Key
-from strangler.transfer.sqlite import FENCE_PREFIX, stamp
+from strangler.transfer.sqlite import stamp
 from tests.strangler.transfer.sqlite.files import File, Open
 
 TAG = "CREATE TABLE tag (id integer PRIMARY KEY, name text{collate} {unique}, size integer);"
@@ -129,7 +130,7 @@ def test_no_way_round_the_fence(make: Open, write: str):
         step.fence(up=True, patience=1)
     with pytest.raises(sqlite3.IntegrityError) as caught:
         file.app.execute(write)
-    assert str(caught.value).startswith(FENCE_PREFIX)
+    assert str(caught.value).startswith(fence.PREFIX)
     assert "catalog" in str(caught.value)
     assert "monolith" in str(caught.value)
     assert file.app.execute("SELECT * FROM tag").fetchall() == before
