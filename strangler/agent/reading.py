@@ -110,6 +110,8 @@ class Log:
         Raises:
             OSError: it can't be put away.
         """
+        if self._put_away or self._opened() is None:
+            return  # the one before has not been read to its end yet
         with suppress(FileNotFoundError):
             if self.path.stat().st_size > LARGEST:
                 self.path.replace(self.path.with_name(f"{self.path.name}.1"))

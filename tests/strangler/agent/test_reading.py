@@ -254,10 +254,15 @@ class TestLog:
         monkeypatch.setattr(reading, "LARGEST", size + 3000)
         pid = int((street.front.folder / "nginx.pid").read_text())
         reopened: list[int] = []
+
+        def reopen() -> None:
+            os.kill(pid, signal.SIGUSR1)
+            reopened.append(pid)
+
         paths: list[Any] = []
         for number in range(60):
             street.ask("GET", f"/weather/{number}")
-            log.rotate(lambda: reopened.append(os.kill(pid, signal.SIGUSR1) or 1))
+            log.rotate(reopen)
             paths += log.lines()
         until = time.monotonic() + 5
         while len(paths) < 60 and time.monotonic() < until:
