@@ -57,7 +57,7 @@ def test_killed_at_random_instants_while_revisions_come(told: Plane) -> None:
         moving.join()
     print(f"\n{killed}, and a reader {read}")  # noqa: T201 -- what it was worth this time
     assert killed["kills"] == KILLS
-    assert killed["torn"] >= 5, "too few of them were killed while they wrote"
+    assert killed["torn"], "none of them was killed while it wrote"
     assert read["flips"] >= 3, read
     # Whoever comes next goes on, and tidies up.
     told.news = crowded(time.monotonic_ns())
