@@ -9,6 +9,8 @@ from typing import Literal
 
 Placement = Literal["local", "loopback", "remote", "auto"]
 """Where a port's calls run; ``auto`` follows the ladder."""
+RateBy = Literal["client", "address"]
+"""Whose requests are counted together: by credential, or else address; or by address alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,21 @@ class Rollout:
 
 
 @dataclass(frozen=True, slots=True)
+class Gateway:
+    """What the edge owes a capability's clients and its arms; an NGINX in front keeps to it.
+
+    ``rate`` is in requests per second, for each client; ``burst`` is how many more may come at
+    once.
+    ``origins`` are the other sites whose scripts may ask.
+    """
+
+    rate: float | None = None
+    rate_by: RateBy = "client"
+    burst: int = 20
+    origins: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Capability:
     """What moves: one business ability with its paths, its contract and its tables.
 
@@ -89,6 +106,7 @@ class Capability:
     resilience: Resilience = field(default_factory=Resilience)
     shadow: Shadow = field(default_factory=Shadow)
     rollout: Rollout = field(default_factory=Rollout)
+    gateway: Gateway = field(default_factory=Gateway)
 
     @property
     def salt(self) -> str:

@@ -15,6 +15,7 @@ from strangler.manifest.model import (
     Breaker,
     Capability,
     Edge,
+    Gateway,
     Manifest,
     ManifestErrors,
     Problem,
@@ -107,6 +108,7 @@ def _capability(table: Section, name: str) -> Capability:
         resilience=_resilience(section.section("resilience")),
         shadow=_shadow(section.section("shadow")),
         rollout=_rollout(section.section("rollout")),
+        gateway=_gateway(section.section("gateway")),
     )
     section.close()
     return capability
@@ -153,6 +155,18 @@ def _rollout(section: Section) -> Rollout:
     )
     section.close()
     return rollout
+
+
+def _gateway(section: Section) -> Gateway:
+    usual = Gateway()
+    gateway = Gateway(
+        rate=section.take("rate", values.rate, usual.rate),
+        rate_by=section.take("rate_by", values.rate_by, usual.rate_by),
+        burst=section.take("burst", values.count, usual.burst),
+        origins=section.listed("origins", values.origin),
+    )
+    section.close()
+    return gateway
 
 
 def _overridden(

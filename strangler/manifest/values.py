@@ -14,7 +14,7 @@ from typing import TypeVar, get_args
 from urllib.parse import urlsplit
 
 from strangler.manifest import jsonpath, routes
-from strangler.manifest.model import Placement
+from strangler.manifest.model import Placement, RateBy
 
 T = TypeVar("T")
 Converter = Callable[[object], T]
@@ -26,6 +26,7 @@ SAFE = ("GET", "HEAD", "OPTIONS")
 """The methods that are always queries."""
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_RATE = re.compile(r"([0-9]{1,6})/([sm])")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -189,6 +190,31 @@ def count(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise Wrong(f"{value!r} is no whole number above 0", "write one, such as 5")
     return value
+
+
+def rate(value: object) -> float:
+    """How often, in requests per second: whole ones a second or a minute."""
+    match = _RATE.fullmatch(value) if isinstance(value, str) else None
+    if match is None or not int(match[1]):
+        raise Wrong(f"{value!r} is no rate", "write requests and s or m, such as '20/s' or '5/m'")
+    return int(match[1]) / _UNITS[match[2]]
+
+
+def rate_by(value: object) -> RateBy:
+    """Whose requests are counted together."""
+    for known in get_args(RateBy):
+        if value == known:
+            found: RateBy = known
+            return found
+    raise Wrong(f"{value!r} is nobody", "write 'client' or 'address'")
+
+
+def origin(value: object) -> str:
+    """Another site, as a browser names it."""
+    given = url(value)
+    if given != given.lower():
+        raise Wrong(f"{given!r} is not as a browser writes it", f"write {given.lower()!r}")
+    return given
 
 
 def proportion(value: object) -> float:

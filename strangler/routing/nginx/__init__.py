@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from strangler.manifest import Manifest
-from strangler.routing.nginx import answering, main
+from strangler.routing.nginx import answering, gateway, main
 from strangler.routing.nginx.clients import clients, cohorts
 from strangler.routing.nginx.failing import failing
 from strangler.routing.nginx.locations import locations
@@ -36,13 +36,14 @@ def compiled(manifest: Manifest, settings: Settings | None = None) -> Mapping[st
         "clients.conf": clients(manifest, settings),
         "requests.conf": requests(manifest),
         "upstreams.conf": upstreams(manifest, settings),
+        "gateway.conf": gateway.gateway(manifest, settings),
         "log.conf": main.log(),
         "server.conf": main.server(manifest, settings),
         "routes.conf": locations(manifest, settings),
         "decide.conf": answering.decide(manifest, settings),
-        "retired.conf": answering.retired(),
+        "retired.conf": answering.retired(manifest),
         "monolith.conf": answering.monolith(settings),
         "services.conf": services(manifest, settings),
-        "ask.conf": answering.ask(settings),
+        "ask.conf": answering.ask(manifest, settings),
         "failing.conf": failing(manifest, settings),
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from strangler.manifest import Manifest
-from strangler.routing.nginx import headers
+from strangler.routing.nginx import gateway, headers
 from strangler.routing.nginx.settings import Settings
 from strangler.routing.nginx.upstreams import KEPT, MONOLITH
 from strangler.routing.nginx.writing import Text, file, plain, said
@@ -17,10 +17,12 @@ _CHECK = Text("""
         set $strangler_executed no;
         %{odd}
     }
+    %{gateway}
     if ($strangler_kind = "") {
         set $strangler_executed no;
         %{method}
     }
+    %{often}
 """)
 _DECIDE = Text("""
     # Inside or outside the service's share: is there a file that bears the cohort's number? A query
@@ -76,6 +78,7 @@ _MONOLITH = Text("""
 """)
 _ASK = Text("""
     default_type application/json;
+    %{often}
     set $strangler_arm service;
     # First a token from the monolith, which says for whom we ask. It gives none where it will
     # answer for itself: to credentials that do not hold, and to forged requests.
@@ -97,26 +100,28 @@ def decide(manifest: Manifest, settings: Settings) -> str:
         "Which arm answers? Each location of routes.conf goes on here: `decide` of the kit, as NGINX "
         "does it."
     )
-    return file(about, _check(), _DECIDE.substitute(table=settings.table, kept=kept(manifest)))
+    return file(about, _check(manifest), _DECIDE.filled(table=settings.table, kept=kept(manifest)))
 
 
-def _check() -> str:
-    return _CHECK.substitute(
+def _check(manifest: Manifest) -> str:
+    return _CHECK.filled(
+        gateway=gateway.checks(manifest),
+        often=often(manifest),
         body=BODY,
         odd=said(400, "OddPath", "this path can be read in several ways"),
         method=said(501, "NotImplemented", "This method is not allowed."),
     )
 
 
-def retired() -> str:
+def retired(manifest: Manifest) -> str:
     """The file ``retired.conf``."""
     about = "The paths of a capability that is retired go on here: nothing is decided any more."
-    return file(about, _check(), _RETIRED)
+    return file(about, _check(manifest), _RETIRED)
 
 
 def monolith(settings: Settings) -> str:
     """The file ``monolith.conf``."""
-    text = _MONOLITH.substitute(
+    text = _MONOLITH.filled(
         patience=settings.patience,
         headers="\n".join(headers.to_monolith()),
         hidden="\n".join(headers.hidden(headers.ARM, headers.REASON, headers.EXECUTED)),
@@ -124,12 +129,20 @@ def monolith(settings: Settings) -> str:
     return file("The monolith is asked: in the client's name, and with the edge's own proof.", text)
 
 
-def ask(settings: Settings) -> str:
+def ask(manifest: Manifest, settings: Settings) -> str:
     """The file ``ask.conf``."""
-    text = _ASK.substitute(
-        headers="\n".join(headers.to_service(settings)), hidden="\n".join(headers.hidden())
+    text = _ASK.filled(
+        often=often(manifest),
+        headers="\n".join(headers.to_service(settings)),
+        hidden="\n".join(headers.hidden()),
     )
     return file("A service is asked: without the client's credentials, and with a token.", text)
+
+
+def often(manifest: Manifest) -> str:
+    """Where those go who ask too often; nothing where nobody can."""
+    limited = any(one.gateway.rate for one in manifest.capabilities.values())
+    return f"error_page {gateway.TOO_OFTEN} = @strangler_often;" if limited else ""
 
 
 def kept(manifest: Manifest) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from strangler.manifest import Manifest
-from strangler.routing.nginx import headers
-from strangler.routing.nginx.answering import home
+from strangler.routing.nginx import gateway, headers
+from strangler.routing.nginx.answering import home, often
 from strangler.routing.nginx.settings import Settings
 from strangler.routing.nginx.writing import Text, file, said
 
@@ -84,6 +84,7 @@ _FAILING = Text("""
     # A command for the monolith.
     location @strangler_command {
         default_type application/json;
+        %{often}
         error_page 421 = @strangler_carried;
         error_page 502 504 = @strangler_away;
         error_page 503 = @strangler_shut0;
@@ -157,7 +158,7 @@ def failing(manifest: Manifest, settings: Settings) -> str:
         headers.COHORT: "$strangler_cohort",
         headers.TARGET: "$request_uri",
     }
-    token = _TOKEN.substitute(
+    token = _TOKEN.filled(
         monolith=home(manifest),
         key="".join(f" ${_variable(name)}" for name in _known_by(manifest, settings)),
         nothing=said(404, "NotFound", "There is nothing here."),
@@ -167,6 +168,7 @@ def failing(manifest: Manifest, settings: Settings) -> str:
         "The token that a service wants, and every way in which it can go wrong.",
         token,
         _failing(manifest),
+        gateway.often(manifest),
     )
 
 
@@ -175,7 +177,7 @@ def _waits(manifest: Manifest) -> str:
     pieces = ["location = /_strangler/edge/wait {\n    internal;\n    return 401;\n}"]
     for number, delay in enumerate(WAITS):
         pieces.append(
-            _WAIT.substitute(
+            _WAIT.filled(
                 monolith=home(manifest), number=number, delay=delay, after=_shut(number + 1)
             )
         )
@@ -188,7 +190,8 @@ def _shut(number: int) -> str:
 
 def _failing(manifest: Manifest) -> str:
     unsent = "$strangler_unsent"
-    return _FAILING.substitute(
+    return _FAILING.filled(
+        often=often(manifest),
         monolith=home(manifest),
         waits=_waits(manifest),
         broken=_unless(
@@ -226,7 +229,7 @@ def _failing(manifest: Manifest) -> str:
 
 def _unless(nothing: str, elsewhere: str, name: str, answer: str) -> str:
     """A location that answers so, unless nothing has happened: then it goes on elsewhere."""
-    return _UNLESS.substitute(nothing=nothing, elsewhere=elsewhere, name=name, answer=answer)
+    return _UNLESS.filled(nothing=nothing, elsewhere=elsewhere, name=name, answer=answer)
 
 
 def _known_by(manifest: Manifest, settings: Settings) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from strangler.manifest import Manifest
+from strangler.routing.nginx import gateway
 from strangler.routing.nginx.answering import home
 from strangler.routing.nginx.settings import LINGERING, Settings
 from strangler.routing.nginx.writing import Text, file, plain
@@ -116,6 +117,7 @@ _SERVER = Text("""
     add_header Set-Cookie $strangler_cookie always;
     add_header Set-Cookie $strangler_mark always;
     add_header Set-Cookie $strangler_pin always;
+    %{gateway}
     client_max_body_size %{body};
     recursive_error_pages on;
     proxy_buffer_size 16k;
@@ -184,6 +186,7 @@ _MAIN = Text("""
         include clients.conf;
         include requests.conf;
         include upstreams.conf;
+        include gateway.conf;
         include log.conf;
 
         server {
@@ -196,7 +199,7 @@ _MAIN = Text("""
 
 def shared(manifest: Manifest) -> str:
     """The file ``shared.conf``."""
-    return file("What the other files share.", _SHARED.substitute(monolith=home(manifest)))
+    return file("What the other files share.", _SHARED.filled(monolith=home(manifest)))
 
 
 def log() -> str:
@@ -213,7 +216,12 @@ def server(manifest: Manifest, settings: Settings) -> str:
     """The file ``server.conf``."""
     return file(
         "What stands inside `server { … }`. Include it in your own, with TLS and names of your own.",
-        _SERVER.substitute(body=settings.body, monolith=home(manifest), table=settings.table),
+        _SERVER.filled(
+            body=settings.body,
+            monolith=home(manifest),
+            table=settings.table,
+            gateway=gateway.inside_server(manifest),
+        ),
     )
 
 
@@ -223,7 +231,7 @@ def main(settings: Settings) -> str:
     return file(
         "A whole NGINX: nginx -p FOLDER -c nginx.conf. Logs, and what NGINX keeps, go to FOLDER.",
         f"user {settings.user};" if settings.user else "",
-        _MAIN.substitute(
+        _MAIN.filled(
             listen=settings.listen,
             lingering=lingering if settings.version >= LINGERING else "",
         ),

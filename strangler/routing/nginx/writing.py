@@ -19,6 +19,12 @@ class Text(string.Template):
     def __init__(self, template: str) -> None:
         super().__init__(textwrap.dedent(template).strip("\n"))
 
+    def filled(self, **pieces: object) -> str:
+        """With these filled in; a line that has nothing but one that is empty is left out."""
+        empty = {f"%{{{name}}}" for name, piece in pieces.items() if piece == ""}
+        lines = [line for line in self.template.splitlines() if line.strip() not in empty]
+        return string.Template.substitute(Text("\n".join(lines)), pieces)
+
 
 def plain(text: str) -> str:
     """A piece of configuration with nothing to fill in."""

@@ -163,6 +163,7 @@ IN_A_CAPABILITY = [
             "shadow.min_per_route",
             "shadow.min_rehearsals",
             "rollout.min_requests",
+            "gateway.burst",
         )
         for text, found in [("0", "0"), ("-1", "-1"), ("1.5", "1.5"), ("true", "True")]
     ),
@@ -179,6 +180,26 @@ IN_A_CAPABILITY = [
     Case("rollout.steps", "[25, 5]", "5 does not come after 25", NO_STEPS),
     Case("rollout.steps", "[0.5]", "0.5 is no whole number", NO_STEPS),
     Case("rollout.steps", '["5%"]', "'5%' is no whole number", NO_STEPS),
+    *(
+        Case("gateway.rate", text, f"{found} is no rate", "such as '20/s'")
+        for text, found in [
+            ("20", "20"),
+            ('"20"', "'20'"),
+            ('"0/s"', "'0/s'"),
+            ('"1.5/s"', "'1.5/s'"),
+            ('"5/h"', "'5/h'"),
+            ('"-1/s"', "'-1/s'"),
+        ]
+    ),
+    Case("gateway.rate_by", '"user"', "'user' is nobody", "'client' or 'address'"),
+    Case("gateway.origins", '["*"]', "'*' has no scheme", "HOST:PORT", at="gateway.origins[0]"),
+    Case(
+        "gateway.origins",
+        '["https://Shop.example"]',
+        "'https://Shop.example' is not as a browser writes it",
+        "'https://shop.example'",
+        at="gateway.origins[0]",
+    ),
     # Paths into JSON
     *(
         Case(
