@@ -20,6 +20,7 @@ from strangler.manifest import (
     Breaker,
     Capability,
     Edge,
+    Gateway,
     ManifestErrors,
     Placement,
     Resilience,
@@ -41,6 +42,7 @@ SECTIONS = {
     "[capability.NAME.resilience.breaker]": Breaker,
     "[capability.NAME.shadow]": Shadow,
     "[capability.NAME.rollout]": Rollout,
+    "[capability.NAME.gateway]": Gateway,
 }
 DURATIONS = {"timeout": 2.0, "reset": 30.0, "soak": 600.0}
 
