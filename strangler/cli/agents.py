@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import shutil
 import signal
 import socket
@@ -15,7 +16,7 @@ from typing import Annotated
 import typer
 
 from strangler.cli import render
-from strangler.routing.news import EDGE
+from strangler.routing.news import EDGE, NAME
 from strangler.routing.nginx import Settings
 
 USUAL = Settings()
@@ -136,6 +137,7 @@ def agent(
     strangler agent --party pricing                       beside a service
     """
     from strangler.agent.running import Beside, run
+    from strangler.ports.transports.http import Http
 
     logging.basicConfig(
         level=logging.WARNING if once else logging.INFO,
@@ -162,6 +164,16 @@ def agent(
         found = shutil.which(program) or shutil.which(program, path="/usr/sbin:/usr/local/sbin")
         beside = Beside(nginx.absolute(), found or program, manifest.absolute(), settings)
     name = name or socket.gethostname()
+    if not re.match(NAME, name):
+        raise typer.BadParameter(
+            f"an agent can't be called {name!r}: letters, digits, '.', '_' and '-'",
+            param_hint="--name",
+        )
+    for url in control:
+        try:
+            Http([url])
+        except ValueError as error:
+            raise typer.BadParameter(str(error), param_hint="--control") from error
     run(control, table, keys, party=party, audience=audience, name=name, beside=beside,
         ending=ending, once=once)  # fmt: skip
     if once:

@@ -233,8 +233,8 @@ def publish(context: typer.Context, *, reason: Reason = "", as_json: AsJson = Fa
     revision = control.publish(actor=session.actor(context), reason=reason)
     told = _told(revision)
     if as_json:
-        table = str(conf.settings().table)
-        render.dump({"revision": revision, "path": table, "agents": shapes.agents_told(told)})
+        agents = told and shapes.agents_told(told)
+        render.dump({"revision": revision, "path": str(conf.settings().table), "agents": agents})
         return
     render.say(f"published revision {revision} in {conf.settings().table}")
     for line in edges.told(told):
@@ -254,13 +254,18 @@ def _show(done: Moved, action: str, *, as_json: bool, everywhere: bool = True) -
         render.say(flows.frozen(done.capability, freeze))
 
 
-def _told(revision: int) -> Applied:
-    """Wait until the agents know."""
+def _told(revision: int) -> Applied | None:
+    """Wait until the agents know; None if the database has gone away since."""
     from strangler.django.agents import waiting
     from strangler.django.control_plane import ledger
+    from strangler.django.control_plane.errors import ControlPlaneAway
 
-    with ledger.reaching():
-        return waiting.wait(revision)
+    try:
+        with ledger.reaching():
+            return waiting.wait(revision)
+    except ControlPlaneAway as away:
+        render.complain(f"revision {revision} is recorded; who has applied it is unknown: {away}")
+        return None
 
 
 def _freeze(done: Moved) -> float | None:

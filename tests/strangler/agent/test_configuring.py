@@ -186,7 +186,12 @@ def test_what_was_refused_is_not_tried_all_the_time(
     nginx = edge.nginx(listen="127.0.0.1:70000")
     tried: list[tuple[str, ...]] = []
     run = nginx._run
-    monkeypatch.setattr(nginx, "_run", lambda *more: (tried.append(more), run(*more))[1])
+
+    def counted(*arguments: str) -> subprocess.CompletedProcess[str]:
+        tried.append(arguments)
+        return run(*arguments)
+
+    monkeypatch.setattr(nginx, "_run", counted)
     for _ in range(3):
         with pytest.raises(NotConfigured, match="invalid port"):
             nginx.fit(NONE)
