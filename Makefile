@@ -3,6 +3,7 @@
 
 BIN := .venv/bin
 SERVICES := catalog inventory pricing
+FILM := tests/e2e/test_demo.py::test_a_film_on_sqlite_that_stays
 OTHER_FILMS := tests/e2e/test_demo.py::test_the_whole_film
 LOCK := $(BIN)/uv pip compile --quiet pyproject.toml --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-annotate
@@ -21,8 +22,8 @@ demo: .venv/demo # Capabilities climb and come back under traffic [EDGE=nginx DA
 	$(BIN)/python -m demo
 
 test: lint servers # All there is to check: lint, then every test, on real servers
-	$(BIN)/pytest tests/e2e/test_demo.py --deselect $(OTHER_FILMS)
-	$(BIN)/pytest -n auto --maxprocesses 4 --dist worksteal --ignore tests/e2e/test_demo.py
+	$(BIN)/pytest $(FILM)
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist worksteal --deselect $(FILM) --deselect $(OTHER_FILMS)
 
 chaos: .venv/dev servers # Kill and stop everything at every step of a transfer, for ten minutes and more
 	STRANGLER_CHAOS=1 $(BIN)/pytest -n auto --maxprocesses 2 tests/chaos tests/strangler/transfer/model
@@ -36,7 +37,7 @@ dev: .venv/dev # The shop on http://127.0.0.1:8000, with something to sell in it
 lint: .venv/dev # Style, types, import rules, frozen contracts and the compiled edge
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy
+	$(BIN)/mypy --num-workers 2
 	$(BIN)/lint-imports
 	$(BIN)/strangler compile nginx --check
 	$(BIN)/strangler contracts check $(addprefix --against ,$(shell .ci/base))
