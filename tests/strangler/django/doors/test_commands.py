@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,15 @@ from strangler.django import conf
 from strangler.django.door import DoorShut, NotOwner, commanding
 from strangler.ladder import Arm, Stage
 from strangler.ports import headers as names
+from strangler.ports import runtime
+from strangler.ports.bind import bind
 from strangler.ports.context import Context, current
+from strangler.ports.serve import serve
 from strangler.ports.trust import secret as secret_of_edges
 from strangler.ports.trust.keys import Keyring
 from strangler.ports.trust.tokens import Use, verify
 from strangler.transfer.sqlite import SqliteDatabase, SqliteSession
+from tests.assets.sky.port import Weather, WeatherService
 from tests.strangler.django.behind_edge import Edge, Reply
 from tests.strangler.django.faults import Seen, reply
 
@@ -177,6 +181,64 @@ class TestCarrying:
         shop.stand(Stage.MONOLITH, tables=True)
         side.session.close_door(patience=1)
         assert post(shop).status == 201
+
+
+class TestLine:
+    """Behind an edge that sends again, few clients wait at a door; calls of others always may."""
+
+    @pytest.fixture
+    def weather(
+        self, shop: Edge, side: Side, settings: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> Iterator[WeatherService]:
+        monkeypatch.delenv("WEB_CONCURRENCY", raising=False)
+        settings.STRANGLER = {**settings.STRANGLER, "EDGE": "nginx"}
+        begin(shop)
+        implementation = WeatherService()
+        serve(Weather, implementation)
+        yield implementation
+        runtime.unregister(Weather)
+
+    def test_calls_within_other_requests_wait_and_all_succeed(
+        self, shop: Edge, side: Side, weather: WeatherService
+    ) -> None:
+        side.session.close_door(patience=1)
+        with ThreadPoolExecutor(16) as threads:
+            calls = [threads.submit(bind(Weather).report, "rome", number) for number in range(6)]
+            asked = [threads.submit(post, shop) for _ in range(4)]
+            refused, waiting = wait(asked, timeout=1.0)
+            assert len(refused) >= 3
+            for answer in (one.result() for one in refused):
+                assert (answer.status, answer.header(names.EXECUTED)) == (503, "no")
+                assert answer.header("Retry-After") == "1"
+                assert answer.json()["error"] == "DoorShut"
+            assert not any(call.done() for call in calls)
+            assert weather.asked == shop.asked == []
+            side.session.open_door()
+            assert [call.result(5) for call in calls] == [True] * 6
+            assert [one.result(5).status for one in waiting] == [201] * len(waiting)
+        assert len(weather.asked) == 6
+        assert len(shop.asked) == len(waiting)
+
+    @pytest.mark.parametrize(("workers", "room"), [("9", 3), ("2", 1)])
+    def test_a_third_of_the_workers_may_wait(
+        self,
+        shop: Edge,
+        side: Side,
+        weather: WeatherService,
+        monkeypatch: pytest.MonkeyPatch,
+        *,
+        workers: str,
+        room: int,
+    ) -> None:
+        monkeypatch.setenv("WEB_CONCURRENCY", workers)
+        side.session.close_door(patience=1)
+        with ThreadPoolExecutor(16) as threads:
+            asked = [threads.submit(post, shop) for _ in range(room + 3)]
+            refused, waiting = wait(asked, timeout=0.7)
+            assert len(waiting) == room
+            side.session.open_door()
+            assert {one.result(5).status for one in waiting} == {201}
+        assert {one.result().status for one in refused} == {503}
 
 
 class TestReadYourWrites:
