@@ -6,7 +6,7 @@ import logging
 import random
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -22,7 +22,10 @@ from strangler.routing.table import Entry, Table, TableUnusable
 _PAUSE = (0.1, 2.0)
 """Seconds between two attempts to reach a control plane that is away: at first, and at last."""
 _ONCE = 0.2
-"""Seconds between two questions to a control plane that lets nobody wait."""
+"""Seconds between two questions to a control plane that lets nobody wait, or that says of one
+revision now this and now that, as its processes do while they are replaced one after the other."""
+_VERIFIED = 5.0
+"""Seconds after which a table is read again for damage."""
 
 _log = logging.getLogger("strangler.agent")
 
@@ -33,18 +36,23 @@ class Place:
 
     table: Path
     nginx: Nginx | None = None
+    _readers: Table = field(init=False)
+
+    def __post_init__(self) -> None:
+        # One for all questions: it does not read a whole revision for each.
+        self._readers = Table(self.table, verify_every=_VERIFIED)
 
     def revision(self) -> int:
         """The revision that readers see; 0 where there is no table."""
         try:
-            return Table(self.table).revision()
+            return self._readers.revision()
         except TableUnusable:
             return 0
 
     def retired(self) -> frozenset[str]:
         """The capabilities that the table here says are retired."""
         try:
-            known = Table(self.table).entries().items()
+            known = self._readers.entries().items()
             return frozenset(name for name, one in known if one.stage is Stage.RETIRED)
         except TableUnusable:
             return frozenset()
@@ -132,14 +140,14 @@ class Follower:
         return 0.0 if heard or time.monotonic() - began > _ONCE else _ONCE
 
     def step(self) -> bool:
-        """Report, and do what is news; whether there was any that is not known yet.
+        """Report, and do what is news; whether that was of another revision.
 
         Raises:
             ControlAway: there is no answer.
         """
         report = replace(self._report, table=self._place.revision(), wait=WAIT)
         news = self._control.follow(report)
-        known = self._report.digest
+        known = self._report.heard
         if news is not None:
             self._news = news
             self._retired = _retired(news)
@@ -154,7 +162,7 @@ class Follower:
         self._report = replace(self._report, refused=wrong)
         if news is not None:
             _log.info("revision %d is %s", news.revision, "refused" if wrong else "applied")
-        return self._report.digest != known
+        return self._report.heard != known
 
     def _keep(self, *, anew: bool) -> None:
         """Let the table say the latest news: also where that failed before, or where it is gone."""

@@ -29,6 +29,8 @@ from strangler.routing.news import LEASE, BadMessage, Counts, Report
 
 FORGOTTEN = 3600.0
 """Seconds after which an agent that has vanished is not named any more."""
+WRITTEN = 1.0
+"""Seconds within which one that has nothing new to say is not written down again."""
 FARTHEST = 1_000 * BEYOND
 """By how much a table may be ahead of the database: by that many kills that nobody has recorded."""
 _COUNTED_BY = ("capability", "since_revision", "arm", "kind", "bucket")
@@ -73,14 +75,15 @@ def heard(party: str, report: Report) -> None:
     if report.leaves:
         mine.delete()
         return
-    says: dict[str, Any] = {
-        "until": _in(LEASE),
-        "heard_at": Now(),
+    known: dict[str, Any] = {
         "table": report.table,
         "heard": report.heard,
         "refused": report.refused,
         "edge": report.edge,
     }
+    if mine.filter(**known, until__gt=_in(LEASE - WRITTEN)).exists():
+        return
+    says = {**known, "until": _in(LEASE), "heard_at": Now()}
     if mine.update(**says):
         return
     try:

@@ -7,13 +7,14 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from strangler.agent import control, following
+from strangler.agent import control, following, running
 from strangler.agent.control import ControlAway
 from strangler.agent.following import Follower, Place
 from strangler.ladder import Stage
@@ -51,7 +52,7 @@ def test_the_same_revision_with_more_in_it_is_news(told: Plane, follower: Follow
     told.news = said(4, 30)
     follower.step()
     told.news = said(4, 40)
-    assert follower.step()
+    assert not follower.step(), "but no reason to hurry"
     assert told.table.entry("weather").share.queries == 40
 
 
@@ -178,6 +179,18 @@ def test_it_comes_back_by_itself(told: Plane, caplog: pytest.LogCaptureFixture) 
     assert len(warned) == 2, "once away, once back"
 
 
+def test_processes_that_do_not_agree_are_asked_now_and_then(
+    told: Plane, follower: Follower
+) -> None:
+    """Half of them have the new manifest already."""
+    told.news = said(4, 30)
+    follower.attempt()
+    for share in (40, 30, 40):
+        told.news = said(4, share)
+        assert follower.attempt() == following._ONCE
+        assert told.table.entry("weather").share.queries == share
+
+
 def test_a_control_plane_that_always_has_the_same_news_is_asked_now_and_then(
     told: Plane, follower: Follower
 ) -> None:
@@ -199,8 +212,10 @@ class TestTables:
 
     @pytest.mark.parametrize("damage", ["revision", "sets/weather-3"])
     def test_one_that_is_damaged_is_made_whole(
-        self, told: Plane, follower: Follower, damage: str
+        self, told: Plane, monkeypatch: pytest.MonkeyPatch, damage: str
     ) -> None:
+        monkeypatch.setattr(following, "_VERIFIED", 0.0)
+        follower = told.follower()
         told.news = said(4, 30)
         follower.step()
         place = told.root / "table"
@@ -282,3 +297,24 @@ def test_news_are_the_same_for_both(told: Plane, follower: Follower) -> None:
     heard = follower._news
     assert isinstance(heard, News)
     assert heard.digest == told.news.digest
+
+
+def test_an_agent_that_fails_ends_as_a_whole(told: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that whoever has started it starts it again."""
+
+    def breaks(_: Follower) -> float:
+        raise RuntimeError("a mistake of ours")
+
+    monkeypatch.setattr(Follower, "attempt", breaks)
+    with pytest.raises(RuntimeError, match="a mistake of ours"):
+        running.run(
+            [told.faults.url],
+            told.root / "table",
+            told.root / "keys",
+            party="edge",
+            audience="monolith",
+            name="front",
+            beside=None,
+            ending=threading.Event(),
+        )
+    assert told.reports[-1].leaves

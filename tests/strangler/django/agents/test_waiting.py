@@ -157,6 +157,18 @@ class TestRegistry:
         assert (known.alive, known.table, known.refused, known.name) == (True, 4, "", "front")
         assert known.age < 5
 
+    def test_who_says_the_same_again_and_again_is_not_written_down_each_time(self) -> None:
+        heard("front", table=3)
+        with CaptureQueriesContext(connection) as asked:
+            for _ in range(5):
+                heard("front", table=3)
+        assert not [one for one in asked if "UPDATE" in one["sql"]]
+        heard("front", table=3, refused="x")
+        assert registry.seen()[0].refused == "x"
+        vanish("edge/front", 2)
+        heard("front", table=3, refused="x")
+        assert registry.seen()[0].age < 1
+
 
 class TestTableAhead:
     def test_the_next_move_is_refused_and_says_where(self, kit: Plane) -> None:

@@ -212,7 +212,8 @@ class TestLine:
                 assert answer.header("Retry-After") == "1"
                 assert answer.json()["error"] == "DoorShut"
             assert not any(call.done() for call in calls)
-            assert weather.asked == shop.asked == []
+            assert not weather.asked
+            assert not shop.asked
             side.session.open_door()
             assert [call.result(5) for call in calls] == [True] * 6
             assert [one.result(5).status for one in waiting] == [201] * len(waiting)
