@@ -40,18 +40,20 @@ class _Refused(Exception):
         self.response = response
 
 
-def _in_no_transaction(view: View) -> View:
-    """Also with ATOMIC_REQUESTS: what an agent says is seen while it waits, and what is new by it.
+def _for_agents(view: View) -> View:
+    """Neither in a transaction nor for users, whatever a project does with its other views.
 
-    And on SQLite nobody else could write meanwhile.
+    What an agent says is seen while it waits, and what is new by it; with ATOMIC_REQUESTS neither
+    would be, and on SQLite nobody else could write meanwhile.
     """
+    view.login_required = False  # type: ignore[attr-defined]  # Django's LoginRequiredMiddleware
     for alias in connections:
         view = non_atomic_requests(alias)(view)
     return view
 
 
 @csrf_exempt
-@_in_no_transaction
+@_for_agents
 @require_POST
 def follow(request: HttpRequest) -> HttpResponseBase:
     """An agent reports, and hears what it has not heard yet: 204 where there is nothing."""
@@ -59,7 +61,7 @@ def follow(request: HttpRequest) -> HttpResponseBase:
 
 
 @csrf_exempt
-@_in_no_transaction
+@_for_agents
 @require_POST
 def count(request: HttpRequest) -> HttpResponseBase:
     """An edge tells what it has answered."""

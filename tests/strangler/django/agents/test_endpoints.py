@@ -7,8 +7,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+import django
 import pytest
+from django.core.handlers.wsgi import WSGIHandler
 from django.db import OperationalError, connections
+from django.urls import resolve
 
 from strangler.django.agents import registry, telling
 from strangler.django.agents.endpoints import LIMIT
@@ -334,12 +337,19 @@ class TestWaiting:
         assert news.news(said.body).revision == state.revision()
         assert len(looks) == 3
 
-    def test_its_report_is_seen_while_it_waits(self, plane: Edge) -> None:
+    @pytest.mark.parametrize("path", [FOLLOW, COUNT])
+    def test_its_report_is_seen_while_it_waits(self, plane: Edge, path: str) -> None:
         """Also where every request is one transaction: that would keep all others out."""
-        from django.urls import resolve
+        view = resolve(path).func
+        assert view._non_atomic_requests == set(connections)  # type: ignore[attr-defined]
 
-        for path in (FOLLOW, COUNT):
-            assert resolve(path).func._non_atomic_requests == set(connections)  # type: ignore[attr-defined]
+
+def test_a_project_where_everybody_logs_in(plane: Edge, settings: Any) -> None:
+    if django.VERSION >= (5, 1):
+        last = "django.contrib.auth.middleware.LoginRequiredMiddleware"
+        settings.MIDDLEWARE = [*settings.MIDDLEWARE, last]
+        plane.handler = WSGIHandler()
+    assert post(plane, FRONT).status == 204
 
 
 def test_news_are_of_one_revision(plane: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
