@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,10 +19,15 @@ import pytest
 from strangler.agent import configuring
 from strangler.agent.configuring import NotConfigured
 from strangler.agent.following import Follower, Place
+from strangler.agent.running import Beside
+from strangler.agent.running import run as running_agent
+from strangler.routing.news import FOLLOW
+from strangler.routing.nginx import Settings
 from tests.servers import running
-from tests.strangler.agent.edge import SECRET, Edge
-from tests.strangler.agent.told import Plane, said, wait
-from tests.strangler.django.faults import Faults, faults, reply
+from tests.strangler.agent.edge import SECRET, Edge, user
+from tests.strangler.agent.told import Plane, line, said, wait
+from tests.strangler.django.faults import Faults, Seen, faults, reply
+from tests.strangler.routing.nginx import program
 
 NONE: frozenset[str] = frozenset()
 
@@ -261,8 +269,10 @@ def test_nobody_else_is_sent_a_signal(edge: Edge) -> None:
 
 
 def test_a_program_that_is_none(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
-    for program, why in (("/nowhere/nginx", "can't be run"), ("/bin/true", "is that an NGINX?")):
-        monkeypatch.setattr("tests.strangler.agent.edge.program", lambda program=program: program)
+    for wrong_one, why in (("/nowhere/nginx", "can't be run"), ("/bin/true", "is that an NGINX?")):
+        monkeypatch.setattr(
+            "tests.strangler.agent.edge.program", lambda wrong_one=wrong_one: wrong_one
+        )
         with pytest.raises(NotConfigured, match=why):
             edge.nginx()
 
@@ -275,3 +285,37 @@ def test_a_folder_that_can_not_be_written(tmp_path: Path, home: Faults) -> None:
     with pytest.raises(NotConfigured, match=r"exists|Not a directory"):
         there.nginx().fit(NONE)
     there.folder.unlink()
+
+
+def test_what_was_counted_last_is_told_before_it_leaves(edge: Edge, told: Plane) -> None:
+    """Of an agent that has left nobody takes any counts."""
+    ending, heard = threading.Event(), []
+    behave = told.behave
+
+    def noting(peer: socket.socket, seen: Seen) -> None:
+        heard.append(seen.target)
+        behave(peer, seen)
+
+    told.faults.behave = noting
+    told.news = said(4, 30)
+    settings = Settings(
+        table=str(told.root / "table"), listen=f"127.0.0.1:{edge.port}", user=user()
+    )
+    beside = Beside(edge.folder, program(), edge.manifest, settings)
+    agent = threading.Thread(
+        target=running_agent,
+        args=([told.faults.url], told.root / "table", edge.secret.parent),
+        kwargs={
+            "party": "edge", "audience": "monolith", "name": "front", "beside": beside,
+            "ending": ending,
+        },
+    )  # fmt: skip
+    agent.start()
+    wait(lambda: told.table_is(4) and len(told.reports) > 1)
+    with (edge.folder / "access.json").open("a") as log:
+        log.write(json.dumps(line(time.time() + 1)) + "\n")
+    ending.set()
+    agent.join(20)
+    assert [one.counted[0].requests for one in told.counts] == [1]
+    assert told.reports[-1].leaves
+    assert heard[-1] == FOLLOW
