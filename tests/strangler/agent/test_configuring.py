@@ -238,14 +238,13 @@ def test_news_of_a_retired_one_are_compiled_in(edge: Edge, told: Plane) -> None:
 
 
 def test_who_was_killed_before_nginx_was_told_tells_it(edge: Edge) -> None:
-    workers = edge.workers()
-    nginx = edge.nginx()
-    edge.secret.write_text("another")
-    nginx._signal = lambda number: None  # type: ignore[method-assign]  # killed right before
+    workers, name = edge.workers(), compiled(edge)
     (edge.folder / "told").unlink()
     (edge.folder / "told").symlink_to("compiled-before")
-    edge.nginx().fit(NONE)
+    assert edge.nginx().fit(NONE)
     wait(lambda: reloaded(edge, workers))
+    assert compiled(edge) == name
+    assert not edge.nginx().fit(NONE)
 
 
 def test_nobody_else_is_sent_a_signal(edge: Edge) -> None:
