@@ -36,6 +36,10 @@ def moves(state: State, rules: Rules, mover: Mover) -> Iterator[Move]:
             yield f"{_name(mover)} begins", after._replace(switches=state.switches - 1)
     elif mover.mode == "switching":
         step = rules.steps[mover.at]
+        if step.action is Action.FREEZE and rules.door_with_freeze and mover.door != mover.old:
+            # Evicted: with the door it has lost the session by which it would freeze.
+            yield f"{_name(mover)} finds its session gone", _without(state, mover)
+            return
         ended = mover.at + 1 == len(rules.steps)
         further = mover._replace(
             mode="idle" if ended else "switching", at=0 if ended else mover.at + 1,

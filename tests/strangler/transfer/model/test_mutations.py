@@ -96,7 +96,7 @@ HOLES = {
         Rules(seizes=3), STOPPED, invariants.KEPT
     ),
     "a repair has the lease, and has seized no side": Hole(
-        Rules(seizes=4), Bounds(deliveries=1, takeovers=1), invariants.DENIED
+        Rules(seizes=4), STOPPED, invariants.STUCK
     ),
     "a repair has the lease and the monolith": Hole(Rules(seizes=5), STOPPED, invariants.STUCK),
     "a repair has the lease and the service": Hole(Rules(seizes=6), STOPPED, invariants.STUCK),
