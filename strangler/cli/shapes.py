@@ -40,7 +40,7 @@ verify   ``capability``, ``epoch``, ``rows``, ``seconds``, ``resumed`` (rows com
 forecast ``transfer switch --dry-run`` has ``capability``, ``freeze``, ``budget``, ``fits``,
          ``steps`` [{``action``, ``seconds`` or null, ``measured``}]
 repair   ``capability``, ``done``
-publish  ``revision``, ``path``
+publish  ``revision``, ``path``, ``agents`` as for moves
 keys     ``folder``, ``parties``, ``made``
 compile  ``compile nginx`` has ``folder``, ``files``, ``changed`` [a file that was written, or with
          ``--check`` would be]
