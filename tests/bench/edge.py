@@ -359,12 +359,10 @@ def _until_new(
 
 
 def _asked(port: int) -> bytes:
-    """The head of an answer, on a connection of its own."""
+    """The arm that has answered on a connection of its own; nothing if none has."""
+    lines = [f"GET {PATH} HTTP/1.1", "Host: 127.0.0.1", "Connection: close", COOKIE, "", ""]
     try:
-        answer = ask(
-            port,
-            f"GET {PATH} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n{COOKIE}\r\n\r\n".encode(),
-        )
+        answer = ask(port, "\r\n".join(lines).encode())
     except OSError:
         return b""
     found = re.search(rb"^x-arm: (\w+)", answer, re.MULTILINE | re.IGNORECASE)
