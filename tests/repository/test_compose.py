@@ -63,8 +63,7 @@ def test_whoever_is_waited_for_can_be(name: str):
         if how["condition"] == "service_healthy":
             target = built.get(other["image"])
             assert "test" in other.get("healthcheck", {}) or (
-                target is not None
-                and Image(target).last("HEALTHCHECK") not in {None, "NONE"}
+                target is not None and Image(target).last("HEALTHCHECK") not in {None, "NONE"}
             )
         else:
             assert how["condition"] == "service_completed_successfully"
