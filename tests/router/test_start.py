@@ -23,6 +23,8 @@ from tests.repository.images import Image
 from tests.servers import ServerMissingError, free_port
 from tests.strangler.routing.nginx import program
 
+AWAY = "the control plane is away"
+"""What an agent says that has begun, and finds nobody."""
 CATALOG = Entry(Stage.LIVE, 0, held=False, killed=False, share=Share(1000, 1000), fallback=True)
 
 
@@ -115,14 +117,15 @@ def container(tmp_path: Path) -> Iterator[Container]:
 
 def test_an_edge_comes_up_alone_and_outlives_its_agent(container: Container):
     container.until(lambda: container.ready() == 503)  # nobody can be asked, and there is no table
-    container.until(container.agents)
+    container.until(lambda: container.said().count(AWAY) == 1)
     publish(container.folder / "table", 1, {"catalog": CATALOG})
     assert container.ready() == 200
 
     (first,) = container.agents()
     os.kill(first, signal.SIGKILL)
     assert container.ready() == 200
-    container.until(lambda: set(container.agents()) - {first})
+    container.until(lambda: container.said().count(AWAY) == 2)
+    assert set(container.agents()) - {first}
     assert container.ready() == 200
 
     container.process.send_signal(signal.SIGQUIT)  # as the image says
