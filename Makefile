@@ -45,7 +45,8 @@ lint: .venv/dev # Style, types, import rules, frozen contracts and the compiled 
 contracts: .venv/dev # Freeze what crosses a boundary, after a change that is meant
 	$(BIN)/strangler contracts freeze
 
-bench: .venv/dev # Measure us beside our peers; var/bench/report.json
+bench: .venv/dev servers # Measure us beside our peers; var/bench/report.json
+	requirements/peers.sh
 	$(BIN)/python -m tests.bench
 
 lock: .venv/dev # Pin and hash what each environment installs, after a change to pyproject.toml

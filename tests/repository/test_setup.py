@@ -177,3 +177,12 @@ def test_servers_that_are_there_are_left_alone(machine: Machine):
         machine.install(program)
     assert machine.run("servers.sh").returncode == 0
     assert machine.ran() == []
+
+
+def test_the_peers_of_benches_are_named_where_they_are_missing(machine: Machine):
+    machine.install("id", "echo 1000")
+    machine.install("ls", "exit 2")
+    machine.install("wrk")
+    done = machine.run("peers.sh")
+    assert done.returncode == 1
+    assert "Missing on this machine: caddy haproxy\n" in done.stdout
