@@ -16,6 +16,7 @@ from typing import Annotated
 import typer
 
 from strangler.cli import render
+from strangler.cli.facing import Listen, Resolver, Retired
 from strangler.routing.news import EDGE, NAME
 from strangler.routing.nginx import Settings
 
@@ -84,9 +85,7 @@ def agent(
             help="What NGINX's configuration is made of.",
         ),
     ] = Path("router/capabilities.toml"),
-    listen: Annotated[
-        str, typer.Option("--listen", metavar="ADDRESS", help="Where NGINX listens.")
-    ] = USUAL.listen,
+    listen: Listen = USUAL.listen,
     user: Annotated[
         str | None,
         typer.Option(
@@ -97,24 +96,8 @@ def agent(
             show_default=False,
         ),
     ] = None,
-    resolver: Annotated[
-        str | None,
-        typer.Option(
-            "--resolver",
-            metavar="ADDRESS",
-            help="A name server, to resolve names again while NGINX runs.",
-            show_default=False,
-        ),
-    ] = None,
-    retired: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--retired",
-            metavar="CAPABILITY",
-            help="It goes to its service even where no table is; may be given several times.",
-            show_default=False,
-        ),
-    ] = None,
+    resolver: Resolver = None,
+    retired: Retired = None,
     program: Annotated[
         str, typer.Option("--program", metavar="NGINX", help="The NGINX to run.")
     ] = "nginx",

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from strangler.cli import render, session
+from strangler.cli.facing import Listen, Resolver, Retired
 from strangler.cli.session import AsJson
 from strangler.ports.trust import secret as secret_of_edges
 from strangler.routing.nginx import MADE, Settings, compiled
@@ -53,30 +54,12 @@ def nginx(
     table: Annotated[
         str, typer.Option("--table", metavar="PATH", help="The routing table, as NGINX sees it.")
     ] = USUAL.table,
-    listen: Annotated[
-        str, typer.Option("--listen", metavar="ADDRESS", help="Where NGINX listens.")
-    ] = USUAL.listen,
+    listen: Listen = USUAL.listen,
     version: Annotated[
         str, typer.Option("--version", metavar="X.Y.Z", help="The oldest NGINX to take the files.")
     ] = ".".join(map(str, USUAL.version)),
-    resolver: Annotated[
-        str | None,
-        typer.Option(
-            "--resolver",
-            metavar="ADDRESS",
-            help="A name server, to resolve names again while NGINX runs.",
-            show_default=False,
-        ),
-    ] = None,
-    retired: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--retired",
-            metavar="CAPABILITY",
-            help="It goes to its service, table or not; may be given several times.",
-            show_default=False,
-        ),
-    ] = None,
+    resolver: Resolver = None,
+    retired: Retired = None,
     as_json: AsJson = False,
 ) -> None:
     """Compile the manifest to an NGINX: files to read, to commit, and to include.

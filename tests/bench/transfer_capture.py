@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 
 import psycopg
@@ -67,27 +67,14 @@ def bench(server: Sane) -> Iterator[Row]:
             stack.callback(writers[name].close)
         # Each has a peer of its own, which has done the same before: a table that has taken many
         # rows takes more of them faster.
-        yield from _single(writers)
-        yield from _several(writers)
+        for name, (said, single, several) in _CASES.items():
+            ours, peer = writers[name], writers[f"beside {name}"]
+            found = in_turn(ours.one_by_one, peer.one_by_one, rounds=ROUNDS)
+            yield _row(f"a commit of one row, {said}", found, single)
+            found = in_turn(ours.at_once, peer.at_once, rounds=BULK_ROUNDS)
+            yield _row(f"an INSERT of {BULK:,} rows, {said}", found, several)
 
 
-def _single(writers: Mapping[str, Writer]) -> Iterator[Row]:
-    for name, (said, goal, _) in _CASES.items():
-        found = in_turn(
-            writers[name].one_by_one, writers[f"beside {name}"].one_by_one, rounds=ROUNDS
-        )
-        yield row(
-            f"a commit of one row, {said}", [Pair(*pair) for pair in found],
-            peer_name="no triggers", unit="ms", goal=at_most(goal),
-        )  # fmt: skip
-
-
-def _several(writers: Mapping[str, Writer]) -> Iterator[Row]:
-    for name, (said, _, goal) in _CASES.items():
-        found = in_turn(
-            writers[name].at_once, writers[f"beside {name}"].at_once, rounds=BULK_ROUNDS
-        )
-        yield row(
-            f"an INSERT of {BULK:,} rows, {said}", [Pair(*pair) for pair in found],
-            peer_name="no triggers", unit="ms", goal=at_most(goal),
-        )  # fmt: skip
+def _row(name: str, found: Sequence[tuple[float, float]], goal: float) -> Row:
+    pairs = [Pair(*pair) for pair in found]
+    return row(name, pairs, peer_name="no triggers", unit="ms", goal=at_most(goal))

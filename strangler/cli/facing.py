@@ -1,0 +1,27 @@
+"""Options with one meaning wherever an NGINX is told how it stands."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+Listen = Annotated[str, typer.Option("--listen", metavar="ADDRESS", help="Where NGINX listens.")]
+Resolver = Annotated[
+    str | None,
+    typer.Option(
+        "--resolver",
+        metavar="ADDRESS",
+        help="A name server, to resolve names again while NGINX runs.",
+        show_default=False,
+    ),
+]
+Retired = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--retired",
+        metavar="CAPABILITY",
+        help="It goes to its service, table or not; may be given several times.",
+        show_default=False,
+    ),
+]
