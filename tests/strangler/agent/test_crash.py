@@ -49,7 +49,7 @@ def test_killed_at_random_instants_while_revisions_come(told: Plane) -> None:
                 stderr=subprocess.PIPE,
                 text=True,
             ) as agents,
-            start("crowd", "read", str(told.root / "table"), "1.5") as reader,
+            start("crowd", "read", str(told.root / "table"), "5") as reader,
         ):
             killed, read = result(agents), result(reader)
     finally:
