@@ -22,7 +22,7 @@ _CHECK = Text("""
         set $strangler_executed no;
         %{method}
     }
-    %{often}
+    %{refusing}
 """)
 _DECIDE = Text("""
     # Inside or outside the service's share: is there a file that bears the cohort's number? A query
@@ -78,7 +78,7 @@ _MONOLITH = Text("""
 """)
 _ASK = Text("""
     default_type application/json;
-    %{often}
+    %{refusing}
     set $strangler_arm service;
     # First a token from the monolith, which says for whom we ask. It gives none where it will
     # answer for itself: to credentials that do not hold, and to forged requests.
@@ -106,7 +106,7 @@ def decide(manifest: Manifest, settings: Settings) -> str:
 def _check(manifest: Manifest) -> str:
     return _CHECK.filled(
         gateway=gateway.checks(manifest),
-        often=often(manifest),
+        refusing=gateway.refusing(manifest),
         body=BODY,
         odd=said(400, "OddPath", "this path can be read in several ways"),
         method=said(501, "NotImplemented", "This method is not allowed."),
@@ -132,17 +132,11 @@ def monolith(settings: Settings) -> str:
 def ask(manifest: Manifest, settings: Settings) -> str:
     """The file ``ask.conf``."""
     text = _ASK.filled(
-        often=often(manifest),
+        refusing=gateway.refusing(manifest),
         headers="\n".join(headers.to_service(settings)),
         hidden="\n".join(headers.hidden()),
     )
     return file("A service is asked: without the client's credentials, and with a token.", text)
-
-
-def often(manifest: Manifest) -> str:
-    """Where those go who ask too often; nothing where nobody can."""
-    limited = any(one.gateway.rate for one in manifest.capabilities.values())
-    return f"error_page {gateway.TOO_OFTEN} = @strangler_often;" if limited else ""
 
 
 def kept(manifest: Manifest) -> str:

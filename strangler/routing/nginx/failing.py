@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from strangler.manifest import Manifest
 from strangler.routing.nginx import gateway, headers
-from strangler.routing.nginx.answering import home, often
+from strangler.routing.nginx.answering import home
 from strangler.routing.nginx.settings import Settings
-from strangler.routing.nginx.writing import Text, file, said
+from strangler.routing.nginx.writing import Text, file, said, variable
 
 _TOKEN = Text("""
     # Who is it, and may it? The monolith says so with a token for one service, one method, and one
@@ -84,7 +84,7 @@ _FAILING = Text("""
     # A command for the monolith.
     location @strangler_command {
         default_type application/json;
-        %{often}
+        %{refusing}
         error_page 421 = @strangler_carried;
         error_page 502 504 = @strangler_away;
         error_page 503 = @strangler_shut0;
@@ -160,7 +160,7 @@ def failing(manifest: Manifest, settings: Settings) -> str:
     }
     token = _TOKEN.filled(
         monolith=home(manifest),
-        key="".join(f" ${_variable(name)}" for name in _known_by(manifest, settings)),
+        key="".join(f" ${variable(name)}" for name in _known_by(manifest, settings)),
         nothing=said(404, "NotFound", "There is nothing here."),
         headers="\n".join(f"    {line}" for line in headers.to_monolith(ours, upgraded=False)),
     )
@@ -168,7 +168,7 @@ def failing(manifest: Manifest, settings: Settings) -> str:
         "The token that a service wants, and every way in which it can go wrong.",
         token,
         _failing(manifest),
-        gateway.often(manifest),
+        gateway.locations(manifest),
     )
 
 
@@ -191,7 +191,7 @@ def _shut(number: int) -> str:
 def _failing(manifest: Manifest) -> str:
     unsent = "$strangler_unsent"
     return _FAILING.filled(
-        often=often(manifest),
+        refusing=gateway.refusing(manifest),
         monolith=home(manifest),
         waits=_waits(manifest),
         broken=_unless(
@@ -235,7 +235,3 @@ def _unless(nothing: str, elsewhere: str, name: str, answer: str) -> str:
 def _known_by(manifest: Manifest, settings: Settings) -> tuple[str, ...]:
     sticky = (key.removeprefix("header:") for key in manifest.edge.sticky if ":" in key)
     return (*settings.credentials, *sticky)
-
-
-def _variable(header: str) -> str:
-    return f"http_{header.lower().replace('-', '_')}"

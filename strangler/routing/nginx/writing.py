@@ -69,3 +69,8 @@ def said(status: int, error: str, message: str) -> str:
     """A problem in the one shape that every face has. ``message`` may have variables of NGINX's."""
     shape = f'{{"error": "{error}", "message": "{message}", "detail": {{}}}}'
     return f"return {status} '{shape}';"
+
+
+def variable(header: str) -> str:
+    """The name of NGINX's variable for a header of the request."""
+    return f"http_{header.lower().replace('-', '_')}"
