@@ -13,6 +13,7 @@ from strangler.transfer.postgres import tables, triggers
 from strangler.transfer.postgres.link import Link, Marks
 from strangler.transfer.postgres.locks import alter
 from strangler.transfer.postgres.schema import Described
+from strangler.transfer.postgres.triggers import OFF, ON, State
 
 PATIENCE = 30.0
 """How long an installation waits for whoever is writing."""
@@ -20,9 +21,9 @@ PATIENCE = 30.0
 RETIRED = "retired_"
 """What the names of tables that were set aside begin with."""
 
-ON, OFF = "A", "D"
-"""A trigger fires always, or never."""
 _WORDS = {ON: "on", OFF: "off", "O": "on for ordinary sessions only", "R": "on for replicas only"}
+_ARGUMENTS = 3
+"""Of our triggers: the capability, what it was made for, the fingerprint."""
 
 _TRIGGERS = """
 SELECT t.tgname, t.tgenabled, t.tgargs
@@ -129,35 +130,33 @@ def _permitted(link: Link) -> Iterator[str]:
         yield f"{me} may not create the temporary tables that rows are staged in: {grant}"
 
 
-def states(link: Link, table: str) -> dict[str, tuple[str, str]]:
-    """The kit's triggers of a table: name → (enabled how, fingerprint)."""
+def states(link: Link, table: str) -> dict[str, State]:
+    """The kit's triggers of a table, by name."""
     return {
-        name: (enabled, arguments.decode().rstrip("\0").rpartition("\0")[2])
+        name: _state(enabled, arguments.decode().split("\0")[:-1])
         for name, enabled, arguments in link.connection.execute(_TRIGGERS, [table])
     }
+
+
+def _state(enabled: str, arguments: list[str]) -> State:
+    made, mark = arguments[1:] if len(arguments) == _ARGUMENTS else ("", "")
+    return State(enabled, made, mark)
 
 
 def _triggers(link: Link, described: Described, marks: Marks) -> Iterator[sql.Composed]:
     """What to run for the triggers of a table to be those of today; they are on as recorded."""
     there = states(link, described.table.name)
     wanted = _wanted(described, marks)
-    for name, trigger in triggers.triggers(described, link.capability, marks.mover).items():
-        if there.get(name) == (wanted[name], trigger.mark):
-            continue
-        if name in there:
-            yield sql.SQL("DROP TRIGGER {} ON {}").format(sql.Identifier(name), described.name)
-        yield trigger.create
-        yield switched(described.name, [name], on=wanted[name] == ON)
-
-
-def switched(
-    table: sql.Identifier, names: tuple[str, ...] | list[str], *, on: bool
-) -> sql.Composed:
-    """ALTER TABLE for these triggers of a table to fire, whatever the session says, or not."""
-    how = sql.SQL("ENABLE ALWAYS TRIGGER {}" if on else "DISABLE TRIGGER {}")
-    return sql.SQL("ALTER TABLE {} {}").format(
-        table, sql.SQL(", ").join(how.format(sql.Identifier(name)) for name in names)
-    )
+    for name, mark in triggers.marks(described, link.capability, marks.mover).items():
+        if there.get(name) != State(wanted[name], wanted[name], mark):
+            yield triggers.switched(
+                described.table.name,
+                name,
+                link.capability,
+                marks.mover,
+                mark,
+                on=wanted[name] == ON,
+            )
 
 
 def set_aside(link: Link) -> list[str]:
@@ -219,17 +218,20 @@ def _astray(link: Link, described: Described, marks: Marks) -> Iterator[str]:
         return
     there = states(link, table)
     wanted = _wanted(described, marks)
-    for name, trigger in triggers.triggers(described, link.capability, marks.mover).items():
-        enabled, mark = there.get(name, ("", ""))
-        if not enabled:
+    for name, mark in triggers.marks(described, link.capability, marks.mover).items():
+        found, should = there.get(name), wanted[name]
+        if found is None:
             yield f"the trigger {name} of {table} is gone: install again"
-        elif mark != trigger.mark:
+        elif found.mark != mark:
             yield f"the trigger {name} of {table} is not the one of this schema: install again"
-        elif enabled != wanted[name]:
+        elif found.enabled != should:
             yield (
-                f"the trigger {name} of {table} is {_WORDS[enabled]}, and should be"
-                f" {_WORDS[wanted[name]]}: install again"
+                f"the trigger {name} of {table} is {_WORDS[found.enabled]}, and should be"
+                f" {_WORDS[should]}: install again"
             )
+        elif found.made != should:
+            how = _WORDS[should]
+            yield f"the trigger {name} of {table} was switched {how} by hand: install again"
     function = triggers.capture_name(table)
     if link.connection.execute(_FUNCTION, [function]).fetchone() is None:
         yield f"the function {function} is gone: install again"

@@ -14,8 +14,8 @@ from strangler.transfer.database import Owner, Parked, Step, Superseded, Unfit
 from strangler.transfer.mapping import Key
 from strangler.transfer.postgres import spans, triggers
 from strangler.transfer.postgres.errors import spoken
-from strangler.transfer.postgres.install import switched
-from strangler.transfer.postgres.link import Connection, Link
+from strangler.transfer.postgres.install import states
+from strangler.transfer.postgres.link import Connection, Link, Marks
 from strangler.transfer.postgres.locks import alter
 from strangler.transfer.postgres.rows import key_texts, last_number
 
@@ -102,17 +102,30 @@ class PostgresStep(Step):
         self._switch(triggers.CAPTURES, "capturing", on=on, patience=patience)
 
     def _switch(self, names: tuple[str, ...], flag: str, *, on: bool, patience: float) -> None:
-        tables = self._link.tables
-        statements = [switched(sql.Identifier(table), names, on=on) for table in tables]
+        link = self._link
         what = "the fence" if names is triggers.FENCES else "capture"
         with spoken():
-            alter(self._connection, statements, tables=tables, patience=patience, what=what)
+            statement = sql.SQL("; ").join(self._switched(names, on=on))
+            alter(self._connection, [statement], tables=link.tables, patience=patience, what=what)
             self._connection.execute(
                 sql.SQL("UPDATE strangler_owner SET {} = %s WHERE capability = %s").format(
                     sql.Identifier(flag)
                 ),
                 [on, self._link.capability],
             )
+
+    def _switched(self, names: tuple[str, ...], *, on: bool) -> Iterator[sql.Composed]:
+        """The triggers as they were installed: whether that was for this schema, gates ask."""
+        link = self._link
+        marks = link.marks() or Marks("")
+        for table in link.tables:
+            there = states(link, table)
+            for name in names:
+                if name not in there:
+                    raise Unfit([f"the trigger {name} of {table} is gone: install again"])
+                yield triggers.switched(
+                    table, name, link.capability, marks.mover, there[name].mark, on=on
+                )
 
     def enqueue(self, table: str, keys: Sequence[Key]) -> None:
         if not keys:

@@ -5,6 +5,12 @@ the application, however many rows it writes. The fence is by row, BEFORE: a sta
 no row is let through. TRUNCATE has triggers of its own for both. All of them are ``ENABLE ALWAYS``
 or disabled, so ``session_replication_role`` evades none.
 
+A trigger that is off costs all the same what PostgreSQL prepares for it: a BEFORE ROW trigger a
+moment for each row, and COPY its batches; a transition table a copy of every row. So whoever
+switches one off also makes it a trigger of TRUNCATE, and whoever switches it on makes it again what
+it should be: ``CREATE OR REPLACE TRIGGER`` takes the lock that ``ENABLE`` takes, which waits for
+writers and lets readers on, where dropping it would wait for readers too.
+
 Whose writes they let pass: a session whose login role is the mover's **and** whose transaction says
 that it applies this capability (``strangler.mover``, which ``applying`` sets for the transaction).
 The role is the ``session_user``: in a cascade the ``current_user`` is the table's owner. Where the
@@ -42,9 +48,11 @@ CAPTURES = (
     "strangler_capture_truncate",
 )
 
+_IDLE = "BEFORE TRUNCATE ON {table} FOR EACH STATEMENT"
+"""What a trigger is that is off: neither rows nor transition tables are prepared for it."""
 _EVENTS = {
     "strangler_fence": "BEFORE INSERT OR UPDATE OR DELETE ON {table} FOR EACH ROW",
-    "strangler_fence_truncate": "BEFORE TRUNCATE ON {table} FOR EACH STATEMENT",
+    "strangler_fence_truncate": _IDLE,
     "strangler_capture_insert": (
         "AFTER INSERT ON {table} REFERENCING NEW TABLE AS strangler_new FOR EACH STATEMENT"
     ),
@@ -55,7 +63,7 @@ _EVENTS = {
     "strangler_capture_delete": (
         "AFTER DELETE ON {table} REFERENCING OLD TABLE AS strangler_old FOR EACH STATEMENT"
     ),
-    "strangler_capture_truncate": "BEFORE TRUNCATE ON {table} FOR EACH STATEMENT",
+    "strangler_capture_truncate": _IDLE,
 }
 
 # A rehearsal's transaction can never be committed (see ``tables.NEVER``): what it writes is let
@@ -145,7 +153,7 @@ def capture_function(described: Described, capability: str, mover: str) -> sql.C
     own = sql.Identifier(described.schema, table.name)
     new, old = sql.Identifier("strangler_new"), sql.Identifier("strangler_old")
     body = sql.SQL(_CAPTURE).format(
-        passes=_passes(described, capability, mover),
+        passes=_passes(table.name, capability, mover),
         insert=_journal(described, capability, new),
         update=_journal(described, capability, _both(described)),
         delete=_journal(described, capability, old),
@@ -156,12 +164,11 @@ def capture_function(described: Described, capability: str, mover: str) -> sql.C
     return _function(described.schema, name, body, sorted(filter(None, settings)))
 
 
-def _passes(described: Described, capability: str, mover: str) -> sql.Composed:
+def _passes(table: str, capability: str, mover: str) -> sql.Composed:
     """Does the mover write here? What it writes to the canary's table, for any capability."""
-    canary = described.table.name == HEARTBEAT
     return sql.SQL(
         "coalesce(current_setting({mark}, true), '') <> ''"
-        if canary
+        if table == HEARTBEAT
         else "session_user = {mover} AND coalesce(current_setting({mark}, true), '') = {capability}"
     ).format(mark=MARK, mover=mover, capability=capability)
 
@@ -221,36 +228,59 @@ def _function(
 
 
 @dataclass(frozen=True, slots=True)
-class Trigger:
-    """CREATE TRIGGER, and the fingerprint that is its last argument."""
+class State:
+    """How a trigger stands. ``made`` says what for, and is "" of one that somebody else made."""
 
-    create: sql.Composed
+    enabled: str
+    """``tgenabled``: one of ``ON`` and ``OFF``, if it is the kit that has switched it."""
+    made: str
     mark: str
+    """The fingerprint of function and events, by which one that was made before today is told."""
 
 
-def triggers(described: Described, capability: str, mover: str) -> dict[str, Trigger]:
-    """The triggers that a table should have today, by name."""
-    table = described.table.name
-    canary = table == HEARTBEAT
+ON, OFF = "A", "D"
+"""A trigger fires always, or never."""
+
+
+def marks(described: Described, capability: str, mover: str) -> dict[str, str]:
+    """The triggers that a table should have today, by name, and the fingerprint of each."""
     capture = capture_function(described, capability, mover)
-    refuse = sql.SQL(" WHEN (NOT ({}))").format(_passes(described, capability, mover))
-    made = {}
-    for name in CAPTURES if canary else (*FENCES, *CAPTURES):
-        fence = name in FENCES
-        create = sql.SQL("CREATE TRIGGER {name} {event}{when}").format(
-            name=sql.Identifier(name),
-            event=sql.SQL(_EVENTS[name]).format(table=described.name),
-            when=refuse if fence else sql.SQL(""),
+    return {
+        name: fingerprint(
+            _create(described.table.name, name, capability, mover, on=True),
+            sql.SQL(_FENCE) if name in FENCES else capture,
         )
-        mark = fingerprint(create, sql.SQL(_FENCE) if fence else capture)
-        whole = sql.SQL("{create} EXECUTE FUNCTION {function}({capability}, {mark})").format(
-            create=create,
-            function=sql.Identifier(REFUSE if fence else capture_name(table)),
-            capability="" if canary else capability,
-            mark=mark,
-        )
-        made[name] = Trigger(whole, mark)
-    return made
+        for name in (CAPTURES if described.table.name == HEARTBEAT else (*FENCES, *CAPTURES))
+    }
+
+
+def switched(
+    table: str, name: str, capability: str, mover: str, mark: str, *, on: bool
+) -> sql.Composed:
+    """Make a trigger, or make it another, so that it fires whatever the session says, or not."""
+    how = "ENABLE ALWAYS" if on else "DISABLE"
+    return sql.SQL(
+        "{create} EXECUTE FUNCTION {function}({capability}, {made}, {mark});"
+        " ALTER TABLE {table} {how} TRIGGER {name}"
+    ).format(
+        create=_create(table, name, capability, mover, on=on),
+        function=sql.Identifier(REFUSE if name in FENCES else capture_name(table)),
+        capability="" if table == HEARTBEAT else capability,
+        made=ON if on else OFF,
+        mark=mark,
+        table=sql.Identifier(table),
+        how=sql.SQL(how),
+        name=sql.Identifier(name),
+    )
+
+
+def _create(table: str, name: str, capability: str, mover: str, *, on: bool) -> sql.Composed:
+    refuse = sql.SQL(" WHEN (NOT ({}))").format(_passes(table, capability, mover))
+    return sql.SQL("CREATE OR REPLACE TRIGGER {name} {event}{when}").format(
+        name=sql.Identifier(name),
+        event=sql.SQL(_EVENTS[name] if on else _IDLE).format(table=sql.Identifier(table)),
+        when=refuse if name in FENCES else sql.SQL(""),
+    )
 
 
 def fingerprint(*parts: sql.Composable) -> str:

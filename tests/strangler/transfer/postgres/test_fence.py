@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from strangler.ladder import Arm
-from strangler.transfer.database import Change, LockTimeout, Session, Superseded
+from strangler.transfer.database import Change, LockTimeout, Session, Superseded, Unfit
 from tests.strangler.transfer.postgres.conftest import Connect, fence, start
 
 pytestmark = pytest.mark.postgres
@@ -90,6 +90,66 @@ def test_readers_go_on_and_an_older_snapshot_is_refused(session: Session, app: p
     with pytest.raises(psycopg.DatabaseError, match="fence"):
         app.execute("UPDATE product SET title = 'x'")
     app.execute("ROLLBACK")
+
+
+_PREPARED = """
+SELECT tgname FROM pg_trigger
+ WHERE tgname LIKE 'strangler%' AND tgrelid = 'product'::regclass
+   AND (tgtype & 1 = 1 OR tgoldtable IS NOT NULL OR tgnewtable IS NOT NULL)
+ ORDER BY tgname
+"""
+"""The triggers of rows, and those with transition tables: they cost even while they are off."""
+
+
+def test_what_is_off_costs_no_row_anything(session: Session, app: psycopg.Connection):
+    def prepared() -> list[str]:
+        return [name for (name,) in app.execute(_PREPARED).fetchall()]
+
+    capture = [f"strangler_capture_{event}" for event in ("delete", "insert", "update")]
+    assert prepared() == capture
+    fence(session, up=True)
+    assert prepared() == [*capture, "strangler_fence"]
+    with session.step(token=1, epoch=1) as step:
+        step.capture(on=False, patience=5)
+    assert prepared() == ["strangler_fence"]
+    assert session.missing() == []
+    fence(session, up=False)
+    assert prepared() == []
+    assert session.missing() == []
+
+
+def test_nobody_who_reads_is_waited_for_on_the_way_down(session: Session, app: psycopg.Connection):
+    fence(session, up=True)
+    app.execute("BEGIN")
+    app.execute("SELECT * FROM product")
+    fence(session, up=False, patience=0.5)
+    app.execute("UPDATE product SET title = 'x'")
+    app.execute("COMMIT")
+
+
+def test_what_was_switched_by_hand_is_told(session: Session, app: psycopg.Connection):
+    """ENABLE would make none of it a fence: what is off is a trigger of TRUNCATE."""
+    with session.step(token=1, epoch=1) as step:
+        step.capture(on=False, patience=5)
+    app.execute("UPDATE strangler_owner SET fenced = true, capturing = true")
+    app.execute("ALTER TABLE product ENABLE ALWAYS TRIGGER strangler_fence")
+    app.execute("ALTER TABLE product ENABLE ALWAYS TRIGGER strangler_capture_insert")
+    said = [one for one in session.missing() if "by hand" in one]
+    assert said == [
+        f"the trigger strangler_{name} of product was switched on by hand: install again"
+        for name in ("fence", "capture_insert")
+    ]
+    session.install(owner=Arm.MONOLITH, epoch=1)
+    assert session.missing() == []
+    with pytest.raises(psycopg.DatabaseError, match="fence"):
+        app.execute("UPDATE product SET title = 'x'")
+
+
+def test_a_fence_that_is_gone_is_not_called_up(session: Session, app: psycopg.Connection):
+    app.execute("DROP TRIGGER strangler_fence ON stock")
+    with pytest.raises(Unfit, match="strangler_fence of stock is gone: install again"):
+        fence(session, up=True)
+    app.execute("UPDATE product SET title = 'x'")
 
 
 def test_whoever_holds_a_table_is_named_and_nothing_is_fenced(
