@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from strangler.manifest.model import (
+    BODY,
     Breaker,
     Capability,
     Edge,
@@ -18,6 +19,7 @@ from strangler.manifest.model import (
 from strangler.manifest.read import load, parse
 
 __all__ = [
+    "BODY",
     "Breaker",
     "Capability",
     "Edge",

@@ -11,6 +11,8 @@ Placement = Literal["local", "loopback", "remote", "auto"]
 """Where a port's calls run; ``auto`` follows the ladder."""
 RateBy = Literal["client", "address"]
 """Whose requests are counted together: by credential, or else address; or by address alone."""
+BODY = 1024 * 1024
+"""Bytes that the body of a request may have: as many as a service takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +21,12 @@ class Edge:
 
     ``sticky`` names what a client's cohort comes from; the first that is there counts:
     ``header:NAME``, ``cookie`` (the edge's own) or ``address``.
+    ``header`` is how many bytes a line of a request's head may have; all of them four times that.
     """
 
     monolith: str
     sticky: tuple[str, ...] = ("cookie", "address")
+    header: int = 8 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +80,14 @@ class Gateway:
     ``rate`` is in requests per second, for each client; ``burst`` is how many more may come at
     once.
     ``origins`` are the other sites whose scripts may ask.
+    ``body`` is how many bytes the body of a request may have.
     """
 
     rate: float | None = None
     rate_by: RateBy = "client"
     burst: int = 20
     origins: tuple[str, ...] = ()
+    body: int = BODY
 
 
 @dataclass(frozen=True, slots=True)

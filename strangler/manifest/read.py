@@ -84,6 +84,7 @@ def _edge(section: Section) -> Edge:
     edge = Edge(
         monolith=section.require("monolith", values.url, "", remedy='"http://127.0.0.1:8000"'),
         sticky=section.listed("sticky", values.sticky, Edge("").sticky, some=True),
+        header=section.take("header", values.header, Edge("").header),
     )
     section.close()
     return edge
@@ -164,6 +165,7 @@ def _gateway(section: Section) -> Gateway:
         rate_by=section.take("rate_by", values.rate_by, usual.rate_by),
         burst=section.take("burst", values.count, usual.burst),
         origins=section.listed("origins", values.origin),
+        body=section.take("body", values.body, usual.body),
     )
     section.close()
     return gateway

@@ -14,7 +14,7 @@ from typing import TypeVar, get_args
 from urllib.parse import urlsplit
 
 from strangler.manifest import jsonpath, routes
-from strangler.manifest.model import Placement, RateBy
+from strangler.manifest.model import BODY, Placement, RateBy
 
 T = TypeVar("T")
 Converter = Callable[[object], T]
@@ -26,6 +26,8 @@ SAFE = ("GET", "HEAD", "OPTIONS")
 """The methods that are always queries."""
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_SIZES = {"": 1, "k": 1024, "M": 1024 * 1024}
+_SIZE = re.compile(r"([0-9]{1,9})([kM]?)")
 _RATE = re.compile(r"([0-9]{1,6})/([sm])")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -190,6 +192,29 @@ def count(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise Wrong(f"{value!r} is no whole number above 0", "write one, such as 5")
     return value
+
+
+def body(value: object) -> int:
+    """How many bytes a body may have."""
+    found = _size(value)
+    if not 0 < found <= BODY:
+        raise Wrong(f"{value!r} is not from 1 to 1M", "write at most '1M': no service takes more")
+    return found
+
+
+def header(value: object) -> int:
+    """How many bytes a line of a request's head may have."""
+    found = _size(value)
+    if not 1024 <= found <= 256 * 1024:
+        raise Wrong(f"{value!r} is not from 1k to 256k", "write a size between, such as '16k'")
+    return found
+
+
+def _size(value: object) -> int:
+    match = _SIZE.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise Wrong(f"{value!r} is no size", "write bytes, or a number and k or M, such as '64k'")
+    return int(match[1]) * _SIZES[match[2]]
 
 
 def rate(value: object) -> float:

@@ -44,6 +44,7 @@ SECTIONS = {
     "[capability.NAME.rollout]": Rollout,
     "[capability.NAME.gateway]": Gateway,
 }
+SIZES = {"body": '"1M"', "header": '"8k"'}
 DURATIONS = {"timeout": 2.0, "reset": 30.0, "soak": 600.0}
 
 
@@ -114,6 +115,9 @@ def _default(field: dataclasses.Field[Any]) -> str:
     if field.name in DURATIONS:
         assert value == DURATIONS[field.name]
         return {2.0: '"2s"', 30.0: '"30s"', 600.0: '"10m"'}[float(str(value))]
+    if field.name in SIZES:
+        assert value == values._size(SIZES[field.name].strip('"'))
+        return SIZES[field.name]
     if isinstance(value, tuple):
         inner = ", ".join(f'"{one}"' if isinstance(one, str) else str(one) for one in value)
         return f"[{inner}]"

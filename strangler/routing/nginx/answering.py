@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from strangler.manifest import Manifest
 from strangler.routing.nginx import gateway, headers
+from strangler.routing.nginx.gateway import sizes
 from strangler.routing.nginx.settings import Settings
 from strangler.routing.nginx.upstreams import KEPT, MONOLITH
 from strangler.routing.nginx.writing import Text, file, plain, said
 
-BODY = 1024 * 1024
-"""Bytes that a request of a capability may have: as much as a service takes."""
 _CHECK = Text("""
     default_type application/json;
-    client_max_body_size %{body};
     if ($strangler_odd) {
         set $strangler_executed no;
         %{odd}
@@ -51,7 +49,7 @@ _DECIDE = Text("""
     }
 
     # The monolith answers. 597 stands for: it is a command, which may have to wait at a door.
-    error_page 597 = @strangler_command;
+    error_page 597 = @strangler_command%{size};
     if ($strangler_kind = commands) {
         return 597;
     }
@@ -100,14 +98,15 @@ def decide(manifest: Manifest, settings: Settings) -> str:
         "Which arm answers? Each location of routes.conf goes on here: `decide` of the kit, as NGINX "
         "does it."
     )
-    return file(about, _check(manifest), _DECIDE.filled(table=settings.table, kept=kept(manifest)))
+    size = "$strangler_size" if sizes.sizes(manifest) else ""
+    text = _DECIDE.filled(table=settings.table, kept=kept(manifest), size=size)
+    return file(about, _check(manifest), text)
 
 
 def _check(manifest: Manifest) -> str:
     return _CHECK.filled(
         gateway=gateway.checks(manifest),
         refusing=gateway.refusing(manifest),
-        body=BODY,
         odd=said(400, "OddPath", "this path can be read in several ways"),
         method=said(501, "NotImplemented", "This method is not allowed."),
     )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from strangler.manifest import Manifest
+from strangler.manifest import BODY, Manifest
 from strangler.routing.nginx import gateway, headers
 from strangler.routing.nginx.answering import home
+from strangler.routing.nginx.gateway import sizes
 from strangler.routing.nginx.settings import Settings
 from strangler.routing.nginx.writing import Text, file, said, variable
 
@@ -47,6 +48,20 @@ _TOKEN = Text("""
 """)
 WAITS = (100, 500, 2000)
 """Milliseconds before a command that no door had room for is sent again."""
+_COMMAND = Text("""
+    location @strangler_command%{suffix} {
+        default_type application/json;
+        client_max_body_size %{size};
+        %{refusing}
+        error_page 421 = @strangler_carried;
+        error_page 502 504 = @strangler_away;
+        error_page 503 = @strangler_shut0;
+        proxy_intercept_errors on;
+        proxy_pass %{monolith};
+        proxy_next_upstream off;
+        include monolith.conf;
+    }
+""")
 _WAIT = Text("""
     location @strangler_shut%{number} {
         default_type application/json;
@@ -82,17 +97,7 @@ _FAILING = Text("""
     }
 
     # A command for the monolith.
-    location @strangler_command {
-        default_type application/json;
-        %{refusing}
-        error_page 421 = @strangler_carried;
-        error_page 502 504 = @strangler_away;
-        error_page 503 = @strangler_shut0;
-        proxy_intercept_errors on;
-        proxy_pass %{monolith};
-        proxy_next_upstream off;
-        include monolith.conf;
-    }
+    %{commands}
 
     # 421: whoever was asked does not own the rows, and has done nothing. Once, and to the monolith,
     # which knows the owner, and carries it there.
@@ -172,6 +177,16 @@ def failing(manifest: Manifest, settings: Settings) -> str:
     )
 
 
+def _commands(manifest: Manifest) -> str:
+    """One for each limit to a body: NGINX knows it by location only."""
+    suffixes = {"": BODY, **{f".{size}": size for size in sizes.sizes(manifest)}}
+    refusing, monolith = gateway.refusing(manifest), home(manifest)
+    return "\n".join(
+        _COMMAND.filled(suffix=suffix, size=size, refusing=refusing, monolith=monolith)
+        for suffix, size in suffixes.items()
+    )
+
+
 def _waits(manifest: Manifest) -> str:
     """A delay and a try, for each of the delays; NGINX has no other way to wait than this one."""
     pieces = ["location = /_strangler/edge/wait {\n    internal;\n    return 401;\n}"]
@@ -191,7 +206,7 @@ def _shut(number: int) -> str:
 def _failing(manifest: Manifest) -> str:
     unsent = "$strangler_unsent"
     return _FAILING.filled(
-        refusing=gateway.refusing(manifest),
+        commands=_commands(manifest),
         monolith=home(manifest),
         waits=_waits(manifest),
         broken=_unless(

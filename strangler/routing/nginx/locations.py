@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from strangler.manifest import Capability, Manifest, routes
 from strangler.manifest.routes import Route
+from strangler.routing.nginx import gateway
 from strangler.routing.nginx.requests import kind, pattern
 from strangler.routing.nginx.settings import Settings
 from strangler.routing.nginx.writing import block, file, quoted
@@ -70,6 +71,7 @@ def _pattern(route: Route, capability: Capability, settings: Settings) -> str:
 def _body(capability: Capability, settings: Settings) -> Iterator[str]:
     yield f"set $strangler_capability {capability.name};"
     yield f"set $strangler_kind {kind(capability)};"
+    yield from gateway.inside_route(capability)
     if capability.name in settings.retired:
         yield "include retired.conf;"
         return

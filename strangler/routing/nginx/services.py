@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from strangler.manifest import Capability, Manifest
+from strangler.routing.nginx import gateway
 from strangler.routing.nginx.settings import Settings
 from strangler.routing.nginx.upstreams import target
 from strangler.routing.nginx.writing import block, file
@@ -38,6 +39,7 @@ def _service(capability: Capability, settings: Settings) -> Iterator[str]:
             f"set $strangler_service {target(capability, settings, 'queries')};",
             f"set $strangler_deadline {seconds};",
             "set $strangler_else @strangler_unavailable;",
+            *gateway.asking(capability),
             f"proxy_read_timeout {_milliseconds(patience.timeout)};",
             f"proxy_send_timeout {_milliseconds(patience.timeout)};",
             "proxy_next_upstream error timeout http_502 http_503 http_504 non_idempotent;",
@@ -63,6 +65,7 @@ def _service(capability: Capability, settings: Settings) -> Iterator[str]:
                 f"set $strangler_deadline {longest:g};",
                 f"set $strangler_else {after};",
                 f"set $strangler_later {later};",
+                *gateway.asking(capability),
                 f"proxy_read_timeout {_milliseconds(longest)};",
                 f"proxy_send_timeout {_milliseconds(longest)};",
                 "proxy_next_upstream off;",

@@ -200,6 +200,15 @@ IN_A_CAPABILITY = [
         "'https://shop.example'",
         at="gateway.origins[0]",
     ),
+    *(
+        Case("gateway.body", text, found, remedy)
+        for text, found, remedy in [
+            ("1024", "1024 is no size", "such as '64k'"),
+            ('"1 M"', "'1 M' is no size", "such as '64k'"),
+            ('"0"', "'0' is not from 1 to 1M", "at most '1M'"),
+            ('"1025k"', "'1025k' is not from 1 to 1M", "no service takes more"),
+        ]
+    ),
     # Paths into JSON
     *(
         Case(
@@ -220,6 +229,8 @@ IN_THE_EDGE = [
     Case("sticky", '["header:a b"]', "'header:a b' is nothing", "header:NAME", at="sticky[0]"),
     Case("sticky", '["header:X-Strangler-A"]', "is the edge's own", "clients", at="sticky[0]"),
     Case("sticky", '["cookie", "cookie"]', "'cookie' is there twice", "", at="sticky[1]"),
+    Case("header", '"1023"', "'1023' is not from 1k to 256k", "such as '16k'"),
+    Case("header", '"1M"', "'1M' is not from 1k to 256k", "such as '16k'"),
 ]
 
 NAMES = [

@@ -71,6 +71,7 @@ WHOLE = """
 [edge]
 monolith = "https://shop.example/"
 sticky = ["header:X-Tenant", "address"]
+header = "16k"
 
 [capability.catalog]
 context = "monolith.catalog"
@@ -108,6 +109,7 @@ rate = "90/m"
 rate_by = "address"
 burst = 5
 origins = ["https://shop.example"]
+body = "2000"
 
 [capability.pricing]
 context = "monolith.pricing"
@@ -129,7 +131,7 @@ group = "shelf"
 def test_everything_that_can_be_said_is_understood():
     manifest = parse(WHOLE, path=FILE, environ={})
     assert manifest.path == FILE
-    assert manifest.edge == Edge("https://shop.example", ("header:X-Tenant", "address"))
+    assert manifest.edge == Edge("https://shop.example", ("header:X-Tenant", "address"), 16384)
     assert list(manifest.capabilities) == ["catalog", "pricing", "stock"]
     assert manifest.capabilities["catalog"] == Capability(
         name="catalog",
@@ -146,7 +148,7 @@ def test_everything_that_can_be_said_is_understood():
         resilience=Resilience(1.5, 1, Breaker(2, 60.0), 4),
         shadow=Shadow(1.0, ("$.served_at",), ("$",), ("$[*].name",), 10, 2),
         rollout=Rollout((10, 100), 1, 0.5),
-        gateway=Gateway(1.5, "address", 5, ("https://shop.example",)),
+        gateway=Gateway(1.5, "address", 5, ("https://shop.example",), 2000),
     )
 
 
@@ -159,7 +161,7 @@ def test_what_is_not_said_is_as_the_design_has_it():
     assert pricing.shadow == Shadow(0.25, (), (), (), 3000, 30)
     assert pricing.rollout.steps == (1, 5, 25, 50)
     assert pricing.rollout.min_requests == 500
-    assert pricing.gateway == Gateway(None, "client", 20, ())
+    assert pricing.gateway == Gateway(None, "client", 20, (), 1024 * 1024)
 
 
 def test_capabilities_of_one_group_share_their_clients():

@@ -5,12 +5,22 @@ Whatever a manifest does not ask for stands nowhere in the compiled files, and c
 
 from __future__ import annotations
 
-from strangler.manifest import Manifest
-from strangler.routing.nginx.gateway import browsers, origins, rates
+from collections.abc import Iterator
+
+from strangler.manifest import Capability, Manifest
+from strangler.routing.nginx.gateway import browsers, origins, rates, sizes
 from strangler.routing.nginx.settings import Settings
 from strangler.routing.nginx.writing import file
 
-__all__ = ["checks", "gateway", "inside_server", "locations", "refusing"]
+__all__ = [
+    "asking",
+    "checks",
+    "gateway",
+    "inside_route",
+    "inside_server",
+    "locations",
+    "refusing",
+]
 
 
 def gateway(manifest: Manifest, settings: Settings) -> str:
@@ -19,6 +29,7 @@ def gateway(manifest: Manifest, settings: Settings) -> str:
         "What a gateway owes beside the right arm: how often a client may ask, which other sites' "
         "scripts may, and what protects browsers where an answer says nothing of it itself.",
         *browsers.inside_http(),
+        *sizes.inside_http(manifest),
         *rates.inside_http(manifest, settings),
         *origins.inside_http(manifest),
     )
@@ -29,10 +40,22 @@ def inside_server(manifest: Manifest) -> str:
     return "\n".join(
         [
             *browsers.inside_server(),
+            *sizes.inside_server(manifest),
             *origins.inside_server(manifest),
             *rates.inside_server(manifest),
         ]
     )
+
+
+def inside_route(capability: Capability) -> Iterator[str]:
+    """What of it stands in each location that is a route of this capability."""
+    yield sizes.limit(capability)
+    yield from sizes.suffix(capability)
+
+
+def asking(capability: Capability) -> Iterator[str]:
+    """What of it stands where the service of this capability is asked."""
+    yield sizes.limit(capability)
 
 
 def checks(manifest: Manifest) -> str:
@@ -42,9 +65,9 @@ def checks(manifest: Manifest) -> str:
 
 def refusing(manifest: Manifest) -> str:
     """Where those go whom the edge refuses; in every location that a request goes through."""
-    return "\n".join(rates.refusing(manifest))
+    return "\n".join([*sizes.refusing(), *rates.refusing(manifest)])
 
 
 def locations(manifest: Manifest) -> str:
     """What they are told."""
-    return "\n\n".join(rates.locations(manifest))
+    return "\n\n".join([*sizes.locations(), *rates.locations(manifest)])

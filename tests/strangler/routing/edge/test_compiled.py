@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from strangler.manifest import Capability, Edge, Manifest
+from strangler.manifest import BODY, Capability, Edge, Manifest
 from strangler.manifest.read import parse
 from strangler.ports import headers as ports
 from strangler.ports.credentials import speaks_of_one
 from strangler.ports.face import LIMIT
 from strangler.routing.decide import Kind
-from strangler.routing.nginx import CannotCompile, Settings, answering, compiled, headers
+from strangler.routing.nginx import CannotCompile, Settings, compiled, headers
 from strangler.routing.paths import RouteMap
 from tests.strangler.routing.edge.front import System, system
 from tests.strangler.routing.nginx import program
@@ -139,7 +139,7 @@ def test_replicas_that_are_reached_in_two_ways_are_refused() -> None:
 
 def test_the_closed_lists_are_those_of_the_ports() -> None:
     assert set(headers.INTERNAL) == set(ports.INTERNAL)
-    assert answering.BODY == LIMIT
+    assert BODY == LIMIT
     settings = Settings()
     assert all(map(speaks_of_one, headers.credentials(settings)))
     for name in ports.INTERNAL:
