@@ -16,30 +16,37 @@ DAY = 24 * 3600
 
 _COOKIE = plain(r"""
     # What the client's cookie says: the last of that name, and only a number from 0 to 999.
-    map $http_cookie $strangler_said {
+    map $http_cookie $strangler_kept {
         default "";
-        "~^(?:.*;)?[ ]*strangler_cohort[ ]*=[ ]*(?<strangler_raw>[^;]*)" $strangler_raw;
-    }
-    map $strangler_said $strangler_kept {
-        default "";
-        "~^(?<strangler_number>0|[1-9][0-9]?[0-9]?)[ ]*$" $strangler_number;
-        "~^\"(?<strangler_inner>0|[1-9][0-9]?[0-9]?)\"[ ]*$" $strangler_inner;
+        "~^(?>(?:.*;)?[ ]*strangler_cohort[ ]*=[ ]*)(?<strangler_number>0|[1-9][0-9]?[0-9]?)[ ]*(?:;|$)" $strangler_number;
+        "~^(?>(?:.*;)?[ ]*strangler_cohort[ ]*=[ ]*)\"(?<strangler_inner>0|[1-9][0-9]?[0-9]?)\"[ ]*(?:;|$)" $strangler_inner;
     }
 """)
 _SHARED = Text(r"""
     # What is told to a client that is to keep its cohort: only on the paths of a capability.
-    map "$strangler_capability:$strangler_given" $strangler_cookie {
+    map $strangler_capability $strangler_cookie {
+        default $strangler_cookie_given;
+        "" "";
+    }
+    map $strangler_given $strangler_cookie_given {
         default "strangler_cohort=$strangler_given; Max-Age=%{year}; Path=/; HttpOnly; SameSite=Lax$strangler_secure";
-        "~^:" "";
-        "~:$" "";
+        "" "";
     }
     # And to one that was pinned for want of any cookie of ours: does it keep one at all?
-    map "$strangler_reason:$strangler_stranger:$strangler_given" $strangler_mark {
+    map $strangler_reason $strangler_mark {
         default "";
-        "pinned:yes:" "strangler_pin=-; Max-Age=%{day}; Path=/; HttpOnly; SameSite=Lax$strangler_secure";
+        pinned $strangler_mark_pinned;
+    }
+    map "$strangler_stranger:$strangler_given" $strangler_mark_pinned {
+        default "";
+        "yes:" "strangler_pin=-; Max-Age=%{day}; Path=/; HttpOnly; SameSite=Lax$strangler_secure";
     }
     # What a service has commanded elsewhere while it answered, which only the monolith's journal could
     # say more about: the client is pinned, and the monolith writes the position when it next asks.
+    map $upstream_http_x_strangler_commanded $strangler_pin {
+        default $strangler_pin_told;
+        "" "";
+    }
     map "$strangler_shown_arm:$strangler_capability:$upstream_http_x_strangler_commanded" $strangler_noted {
         volatile;
         default "";
@@ -52,7 +59,7 @@ _SHARED = Text(r"""
         default "";
         "~(?:^|;)[ ]*strangler_pin=(?<strangler_old>[a-z][a-z0-9_:|?-]{0,400})(?:;|$)" "$strangler_old|";
     }
-    map $strangler_noted $strangler_pin {
+    map $strangler_noted $strangler_pin_told {
         volatile;
         default "strangler_pin=$strangler_pins$strangler_noted; Max-Age=%{day}; Path=/; HttpOnly; SameSite=Lax$strangler_secure";
         "" "";
@@ -78,20 +85,25 @@ _TRACE = plain(r"""
         default $strangler_parent;
         "" $request_id;
     }
-    map "$strangler_parent:$http_traceparent" $strangler_sampled {
-        default 01;
-        "~^[0-9a-f]{32}:.{54}[02468ace](?:-|$)" 00;
+    map $strangler_parent $strangler_traceparent {
+        default "00-$strangler_parent-$strangler_span-$strangler_sampled";
+        "" "00-$request_id-$strangler_span-01";
     }
-    map "$strangler_parent:$http_tracestate" $strangler_tracestate {
-        default "";
-        "~^[0-9a-f]{32}:(?<strangler_state>[ -~]{1,512})$" $strangler_state;
+    map $http_traceparent $strangler_sampled {
+        default 01;
+        "~^.{54}[02468ace](?:-|$)" 00;
     }
     map $request_id $strangler_span {
         default "";
-        "~(?<strangler_half>[0-9a-f]{16})$" $strangler_half;
+        "~^.{16}(?<strangler_half>.{16})$" $strangler_half;
     }
-    map "" $strangler_traceparent {
-        default "00-$strangler_trace-$strangler_span-$strangler_sampled";
+    map $http_tracestate $strangler_tracestate {
+        default "";
+        "~^[ -~]{1,512}$" $strangler_state;
+    }
+    map $strangler_parent $strangler_state {
+        default $http_tracestate;
+        "" "";
     }
 """)
 
