@@ -3,7 +3,7 @@
 ::
 
     folder/
-      compiled-3f2a…/     a whole configuration, and `secret.map`; written once, never changed
+      compiled-3f2a…/     a whole configuration, `secret.map` and `clients.map`; never changed
       current -> compiled-3f2a…
       told -> compiled-3f2a…      what NGINX was last told to read
       nginx.pid  access.json  error.log
@@ -28,7 +28,9 @@ from hashlib import sha256
 from pathlib import Path
 
 from strangler.manifest import ManifestErrors, load
-from strangler.routing.nginx import CannotCompile, Settings, compiled
+from strangler.ports.trust import clients
+from strangler.ports.trust.clients import ClientsUnusable
+from strangler.routing.nginx import CLIENTS, CannotCompile, Settings, clients_map, compiled
 
 SECRET = "secret.map"  # noqa: S105  # the file's name
 _TRIED = 30.0
@@ -52,8 +54,9 @@ class Nginx:
     ) -> None:
         """Ask it for its version.
 
-        ``secret`` is the file with the secret by which the monolith knows its edges; ``retired`` of
-        the settings are the capabilities that are so whatever the control plane says.
+        ``secret`` is the file with the secret by which the monolith knows its edges; beside it are
+        the clients that have a key. ``retired`` of the settings are the capabilities that are so
+        whatever the control plane says.
 
         Raises:
             NotConfigured: there is no such program.
@@ -74,7 +77,8 @@ class Nginx:
         Raises:
             NotConfigured: there is none, or NGINX does not agree to it; it keeps the one it has.
         """
-        mark = (retired, *map(_stamp, (self._manifest, self._secret)))
+        clients_file = self._secret.with_name(clients.FILE)
+        mark = (retired, *map(_stamp, (self._manifest, self._secret, clients_file)))
         if mark == self._fitted:
             return False
         if self._refused is not None:
@@ -124,8 +128,10 @@ class Nginx:
                 raise NotConfigured(
                     f"{self._secret}: this is no secret; make one: strangler keys edge"
                 )
-            return {**compiled(manifest, settings), SECRET: f'edge "{secret}";\n'}
-        except (ManifestErrors, CannotCompile) as error:
+            known = clients_map(manifest, clients.read(self._secret.parent))
+            files = {**compiled(manifest, settings), SECRET: f'edge "{secret}";\n'}
+            return files | ({CLIENTS: known} if known else {})
+        except (ManifestErrors, CannotCompile, ClientsUnusable) as error:
             raise NotConfigured(str(error)) from error
         except OSError as error:
             raise NotConfigured(f"{error.filename}: {error.strerror}") from error
@@ -138,7 +144,7 @@ class Nginx:
         staged.mkdir()
         try:
             for name, text in files.items():
-                mode = 0o600 if name == SECRET else 0o644
+                mode = 0o600 if name in {SECRET, CLIENTS} else 0o644
                 descriptor = os.open(staged / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
                 with os.fdopen(descriptor, "w", encoding="utf-8") as file:
                     file.write(text)

@@ -17,6 +17,7 @@ from strangler.cli import (
     agents,
     boundaries,
     checking,
+    clients,
     compiling,
     contracts,
     edges,
@@ -97,6 +98,7 @@ for command in (
 app.add_typer(transfer.app, name="transfer")
 app.add_typer(compiling.app, name="compile")
 app.add_typer(contracts.app, name="contracts")
+app.add_typer(clients.app, name="clients")
 
 
 def run(arguments: Sequence[str], *, program: str = "strangler") -> int:

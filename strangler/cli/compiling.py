@@ -13,8 +13,9 @@ import typer
 from strangler.cli import render, session
 from strangler.cli.facing import Listen, Resolver, Retired
 from strangler.cli.session import AsJson
+from strangler.ports.trust import clients
 from strangler.ports.trust import secret as secret_of_edges
-from strangler.routing.nginx import MADE, Settings, compiled
+from strangler.routing.nginx import CLIENTS, MADE, Settings, clients_map, compiled
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -42,7 +43,9 @@ def nginx(
     secret: Annotated[
         bool,
         typer.Option(
-            "--secret", help="Write secret.map too, by which the monolith knows the edge."
+            "--secret",
+            help="Write secret.map too, by which the monolith knows the edge, and the digests of "
+            "clients' keys.",
         ),
     ] = False,
     folder: Annotated[
@@ -89,7 +92,9 @@ def nginx(
     if not check:
         _write(folder, files, changed)
         if secret:
-            _give(folder / PROOF, secret_of_edges.make(conf.settings().keys))
+            keys = conf.settings().keys
+            _give(folder / PROOF, f'edge "{secret_of_edges.make(keys)}";\n')
+            _give(folder / CLIENTS, clients_map(manifest, clients.read(keys)))
     if as_json:
         render.dump({"folder": str(folder), "files": sorted(files), "changed": changed})
     elif check:
@@ -135,9 +140,9 @@ def _write(folder: Path, files: Mapping[str, str], changed: list[str]) -> None:
         draft.replace(folder / name)
 
 
-def _give(path: Path, secret: str) -> None:
+def _give(path: Path, text: str) -> None:
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(f'edge "{secret}";\n')
+        file.write(text)
     draft.replace(path)

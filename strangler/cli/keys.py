@@ -47,7 +47,7 @@ def keys(
         from strangler.django import conf
 
         folder = folder or conf.settings().keys
-        _refuse_strangers(wanted, (conf.settings().party, *conf.manifest().capabilities, EDGE))
+        refuse_strangers(wanted, (conf.settings().party, *conf.manifest().capabilities, EDGE))
     made = [one for one in wanted if _made(folder, one)]
     if as_json:
         render.dump({"folder": str(folder), "parties": wanted, "made": made})
@@ -68,9 +68,14 @@ def _made(folder: Path, party: str) -> bool:
         raise typer.BadParameter(str(error), param_hint="PARTY") from error
 
 
-def _refuse_strangers(wanted: list[str], known: Sequence[str]) -> None:
+def refuse_strangers(wanted: list[str], known: Sequence[str], *, hint: str = "PARTY") -> None:
+    """Say which of these there is not.
+
+    Raises:
+        BadParameter: there is one.
+    """
     for one in wanted:
         if one not in known:
             near = get_close_matches(one, known, n=1)
             meant = f"do you mean {near[0]}?" if near else f"there are {', '.join(known)}"
-            raise typer.BadParameter(f"nobody here is called {one!r}: {meant}", param_hint="PARTY")
+            raise typer.BadParameter(f"nobody here is called {one!r}: {meant}", param_hint=hint)

@@ -22,6 +22,7 @@ from strangler.django.control_plane.errors import (
 from strangler.ladder import Gate, IllegalMove
 from strangler.manifest import ManifestErrors
 from strangler.ports.freezing.freeze import NoSuchRevision
+from strangler.ports.trust.clients import ClientsUnusable
 from strangler.ports.trust.keys import KeysUnusable
 from strangler.routing.nginx import CannotCompile
 from strangler.routing.publish import PublishFailed
@@ -48,6 +49,7 @@ def kinds() -> tuple[type[Exception], ...]:
     return (
         BadSettings,
         CannotCompile,
+        ClientsUnusable,
         ControlAway,
         ControlError,
         IllegalMove,

@@ -9,8 +9,9 @@ from typing import Literal
 
 Placement = Literal["local", "loopback", "remote", "auto"]
 """Where a port's calls run; ``auto`` follows the ladder."""
-RateBy = Literal["client", "address"]
-"""Whose requests are counted together: by credential, or else address; or by address alone."""
+RateBy = Literal["client", "address", "key"]
+"""Whose requests are counted together: by credential, or else address; by address alone; or by the
+client whose API key it is."""
 BODY = 1024 * 1024
 """Bytes that the body of a request may have: as many as a service takes."""
 
@@ -81,6 +82,7 @@ class Gateway:
     once.
     ``origins`` are the other sites whose scripts may ask.
     ``body`` is how many bytes the body of a request may have.
+    ``key`` is the header in which a client has to show its API key.
     """
 
     rate: float | None = None
@@ -88,6 +90,7 @@ class Gateway:
     burst: int = 20
     origins: tuple[str, ...] = ()
     body: int = BODY
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,6 +166,7 @@ def _gateway(section: Section) -> Gateway:
         burst=section.take("burst", values.count, usual.burst),
         origins=section.listed("origins", values.origin),
         body=section.take("body", values.body, usual.body),
+        key=section.take("key", values.key, usual.key),
     )
     section.close()
     return gateway

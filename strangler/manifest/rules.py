@@ -20,6 +20,7 @@ def check(table: Section, capabilities: Mapping[str, Capability]) -> None:
         _callers_are_known(table, capability, capabilities)
         _group_is_apart(table, capability, capabilities)
         _queries_are_inside(table, capability, capabilities)
+        _gateway_agrees(table, capability)
     for one, other in combinations(capabilities.values(), 2):
         _contracts_are_apart(table, one, other)
         _paths_are_apart(table, one, other)
@@ -73,6 +74,16 @@ def _queries_are_inside(
                 f"{method} {path} is a path of {owners[0]}, whose route is more literal",
                 f"list it in capability.{owners[0]}.queries",
             )
+
+
+def _gateway_agrees(table: Section, capability: Capability) -> None:
+    gateway = capability.gateway
+    if gateway.rate_by == "key" and gateway.key is None:
+        table.report(
+            f"{capability.name}.gateway.rate_by",
+            "no key is wanted here",
+            'write key = "X-Api-Key" beside it, or count by client or address',
+        )
 
 
 def _contracts_are_apart(table: Section, one: Capability, other: Capability) -> None:

@@ -31,6 +31,8 @@ _SIZE = re.compile(r"([0-9]{1,9})([kM]?)")
 _RATE = re.compile(r"([0-9]{1,6})/([sm])")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
+_SPOKEN_FOR = {"authorization", "cookie", "host", "connection", "upgrade", "content-type"}
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 # STRANGLER_<NAME> places a port, STRANGLER_<NAME>_URL its service: these mean something else.
@@ -194,6 +196,16 @@ def count(value: object) -> int:
     return value
 
 
+def key(value: object) -> str:
+    """The header in which an API key is shown."""
+    given = text(value)
+    if not _PLAIN.fullmatch(given):
+        raise Wrong(f"{given!r} is no name of a header", "write one, such as 'X-Api-Key'")
+    if given.lower().startswith("x-strangler-") or given.lower() in _SPOKEN_FOR:
+        raise Wrong(f"{given} says something else", "write another header, such as 'X-Api-Key'")
+    return given
+
+
 def body(value: object) -> int:
     """How many bytes a body may have."""
     found = _size(value)
@@ -231,7 +243,7 @@ def rate_by(value: object) -> RateBy:
         if value == known:
             found: RateBy = known
             return found
-    raise Wrong(f"{value!r} is nobody", "write 'client' or 'address'")
+    raise Wrong(f"{value!r} is nobody", "write 'client', 'address' or 'key'")
 
 
 def origin(value: object) -> str:

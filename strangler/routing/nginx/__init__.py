@@ -7,11 +7,15 @@ request, so the files change only when the manifest does.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from strangler.manifest import Manifest
 from strangler.routing.nginx import answering, gateway, main
 from strangler.routing.nginx.clients import clients, cohorts
 from strangler.routing.nginx.failing import failing
+from strangler.routing.nginx.gateway import keys
+from strangler.routing.nginx.gateway.keys import FILE as CLIENTS
+from strangler.routing.nginx.gateway.keys import clients as clients_map
 from strangler.routing.nginx.locations import locations
 from strangler.routing.nginx.requests import requests
 from strangler.routing.nginx.services import services
@@ -19,7 +23,7 @@ from strangler.routing.nginx.settings import CannotCompile, Settings
 from strangler.routing.nginx.upstreams import upstreams
 from strangler.routing.nginx.writing import MADE
 
-__all__ = ["MADE", "CannotCompile", "Settings", "compiled"]
+__all__ = ["CLIENTS", "MADE", "CannotCompile", "Settings", "clients_map", "compiled"]
 
 
 def compiled(manifest: Manifest, settings: Settings | None = None) -> Mapping[str, str]:
@@ -29,6 +33,8 @@ def compiled(manifest: Manifest, settings: Settings | None = None) -> Mapping[st
         CannotCompile: the manifest says something that no NGINX can be told.
     """
     settings = settings or Settings()
+    shown = keys.headers(manifest) - set(settings.credentials)
+    settings = replace(settings, credentials=(*settings.credentials, *sorted(shown)))
     return {
         "nginx.conf": main.main(settings),
         "shared.conf": main.shared(manifest),
@@ -37,7 +43,7 @@ def compiled(manifest: Manifest, settings: Settings | None = None) -> Mapping[st
         "requests.conf": requests(manifest),
         "upstreams.conf": upstreams(manifest, settings),
         "gateway.conf": gateway.gateway(manifest, settings),
-        "log.conf": main.log(),
+        "log.conf": main.log(manifest),
         "server.conf": main.server(manifest, settings),
         "routes.conf": locations(manifest, settings),
         "decide.conf": answering.decide(manifest, settings),

@@ -6,7 +6,7 @@ from strangler.manifest import Manifest
 from strangler.routing.nginx import gateway
 from strangler.routing.nginx.answering import home
 from strangler.routing.nginx.settings import LINGERING, Settings
-from strangler.routing.nginx.writing import Text, file, plain
+from strangler.routing.nginx.writing import Text, file
 
 _SHARED = Text("""
     # What a location says of a request with `set`, and what it is where none says so.
@@ -97,11 +97,11 @@ _SHARED = Text("""
         websocket upgrade;
     }
 """)
-_LOG = plain("""
+_LOG = Text("""
     log_format strangler escape=json
         '{"time":"$time_iso8601","at":$msec,"capability":"$strangler_capability",'
         '"kind":"$strangler_kind","arm":"$sent_http_x_strangler_arm",'
-        '"reason":"$strangler_because","cohort":"$strangler_cohort",'
+        '"reason":"$strangler_because","cohort":"$strangler_cohort",%{gateway}'
         '"method":"$request_method","path":"$uri","status":$status,"bytes":$body_bytes_sent,'
         '"seconds":$request_time,"upstream":"$upstream_addr","upstream_status":"$upstream_status",'
         '"upstream_seconds":"$upstream_response_time","trace":"$strangler_trace"}';
@@ -202,13 +202,13 @@ def shared(manifest: Manifest) -> str:
     return file("What the other files share.", _SHARED.filled(monolith=home(manifest)))
 
 
-def log() -> str:
+def log(manifest: Manifest) -> str:
     """The file ``log.conf``."""
     return file(
         "The access log: a JSON object a line. `arm` is who has answered at last, as the client "
         "is told; `upstream_status` names every upstream that was tried, in order: the first is "
         "the truth about the service.",
-        _LOG,
+        _LOG.filled(gateway=gateway.logged(manifest)),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -81,11 +82,11 @@ class Edge(Server):
         known = (self.folder / "nginx.pid").read_text().strip() == str(self.pid)
         return known and len(self.workers()) == os.cpu_count()
 
-    def ask(self, method: str, target: str) -> Any:
+    def ask(self, method: str, target: str, headers: Mapping[str, str] | None = None) -> Any:
         """One request, on a connection of its own."""
         client = Client(self.port)
         try:
-            return client.ask(method, target)
+            return client.ask(method, target, headers)
         finally:
             client.close()
 

@@ -21,6 +21,7 @@ from strangler.agent.configuring import NotConfigured
 from strangler.agent.following import Follower, Place
 from strangler.agent.running import Beside
 from strangler.agent.running import run as running_agent
+from strangler.ports.trust import clients
 from strangler.routing.news import FOLLOW
 from strangler.routing.nginx import Settings
 from tests.servers import running
@@ -101,6 +102,31 @@ def test_another_secret_is_used(edge: Edge, home: Faults) -> None:
     wait(lambda: reloaded(edge, workers))
     edge.ask("GET", "/x")
     assert home.seen[-1].header("X-Strangler-Edge") == "another"
+
+
+def test_a_client_s_key_holds_at_once_and_no_longer_than_it_is_known(edge: Edge) -> None:
+    manifest = edge.manifest.read_text()
+    edge.manifest.write_text(f'{manifest}\n[capability.weather.gateway]\nkey = "X-Api-Key"\n')
+    nginx, folder = edge.nginx(), edge.secret.parent
+    path = edge.folder / "current" / "clients.map"
+
+    def status(key: str) -> int:
+        return edge.ask("GET", "/weather/rome", {"X-Api-Key": key}).status
+
+    assert nginx.fit(NONE)
+    assert not path.exists()
+    _, key = clients.add(folder, "acme")
+    assert nginx.fit(NONE)
+    assert path.stat().st_mode & 0o777 == 0o600
+    wait(lambda: status(key) == 200)
+    assert not nginx.fit(NONE)
+    (folder / clients.FILE).write_text("[")
+    with pytest.raises(NotConfigured, match=r"clients\.json"):
+        nginx.fit(NONE)
+    assert status(key) == 200, "goes on with what it has"
+    (folder / clients.FILE).write_text("[]")
+    assert nginx.fit(NONE)
+    wait(lambda: status(key) == 401)
 
 
 REFUSED = [

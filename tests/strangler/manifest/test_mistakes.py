@@ -191,7 +191,13 @@ IN_A_CAPABILITY = [
             ('"-1/s"', "'-1/s'"),
         ]
     ),
-    Case("gateway.rate_by", '"user"', "'user' is nobody", "'client' or 'address'"),
+    Case("gateway.rate_by", '"user"', "'user' is nobody", "'client', 'address' or 'key'"),
+    Case("gateway.rate_by", '"key"', "no key is wanted here", 'write key = "X-Api-Key"'),
+    Case("gateway.key", '"X Key"', "'X Key' is no name of a header", "such as 'X-Api-Key'"),
+    Case("gateway.key", '"X_Key"', "'X_Key' is no name of a header", "such as 'X-Api-Key'"),
+    Case("gateway.key", '"Cookie"', "Cookie says something else", "such as 'X-Api-Key'"),
+    Case("gateway.key", '"X-Strangler-Arm"', "says something else", "such as 'X-Api-Key'"),
+    Case("gateway.key", "true", "True is no text", "between quotes"),
     Case("gateway.origins", '["*"]', "'*' has no scheme", "HOST:PORT", at="gateway.origins[0]"),
     Case(
         "gateway.origins",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from strangler.manifest import Capability, Manifest
-from strangler.routing.nginx.gateway import browsers, origins, rates, sizes
+from strangler.routing.nginx.gateway import browsers, keys, origins, rates, sizes
 from strangler.routing.nginx.settings import Settings
 from strangler.routing.nginx.writing import file
 
@@ -19,6 +19,7 @@ __all__ = [
     "inside_route",
     "inside_server",
     "locations",
+    "logged",
     "refusing",
 ]
 
@@ -30,6 +31,7 @@ def gateway(manifest: Manifest, settings: Settings) -> str:
         "scripts may, and what protects browsers where an answer says nothing of it itself.",
         *browsers.inside_http(),
         *sizes.inside_http(manifest),
+        *keys.inside_http(manifest),
         *rates.inside_http(manifest, settings),
         *origins.inside_http(manifest),
     )
@@ -41,6 +43,7 @@ def inside_server(manifest: Manifest) -> str:
         [
             *browsers.inside_server(),
             *sizes.inside_server(manifest),
+            *keys.inside_server(manifest),
             *origins.inside_server(manifest),
             *rates.inside_server(manifest),
         ]
@@ -51,11 +54,17 @@ def inside_route(capability: Capability) -> Iterator[str]:
     """What of it stands in each location that is a route of this capability."""
     yield sizes.limit(capability)
     yield from sizes.suffix(capability)
+    yield from keys.inside_route(capability)
 
 
 def asking(capability: Capability) -> Iterator[str]:
     """What of it stands where the service of this capability is asked."""
     yield sizes.limit(capability)
+
+
+def logged(manifest: Manifest) -> str:
+    """What the access log says of it."""
+    return keys.logged(manifest)
 
 
 def checks(manifest: Manifest) -> str:

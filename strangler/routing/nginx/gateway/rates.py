@@ -10,6 +10,11 @@ from strangler.routing.nginx.writing import block, said, variable
 
 TOO_OFTEN = 596
 """Stands for: this client asks too often. A service's own 429 is passed on as it is."""
+_WHO = {
+    "client": "$strangler_client",
+    "address": "$binary_remote_addr",
+    "key": "$strangler_key_client",
+}
 _MEMORY = "4m"
 """Of each limit: some 30,000 clients; beyond that the oldest is forgotten."""
 
@@ -74,7 +79,7 @@ def _client(settings: Settings) -> str:
 
 def _limit(capability: Capability) -> str:
     gateway = capability.gateway
-    who = "$strangler_client" if gateway.rate_by == "client" else "$binary_remote_addr"
+    who = _WHO[gateway.rate_by]
     key = f"$strangler_limit_{capability.name}"
     # Below one a second NGINX wants to be told by the minute.
     rate = gateway.rate or 0.0

@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,8 @@ from typing import Any
 from strangler.ladder import Share, Stage
 from strangler.manifest import Manifest
 from strangler.manifest.read import parse
-from strangler.routing.nginx import Settings, compiled
+from strangler.ports.trust.clients import Key
+from strangler.routing.nginx import CLIENTS, Settings, clients_map, compiled
 from strangler.routing.publish import publish
 from strangler.routing.table import Entry
 from tests.servers import running
@@ -27,8 +28,9 @@ SECRET = "0123456789abcdef0123456789abcdef"
 class Front(Nginx):
     """The compiled files, on a free port, and on a socket in its own folder."""
 
-    def __init__(self, manifest: Manifest, settings: Settings) -> None:
+    def __init__(self, manifest: Manifest, settings: Settings, keys: Sequence[Key] = ()) -> None:
         super().__init__(http="", server="")
+        self._keys = keys
         self._manifest = manifest
         self._settings = settings
 
@@ -39,6 +41,7 @@ class Front(Nginx):
         for name, text in files.items():
             (self.folder / name).write_text(text, encoding="utf-8")
         (self.folder / "secret.map").write_text(f'edge "{SECRET}";\n')
+        (self.folder / CLIENTS).write_text(clients_map(self._manifest, self._keys))
         user = "user root;\n" if os.geteuid() == 0 else ""
         listens = f"listen {listen};\n        listen unix:{self.folder}/socket;"
         whole = files["nginx.conf"].replace(f"listen {listen};", listens)
@@ -267,6 +270,7 @@ def system(
     replicas: int = 1,
     retired: frozenset[str] = frozenset(),
     text: str = MANIFEST,
+    keys: Sequence[Key] = (),
 ) -> Iterator[System]:
     """All four, started; the first replica of several is nobody."""
     with faults() as home, faults() as one:
@@ -284,7 +288,7 @@ def system(
         environ = {"STRANGLER_MONOLITH_URL": home.url}
         manifest = parse(text, path=Path("capabilities.toml"), environ=environ)
         table = root / "table"
-        front = Front(manifest, Settings(table=str(table), retired=retired))
+        front = Front(manifest, Settings(table=str(table), retired=retired), keys)
         with running(front):
             client = Client(front.port)
             made = System(front, client, home, one, table, manifest)
