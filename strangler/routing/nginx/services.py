@@ -7,14 +7,11 @@ from collections.abc import Iterator
 from strangler.manifest import Capability, Manifest
 from strangler.routing.nginx import gateway
 from strangler.routing.nginx.settings import Settings
-from strangler.routing.nginx.upstreams import target
+from strangler.routing.nginx.upstreams import TRIES, alone, target
 from strangler.routing.nginx.writing import block, file
 
 DOOR = 8
 """Seconds that a command may wait for a door: longer than a freeze may last."""
-
-_TRIES = 3
-"""How often a command that nobody got is offered to the next replica, failing or not."""
 
 
 def services(manifest: Manifest, settings: Settings) -> str:
@@ -22,11 +19,11 @@ def services(manifest: Manifest, settings: Settings) -> str:
     return file(
         "Each service is asked for queries and for commands, and what comes next if it fails: a "
         "query goes to another replica, then to the monolith; a command is sent once.",
-        *("\n".join(_service(one, settings)) for one in manifest.capabilities.values()),
+        *("\n".join(_service(one, manifest, settings)) for one in manifest.capabilities.values()),
     )
 
 
-def _service(capability: Capability, settings: Settings) -> Iterator[str]:
+def _service(capability: Capability, manifest: Manifest, settings: Settings) -> Iterator[str]:
     name, patience = capability.name, capability.resilience
     gone = name in settings.retired
     final = "@strangler_unavailable"
@@ -39,7 +36,7 @@ def _service(capability: Capability, settings: Settings) -> Iterator[str]:
             f"set $strangler_service {target(capability, settings, 'queries')};",
             f"set $strangler_deadline {seconds};",
             "set $strangler_else @strangler_unavailable;",
-            *gateway.asking(capability),
+            *gateway.querying(capability, manifest),
             f"proxy_read_timeout {_milliseconds(patience.timeout)};",
             f"proxy_send_timeout {_milliseconds(patience.timeout)};",
             "proxy_next_upstream error timeout http_502 http_503 http_504 non_idempotent;",
@@ -53,7 +50,7 @@ def _service(capability: Capability, settings: Settings) -> Iterator[str]:
     longest = patience.timeout if capability.transfer is None else patience.timeout + DOOR
     ways = [("commands", "commands")]
     if (replicas := len(capability.service)) > 1:
-        ways += [(f"again{number}", "anyhow") for number in range(min(replicas, _TRIES))]
+        ways += [(f"again{number}", alone(number)) for number in range(min(replicas, TRIES))]
     # Where it has tables, whoever has no room for a command may be about to change owner.
     later = "@strangler_shut0" if capability.transfer and not gone else final
     following = [*(f"@{name}.{way}" for way, _ in ways[1:]), final]
@@ -65,7 +62,7 @@ def _service(capability: Capability, settings: Settings) -> Iterator[str]:
                 f"set $strangler_deadline {longest:g};",
                 f"set $strangler_else {after};",
                 f"set $strangler_later {later};",
-                *gateway.asking(capability),
+                *gateway.commanding(capability),
                 f"proxy_read_timeout {_milliseconds(longest)};",
                 f"proxy_send_timeout {_milliseconds(longest)};",
                 "proxy_next_upstream off;",

@@ -22,6 +22,8 @@ _KEPT = Text("""
     keepalive_requests 100000;
 """)
 _DOWN = "server 127.0.0.1:9 down; # nobody: with a single server NGINX would count no failures"
+TRIES = 3
+"""To how many replicas a command that nobody got is offered, failing or not, one after the other."""
 _WINDOW = "2s"
 """NGINX counts failures within this time, where the manifest's breaker counts them in a row: with
 the manifest's ``reset`` one failure in a thousand would keep a busy service shut."""
@@ -75,6 +77,11 @@ def target(capability: Capability, settings: Settings, upstream: str) -> str:
     return f"{scheme(capability.service, capability.name)}://{capability.name}.{upstream}"
 
 
+def alone(number: int) -> str:
+    """What a service's replica by itself is called, after the service's own name."""
+    return f"only{number}"
+
+
 def _asked_by_name(capability: Capability, settings: Settings) -> bool:
     """Older versions resolve a name again only where it stands in no upstream."""
     return (
@@ -98,10 +105,11 @@ def _service(capability: Capability, settings: Settings) -> list[str]:
         servers="\n".join(queries),
         connections=patience.concurrency,
     )
-    commands = _servers(urls, settings, "max_fails=1 fail_timeout=1s")
-    ways = {"commands": commands}
+    ways = {"commands": _servers(urls, settings, "max_fails=1 fail_timeout=1s")}
     if len(urls) > 1:
-        ways["anyhow"] = _servers(urls, settings, "max_fails=0")
+        # Whoever chose among all of them might choose again the one that has just refused.
+        each = [_servers([url], settings, "max_fails=0") for url in urls[:TRIES]]
+        ways |= {alone(number): servers for number, servers in enumerate(each)}
     return [
         block(f"upstream {capability.name}.queries", kept.splitlines()),
         *(

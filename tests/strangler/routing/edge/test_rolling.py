@@ -1,0 +1,98 @@
+"""Whatever stands behind NGINX, or NGINX itself, is replaced while clients ask: who loses what?"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.servers import running
+from tests.strangler.routing.edge.front import Front
+from tests.strangler.routing.edge.rolling import (
+    Load,
+    Works,
+    in_background,
+    master,
+    wait_until,
+    workers,
+    works,
+)
+
+ROUNDS = int(os.environ.get("ROLLING_ROUNDS", "1"))
+CLIENTS = 6
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Works]:
+    with works(tmp_path_factory.mktemp("rolling")) as made:
+        yield made
+
+
+def everything_was_done_once(load: Load) -> None:
+    assert load.failed == {}
+    assert set(load.done.values()) == {1}
+    reasons = {
+        (path.startswith("/weather/") and method != "GET", reason)
+        for method, path, _, reason in load.answered
+    }
+    # The monolith may have to answer a query in the service's place; nobody may a command.
+    assert {reason for command, reason in reasons if command} == {"inside"}
+    assert {reason for _, reason in reasons} <= {"inside", "outside", "fallback", None}
+
+
+def test_each_replica_and_the_monolith_are_replaced(made: Works) -> None:
+    with running(made.front()) as front, Load(made, front.port, CLIENTS) as load:
+        for _ in range(ROUNDS):
+            for port in made.ports:
+                assert made.replace_replica(port) == 0
+                load.goes_on(20)
+            assert made.replace_gunicorn() == 0
+            load.goes_on(20)
+    everything_was_done_once(load)
+
+
+def reload(front: Front) -> None:
+    """As the agent does when the manifest has changed."""
+    number = master(front)
+    old = workers(number)
+    os.kill(number, signal.SIGHUP)
+    wait_until(lambda: bool(workers(number)) and not old & workers(number))
+
+
+def upgrade(front: Front) -> None:
+    """Another binary takes the place of this one, as NGINX's own documentation has it."""
+    old = master(front)
+    os.kill(old, signal.SIGUSR2)
+    wait_until(lambda: master(front) not in {0, old} and bool(workers(master(front))))
+    os.kill(old, signal.SIGWINCH)
+    wait_until(lambda: not workers(old))
+    os.kill(old, signal.SIGQUIT)
+    wait_until(lambda: not Path(f"/proc/{old}").exists())
+
+
+@pytest.mark.parametrize("connections", ["one each", "kept"])
+def test_nginx_itself_is_replaced(made: Works, connections: str) -> None:
+    """Whoever connects anew loses nothing; whoever keeps a connection may find it closed.
+
+    Then nothing has been done.
+    """
+    times = 2 * ROUNDS
+    front = made.front()
+    with in_background(front), Load(made, front.port, CLIENTS, kept=connections == "kept") as load:
+        for change in (reload, upgrade):
+            before = len(load.failed)
+            for _ in range(times):
+                change(front)
+                load.goes_on(20)
+            lost = len(load.failed) - before
+            said = f"{change.__name__} {times} times, {CLIENTS} clients, {connections}: lost {lost}"
+            print(f"\n{said}")  # noqa: T201 -- what it has cost this time
+    if connections == "one each":
+        assert load.failed == {}
+    assert len(load.failed) <= 2 * times * CLIENTS
+    done = load.done
+    assert {done[number] for number in load.failed} <= {0}, load.failed
+    assert {done[number] for number in load.served} == {1}
