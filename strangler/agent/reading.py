@@ -29,6 +29,7 @@ class _Line(msgspec.Struct):
     reason: str
     status: int
     seconds: float
+    cache: str = ""
 
 
 _decode = msgspec.json.Decoder(_Line).decode
@@ -61,8 +62,8 @@ def read(line: bytes) -> Answered | None:
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ValueError(str(error)) from error
     kind = _KINDS.get(said.kind)
-    if kind is None or said.status == _CLIENT_LEFT:
-        return None
+    if kind is None or said.status == _CLIENT_LEFT or said.cache == "HIT":
+        return None  # no arm was asked, or nobody waited for it
     fallback = said.reason == "fallback"
     failed = fallback or said.status >= 500
     if fallback or (not said.arm and said.reason == "inside"):

@@ -83,6 +83,7 @@ class Gateway:
     ``origins`` are the other sites whose scripts may ask.
     ``body`` is how many bytes the body of a request may have.
     ``key`` is the header in which a client has to show its API key.
+    ``cache`` is for how many seconds the answer to a query is kept, and given to others.
     """
 
     rate: float | None = None
@@ -91,6 +92,7 @@ class Gateway:
     origins: tuple[str, ...] = ()
     body: int = BODY
     key: str | None = None
+    cache: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -167,6 +167,7 @@ def _gateway(section: Section) -> Gateway:
         origins=section.listed("origins", values.origin),
         body=section.take("body", values.body, usual.body),
         key=section.take("key", values.key, usual.key),
+        cache=section.take("cache", values.whole_seconds, usual.cache),
     )
     section.close()
     return gateway

@@ -84,6 +84,12 @@ def _gateway_agrees(table: Section, capability: Capability) -> None:
             "no key is wanted here",
             'write key = "X-Api-Key" beside it, or count by client or address',
         )
+    if gateway.cache is not None and gateway.key is not None:
+        table.report(
+            f"{capability.name}.gateway.cache",
+            "every client shows a key here, and what is kept is only for those that show nothing",
+            "leave cache out, or key",
+        )
 
 
 def _contracts_are_apart(table: Section, one: Capability, other: Capability) -> None:

@@ -189,6 +189,14 @@ def positive_duration(value: object) -> float:
     return seconds
 
 
+def whole_seconds(value: object) -> float:
+    """A stretch of time in seconds, without a part of one."""
+    seconds = positive_duration(value)
+    if not seconds.is_integer():
+        raise Wrong(f"{value!r} has a part of a second", "write whole seconds, such as '5s'")
+    return seconds
+
+
 def count(value: object) -> int:
     """A whole number, at least 1."""
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:

@@ -32,8 +32,11 @@ def locations(manifest: Manifest, settings: Settings) -> str:
         "Whose path it is. A route covers itself and everything under it, and of several that "
         "cover a path the most literal one wins: so NGINX tries no patterns once a plain route has "
         "matched, and patterns stand here in the order in which they have to be tried.",
-        *(_both(route, capability, settings) for route, capability in plain),
-        *(_pattern(route, capability, settings) for route, capability in rest),
+        *(_both(route, list(_body(capability, manifest, settings))) for route, capability in plain),
+        *(
+            _pattern(route, list(_body(capability, manifest, settings)))
+            for route, capability in rest
+        ),
     )
 
 
@@ -53,8 +56,7 @@ def _patterns(claims: Iterable[_Claim]) -> frozenset[str]:
     return frozenset(route.text for route in (*wild, *beaten))
 
 
-def _both(route: Route, capability: Capability, settings: Settings) -> str:
-    body = list(_body(capability, settings))
+def _both(route: Route, body: list[str]) -> str:
     path = route.text.rstrip("/")
     return "\n".join(
         [
@@ -64,14 +66,14 @@ def _both(route: Route, capability: Capability, settings: Settings) -> str:
     )
 
 
-def _pattern(route: Route, capability: Capability, settings: Settings) -> str:
-    return block(f'location ~ "^{pattern(route.segments)}(?:/|$)"', _body(capability, settings))
+def _pattern(route: Route, body: list[str]) -> str:
+    return block(f'location ~ "^{pattern(route.segments)}(?:/|$)"', body)
 
 
-def _body(capability: Capability, settings: Settings) -> Iterator[str]:
+def _body(capability: Capability, manifest: Manifest, settings: Settings) -> Iterator[str]:
     yield f"set $strangler_capability {capability.name};"
     yield f"set $strangler_kind {kind(capability)};"
-    yield from gateway.inside_route(capability)
+    yield from gateway.inside_route(capability, manifest)
     if capability.name in settings.retired:
         yield "include retired.conf;"
         return

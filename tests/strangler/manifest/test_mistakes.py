@@ -193,6 +193,9 @@ IN_A_CAPABILITY = [
     ),
     Case("gateway.rate_by", '"user"', "'user' is nobody", "'client', 'address' or 'key'"),
     Case("gateway.rate_by", '"key"', "no key is wanted here", 'write key = "X-Api-Key"'),
+    Case("gateway.cache", "5", "5 is no duration", "such as '2s'"),
+    Case("gateway.cache", '"0s"', "'0s' is no time at all", "above 0"),
+    Case("gateway.cache", '"1500ms"', "'1500ms' has a part of a second", "such as '5s'"),
     Case("gateway.key", '"X Key"', "'X Key' is no name of a header", "such as 'X-Api-Key'"),
     Case("gateway.key", '"X_Key"', "'X_Key' is no name of a header", "such as 'X-Api-Key'"),
     Case("gateway.key", '"Cookie"', "Cookie says something else", "such as 'X-Api-Key'"),
@@ -277,6 +280,13 @@ def matches(problem: Problem, case: Case, name: str) -> bool:
 def test_a_mistake_in_a_capability_is_said(case: Case):
     (problem,) = problems(edge({}) + written(case, "catalog"))
     assert matches(problem, case, "catalog"), problem
+
+
+def test_what_a_key_opens_is_not_kept_for_others():
+    gateway = capability("catalog", {"gateway.key": '"X-Api-Key"', "gateway.cache": '"5s"'})
+    (problem,) = problems(edge({}) + gateway)
+    assert problem.key == "capability.catalog.gateway.cache"
+    assert problem.remedy == "leave cache out, or key"
 
 
 @pytest.mark.parametrize("case", IN_THE_EDGE, ids=str)

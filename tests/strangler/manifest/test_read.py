@@ -149,7 +149,7 @@ def test_everything_that_can_be_said_is_understood():
         resilience=Resilience(1.5, 1, Breaker(2, 60.0), 4),
         shadow=Shadow(1.0, ("$.served_at",), ("$",), ("$[*].name",), 10, 2),
         rollout=Rollout((10, 100), 1, 0.5),
-        gateway=Gateway(1.5, "address", 5, ("https://shop.example",), 2000, "X-Shop-Key"),
+        gateway=Gateway(1.5, "address", 5, ("https://shop.example",), 2000, "X-Shop-Key", None),
     )
 
 
@@ -162,7 +162,7 @@ def test_what_is_not_said_is_as_the_design_has_it():
     assert pricing.shadow == Shadow(0.25, (), (), (), 3000, 30)
     assert pricing.rollout.steps == (1, 5, 25, 50)
     assert pricing.rollout.min_requests == 500
-    assert pricing.gateway == Gateway(None, "client", 20, (), 1024 * 1024, None)
+    assert pricing.gateway == Gateway(None, "client", 20, (), 1024 * 1024, None, None)
 
 
 def test_capabilities_of_one_group_share_their_clients():

@@ -8,18 +8,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from strangler.manifest import Capability, Manifest
-from strangler.routing.nginx.gateway import browsers, keys, origins, rates, sizes
+from strangler.routing.nginx.gateway import browsers, caching, keys, origins, rates, sizes
 from strangler.routing.nginx.settings import Settings
 from strangler.routing.nginx.writing import file
 
 __all__ = [
-    "asking",
     "checks",
+    "commanding",
     "gateway",
     "inside_route",
     "inside_server",
     "locations",
     "logged",
+    "querying",
     "refusing",
 ]
 
@@ -32,6 +33,7 @@ def gateway(manifest: Manifest, settings: Settings) -> str:
         *browsers.inside_http(),
         *sizes.inside_http(manifest),
         *keys.inside_http(manifest),
+        *caching.inside_http(manifest, settings),
         *rates.inside_http(manifest, settings),
         *origins.inside_http(manifest),
     )
@@ -44,27 +46,35 @@ def inside_server(manifest: Manifest) -> str:
             *browsers.inside_server(),
             *sizes.inside_server(manifest),
             *keys.inside_server(manifest),
+            *caching.inside_server(manifest),
             *origins.inside_server(manifest),
             *rates.inside_server(manifest),
         ]
     )
 
 
-def inside_route(capability: Capability) -> Iterator[str]:
+def inside_route(capability: Capability, manifest: Manifest) -> Iterator[str]:
     """What of it stands in each location that is a route of this capability."""
     yield sizes.limit(capability)
     yield from sizes.suffix(capability)
     yield from keys.inside_route(capability)
+    yield from caching.querying(capability, manifest)
 
 
-def asking(capability: Capability) -> Iterator[str]:
-    """What of it stands where the service of this capability is asked."""
+def querying(capability: Capability, manifest: Manifest) -> Iterator[str]:
+    """What of it stands where the service of this capability is asked a query."""
+    yield sizes.limit(capability)
+    yield from caching.querying(capability, manifest)
+
+
+def commanding(capability: Capability) -> Iterator[str]:
+    """What of it stands where the service of this capability is sent a command."""
     yield sizes.limit(capability)
 
 
 def logged(manifest: Manifest) -> str:
     """What the access log says of it."""
-    return keys.logged(manifest)
+    return keys.logged(manifest) + caching.logged(manifest)
 
 
 def checks(manifest: Manifest) -> str:
