@@ -7,14 +7,11 @@ from collections.abc import Iterator
 from strangler.manifest import Capability, Manifest
 from strangler.routing.nginx import gateway
 from strangler.routing.nginx.settings import Settings
-from strangler.routing.nginx.upstreams import target
+from strangler.routing.nginx.upstreams import TRIES, alone, target
 from strangler.routing.nginx.writing import block, file
 
 DOOR = 8
 """Seconds that a command may wait for a door: longer than a freeze may last."""
-
-_TRIES = 3
-"""How often a command that nobody got is offered to the next replica, failing or not."""
 
 
 def services(manifest: Manifest, settings: Settings) -> str:
@@ -53,7 +50,7 @@ def _service(capability: Capability, manifest: Manifest, settings: Settings) -> 
     longest = patience.timeout if capability.transfer is None else patience.timeout + DOOR
     ways = [("commands", "commands")]
     if (replicas := len(capability.service)) > 1:
-        ways += [(f"again{number}", "anyhow") for number in range(min(replicas, _TRIES))]
+        ways += [(f"again{number}", alone(number)) for number in range(min(replicas, TRIES))]
     # Where it has tables, whoever has no room for a command may be about to change owner.
     later = "@strangler_shut0" if capability.transfer and not gone else final
     following = [*(f"@{name}.{way}" for way, _ in ways[1:]), final]
