@@ -23,16 +23,19 @@ _CHECK = Text("""
     %{refusing}
 """)
 _DECIDE = Text("""
-    # Inside or outside the service's share: is there a file that bears the cohort's number? A query
-    # of somebody who is pinned goes where commands go.
+    # Inside or outside the service's share: is there a file that bears the cohort's number? 599
+    # stands for: the service answers this one.
     set $strangler_reason outside;
-    if (-f %{table}/current/$strangler_capability.commands/$strangler_cohort) {
-        set $strangler_pinned "";
-    }
     if (-f %{table}/current/$strangler_capability.$strangler_kind/$strangler_cohort) {
-        set $strangler_reason inside$strangler_pinned;
+        set $strangler_reason inside$strangler_pinned$http_x_strangler_force;
     }
-    if ($strangler_reason = insidepinned) {
+    error_page 599 = @$strangler_capability.$strangler_kind;
+    if ($strangler_reason = inside) {
+        return 599;
+    }
+
+    # The monolith does. Why?
+    if ($strangler_reason != outside) {
         set $strangler_reason pinned;
     }
     if (!-f %{table}/current/revision) {
@@ -41,14 +44,18 @@ _DECIDE = Text("""
     if ($http_x_strangler_force) {
         set $strangler_reason forced; # the monolith checks the tester's signature, and asks the arm
     }
-
-    # 599 stands for: the service answers this one.
-    error_page 599 = @$strangler_capability.$strangler_kind;
-    if ($strangler_reason = inside) {
-        return 599;
+    if ($strangler_reason = pinned) {
+        set $strangler_mark $strangler_mark_pinned;
     }
 
-    # The monolith answers. 597 stands for: it is a command, which may have to wait at a door.
+    # What the client is told here; arm and reason the monolith says itself.
+    include told.conf;
+    add_header X-Strangler-Executed $strangler_executed always;
+    add_header traceparent $strangler_traceparent always;
+    add_header Set-Cookie $strangler_cookie always;
+    add_header Set-Cookie $strangler_mark always;
+
+    # 597 stands for: it is a command, which may have to wait at a door.
     error_page 597 = @strangler_command%{size};
     if ($strangler_kind = commands) {
         return 597;
@@ -59,6 +66,15 @@ _DECIDE = Text("""
     proxy_next_upstream error non_idempotent;
     include monolith.conf;
 """)
+_PINNED = Text("""
+    set $strangler_there "";
+    if ($strangler_pinned) {
+        set $strangler_there %{table}/current/$strangler_capability.commands/$strangler_cohort;
+    }
+    if (-f $strangler_there) {
+        set $strangler_pinned "";
+    }
+""")
 _RETIRED = plain("""
     # The service has it for good, with or without a table.
     set $strangler_reason inside;
@@ -66,7 +82,6 @@ _RETIRED = plain("""
     return 599;
 """)
 _MONOLITH = Text("""
-    set $strangler_arm monolith;
     proxy_http_version 1.1;
     proxy_connect_timeout 1s;
     proxy_read_timeout %{patience}s;
@@ -77,11 +92,11 @@ _MONOLITH = Text("""
 _ASK = Text("""
     default_type application/json;
     %{refusing}
-    set $strangler_arm service;
     # First a token from the monolith, which says for whom we ask. It gives none where it will
     # answer for itself: to credentials that do not hold, and to forged requests.
     auth_request /_strangler/edge/token;
     auth_request_set $strangler_context $upstream_http_x_strangler_context;
+    auth_request_set $strangler_arm $strangler_entitled;
     proxy_pass $strangler_asked;
     proxy_http_version 1.1;
     proxy_connect_timeout 1s;
@@ -89,6 +104,12 @@ _ASK = Text("""
     proxy_ssl_server_name on;
     %{headers}
     %{hidden}
+    include told.conf;
+    add_header X-Strangler-Arm $strangler_arm always;
+    add_header X-Strangler-Reason $strangler_shown_reason always;
+    add_header traceparent $strangler_traceparent always;
+    add_header Set-Cookie $strangler_cookie always;
+    add_header Set-Cookie $strangler_pin always;
 """)
 
 
@@ -101,6 +122,15 @@ def decide(manifest: Manifest, settings: Settings) -> str:
     size = "$strangler_size" if sizes.sizes(manifest) else ""
     text = _DECIDE.filled(table=settings.table, kept=kept(manifest), size=size)
     return file(about, _check(manifest), text)
+
+
+def pinned(settings: Settings) -> str:
+    """The file ``pinned.conf``."""
+    about = (
+        "Before decide.conf, where a capability has tables: a query of somebody who is pinned goes "
+        "where commands go. Only then the table is asked for them."
+    )
+    return file(about, _PINNED.filled(table=settings.table))
 
 
 def _check(manifest: Manifest) -> str:
@@ -126,6 +156,11 @@ def monolith(settings: Settings) -> str:
         hidden="\n".join(headers.hidden(headers.ARM, headers.REASON, headers.EXECUTED)),
     )
     return file("The monolith is asked: in the client's name, and with the edge's own proof.", text)
+
+
+def told(manifest: Manifest) -> str:
+    """The file ``told.conf``."""
+    return file("What every answer says, wherever it comes from.", gateway.told(manifest))
 
 
 def ask(manifest: Manifest, settings: Settings) -> str:

@@ -23,21 +23,8 @@ _COOKIE = plain(r"""
     }
 """)
 _SHARED = Text(r"""
-    # What is told to a client that is to keep its cohort: only on the paths of a capability.
-    map $strangler_capability $strangler_cookie {
-        default $strangler_cookie_given;
-        "" "";
-    }
-    map $strangler_given $strangler_cookie_given {
-        default "strangler_cohort=$strangler_given; Max-Age=%{year}; Path=/; HttpOnly; SameSite=Lax$strangler_secure";
-        "" "";
-    }
-    # And to one that was pinned for want of any cookie of ours: does it keep one at all?
-    map $strangler_reason $strangler_mark {
-        default "";
-        pinned $strangler_mark_pinned;
-    }
-    map "$strangler_stranger:$strangler_given" $strangler_mark_pinned {
+    # What a client is told that was pinned for want of any cookie of ours: does it keep one at all?
+    map "$strangler_stranger:$strangler_cookie" $strangler_mark_pinned {
         default "";
         "yes:" "strangler_pin=-; Max-Age=%{day}; Path=/; HttpOnly; SameSite=Lax$strangler_secure";
     }
@@ -47,7 +34,7 @@ _SHARED = Text(r"""
         default $strangler_pin_told;
         "" "";
     }
-    map "$strangler_shown_arm:$strangler_capability:$upstream_http_x_strangler_commanded" $strangler_noted {
+    map "$strangler_arm:$strangler_capability:$upstream_http_x_strangler_commanded" $strangler_noted {
         volatile;
         default "";
         "~^service:(?<strangler_n0>[a-z0-9_]+):\k<strangler_n0>$" "";
@@ -114,7 +101,7 @@ def clients(manifest: Manifest, settings: Settings) -> str:
         "Who asks: the client's cohort, whether its queries are pinned to the owner, its trace, and "
         "its credentials. All of it is worked out only for requests that ask for it.",
         *_cohort(manifest.edge.sticky),
-        _SHARED.substitute(year=YEAR, day=DAY),
+        _SHARED.substitute(day=DAY),
         *_pins(manifest),
         _TRACE,
         *_credentials(settings),
@@ -136,7 +123,7 @@ def _cohort(sticky: tuple[str, ...]) -> Iterator[str]:
         yield _COOKIE
     said = f"# A client's cohort comes from the first of these that is there: {', '.join(sticky)}."
     yield "\n".join([said, *_decided(sticky)])
-    yield "\n".join(["# What its cookie shall say from now on.", *_given(sticky)])
+    yield "\n".join(["# What is told to a client that is to keep its cohort.", *_cookie(sticky)])
 
 
 def _decided(sticky: tuple[str, ...]) -> Iterator[str]:
@@ -150,16 +137,17 @@ def _decided(sticky: tuple[str, ...]) -> Iterator[str]:
         last = name
 
 
-def _given(sticky: tuple[str, ...]) -> Iterator[str]:
+def _cookie(sticky: tuple[str, ...]) -> Iterator[str]:
     """Nothing, where a key before the cookie was there."""
     if "cookie" not in sticky:
-        yield block('map "" $strangler_given', ['default "";'])
+        yield block('map "" $strangler_cookie', ['default "";'])
         return
     before = sticky[: sticky.index("cookie")]
-    last = "$strangler_given_0" if before else "$strangler_given"
-    yield block(f"map $strangler_kept {last}", ['default "";', '"" $strangler_drawn;'])
+    last = "$strangler_cookie_0" if before else "$strangler_cookie"
+    said = f"strangler_cohort=$strangler_drawn; Max-Age={YEAR}; Path=/; HttpOnly; SameSite=Lax"
+    yield block(f"map $strangler_kept {last}", ['default "";', f'"" "{said}$strangler_secure";'])
     for number, key in reversed(list(enumerate(before, 1))):
-        name = f"$strangler_given_{number}" if number > 1 else "$strangler_given"
+        name = f"$strangler_cookie_{number}" if number > 1 else "$strangler_cookie"
         yield block(f"map {_variable(key)} {name}", ['default "";', f'"" {last};'])
         last = name
 
@@ -208,6 +196,6 @@ def _credentials(settings: Settings) -> Iterator[str]:
     for header in credentials(settings):
         name = header.lower().replace("-", "_")
         yield block(
-            f"map $strangler_context $strangler_own_{name}",
+            f"map $strangler_arm $strangler_own_{name}",
             ["volatile;", 'default "";', f'"" $http_{name};'],
         )

@@ -122,14 +122,12 @@ _FAILING = Text("""
     %{busy}
     location @strangler_unavailable {
         default_type application/json;
-        set $strangler_arm "";
         set $strangler_executed no;
         set $strangler_retry 1;
         %{unavailable}
     }
     location @strangler_shut {
         default_type application/json;
-        set $strangler_arm "";
         set $strangler_executed no;
         set $strangler_retry 1;
         %{shut}
@@ -147,7 +145,6 @@ _UNLESS = Text("""
         if (%{nothing}) {
             return 598;
         }
-        set $strangler_arm "";
         set $strangler_retry 1;
         %{answer}
     }

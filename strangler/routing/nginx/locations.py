@@ -79,6 +79,7 @@ def _body(capability: Capability, manifest: Manifest, settings: Settings) -> Ite
         return
     if capability.transfer is not None:
         yield f"set $strangler_pinned {pinned(capability)};"
+        yield "include pinned.conf;"
     yield "include decide.conf;"
 
 

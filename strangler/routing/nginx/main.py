@@ -22,6 +22,7 @@ _SHARED = Text("""
     map "" $strangler_context { default ""; }
     map "" $strangler_executed { default ""; }
     map "" $strangler_retry { default ""; }
+    map "" $strangler_mark { default ""; }
 
     # The secret by which the monolith knows this edge: `secret.map` beside this file, which is made
     # on each host and never committed. Without it the monolith believes nothing of what we say.
@@ -29,49 +30,55 @@ _SHARED = Text("""
         include secret[.]map;
     }
 
-    # Without a token the monolith is asked in the service's place, as the edge asks it.
-    map $strangler_context $strangler_asked {
+    # The arm that is asked is the service if the monolith has given a token for it. Without one the
+    # monolith is asked in the service's place, as the edge asks it.
+    map $upstream_http_x_strangler_context $strangler_entitled {
+        volatile;
+        default service;
+        "" "";
+    }
+    map $strangler_arm $strangler_asked {
         volatile;
         default $strangler_service;
         "" %{monolith};
     }
-    map $strangler_context $strangler_proof {
+    map $strangler_arm $strangler_proof {
         volatile;
         default "";
         "" $strangler_secret;
     }
-    map $strangler_context $strangler_proved_cohort {
+    map $strangler_arm $strangler_proved_cohort {
         volatile;
         default "";
         "" $strangler_cohort;
     }
-    map $strangler_context $strangler_proved_reason {
+    map $strangler_arm $strangler_proved_reason {
         volatile;
         default "";
         "" refused;
     }
 
     # Without one the service was never asked, and has not failed either.
-    map "$strangler_reason:$strangler_context" $strangler_because {
+    map "$strangler_reason:$strangler_arm" $strangler_because {
         volatile;
         default $strangler_reason;
         "inside:" refused;
         "fallback:" refused;
     }
 
-    # What the client is told. Of its own answers the monolith says so itself.
-    map "$strangler_arm:$strangler_context" $strangler_shown_arm {
-        volatile;
-        default "";
-        "~^service:." service;
-    }
-    map $strangler_shown_arm $strangler_shown_reason {
+    # What the client is told: arm and reason where a service has answered (of its own answers the
+    # monolith says so itself), a trace and a cookie on the paths of a capability.
+    map $strangler_arm $strangler_shown_reason {
         volatile;
         default "";
         service inside;
     }
     map $strangler_capability $strangler_shown_trace {
         default $strangler_traceparent;
+        "" "";
+    }
+    map $strangler_capability $strangler_shown_cookie {
+        default $strangler_cookie;
         "" "";
     }
 
@@ -109,14 +116,13 @@ _LOG = Text("""
     access_log access.json strangler buffer=64k flush=1s;
 """)
 _SERVER = Text("""
-    add_header X-Strangler-Arm $strangler_shown_arm always;
-    add_header X-Strangler-Reason $strangler_shown_reason always;
+    # What an answer says that comes neither from decide.conf nor from ask.conf.
+    include told.conf;
     add_header X-Strangler-Executed $strangler_executed always;
     add_header Retry-After $strangler_retry always;
     add_header traceparent $strangler_shown_trace always;
-    add_header Set-Cookie $strangler_cookie always;
+    add_header Set-Cookie $strangler_shown_cookie always;
     add_header Set-Cookie $strangler_mark always;
-    add_header Set-Cookie $strangler_pin always;
     %{gateway}
     client_max_body_size %{body};
     recursive_error_pages on;

@@ -22,6 +22,7 @@ __all__ = [
     "logged",
     "querying",
     "refusing",
+    "told",
 ]
 
 
@@ -43,12 +44,24 @@ def inside_server(manifest: Manifest) -> str:
     """What of it stands inside ``server { … }``."""
     return "\n".join(
         [
-            *browsers.inside_server(),
             *sizes.inside_server(manifest),
             *keys.inside_server(manifest),
-            *caching.inside_server(manifest),
-            *origins.inside_server(manifest),
             *rates.inside_server(manifest),
+        ]
+    )
+
+
+def told(manifest: Manifest) -> str:
+    """What of it every answer says.
+
+    Not inside the server: NGINX forgets that where a location has an ``add_header`` of its own.
+    """
+    return "\n".join(
+        [
+            *browsers.told(),
+            *keys.told(manifest),
+            *caching.told(manifest),
+            *origins.told(manifest),
         ]
     )
 

@@ -22,7 +22,7 @@ def inside_http() -> Iterator[str]:
         )
 
 
-def inside_server() -> Iterator[str]:
+def told() -> Iterator[str]:
     """What is added."""
     for name, _ in _PROTECTING:
         yield f"add_header {name} {_protection(name)} always;"

@@ -28,7 +28,7 @@ _KEPT = Text(r"""
         default known;
         "" "";
     }
-    map "$strangler_reason:$strangler_shown_arm" $strangler_unkept {
+    map "$strangler_reason:$strangler_arm" $strangler_unkept {
         volatile;
         default 1;
         "outside:" $strangler_known;
@@ -60,7 +60,7 @@ def inside_http(manifest: Manifest, settings: Settings) -> Iterator[str]:
         yield _KEPT.filled(shown=shown, longest=math.ceil(longest))
 
 
-def inside_server(manifest: Manifest) -> Iterator[str]:
+def told(manifest: Manifest) -> Iterator[str]:
     """What a client is told of it."""
     if _cached(manifest):
         yield "add_header Cache-Status $strangler_cache always;"

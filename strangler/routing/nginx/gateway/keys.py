@@ -93,6 +93,11 @@ def inside_server(manifest: Manifest) -> Iterator[str]:
     if wanted(manifest):
         yield "secure_link $strangler_key_digest;"
         yield "secure_link_md5 $strangler_key;"
+
+
+def told(manifest: Manifest) -> Iterator[str]:
+    """What a client is told who has none."""
+    if wanted(manifest):
         yield "add_header WWW-Authenticate $strangler_challenge always;"
 
 

@@ -24,7 +24,7 @@ def inside_http(manifest: Manifest) -> Iterator[str]:
         yield _origins(shared)
 
 
-def inside_server(manifest: Manifest) -> Iterator[str]:
+def told(manifest: Manifest) -> Iterator[str]:
     """What a browser is told."""
     if _shared(manifest):
         yield "add_header Access-Control-Allow-Origin $strangler_origin always;"

@@ -52,7 +52,6 @@ def locations(manifest: Manifest) -> Iterator[str]:
             "location @strangler_often",
             [
                 "default_type application/json;",
-                'set $strangler_arm "";',
                 "set $strangler_executed no;",
                 f"set $strangler_retry {wait};",
                 said(

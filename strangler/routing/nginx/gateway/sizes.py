@@ -56,7 +56,6 @@ def locations() -> Iterator[str]:
         "location @strangler_large",
         [
             "default_type application/json;",
-            'set $strangler_arm "";',
             "set $strangler_executed no;",
             "if ($upstream_status) {",
             '    set $strangler_executed ""; # somebody who has been asked says so',
