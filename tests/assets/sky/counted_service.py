@@ -20,7 +20,7 @@ router = APIRouter()
 @router.api_route("/weather/{place}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
 async def weather(request: Request, place: str, n: str) -> dict[str, int]:
     size = len(await request.body())
-    note("did", "service", request.method, n)
+    note("did", "service", request.method, n, str(size))
     return {"size": size}
 
 

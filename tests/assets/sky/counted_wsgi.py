@@ -14,7 +14,8 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     """Django's own."""
     name, _, number = environ.get("QUERY_STRING", "").partition("=")
     if name == "n":
-        note("did", "monolith", environ["REQUEST_METHOD"], number)
+        size = environ.get("CONTENT_LENGTH") or "0"
+        note("did", "monolith", environ["REQUEST_METHOD"], number, size)
     return _sky(environ, start_response)
 
 

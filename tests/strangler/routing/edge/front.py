@@ -137,10 +137,21 @@ class Client:
             self.close()
         return answer
 
+    def more(self) -> Answer:
+        """What is answered to the rest of what was sent; 0 once the connection is closed."""
+        if self._peer is None:
+            return Answer(0, whole=False)
+        answer, kept = self._read(head=False)
+        if not kept:
+            self.close()
+        return answer
+
     def _read(self, *, head: bool) -> tuple[Answer, bool]:
         first = self._stream.readline()
         if not first:
             return Answer(0, whole=False), False
+        if not first.startswith(b"HTTP/"):  # as they answered before there were headers
+            return Answer(9, body=first + self._stream.read()), False
         status = int(first.split()[1])
         headers = []
         while line := self._stream.readline().rstrip(b"\r\n"):
@@ -149,7 +160,7 @@ class Client:
         answer = Answer(status, headers)
         kept = (answer.header("Connection") or "").lower() != "close"
         length = answer.header("Content-Length")
-        if head or status in {204, 304}:
+        if head or status in {100, 204, 304}:
             return answer, kept
         if length is not None:
             answer.body = self._stream.read(int(length))

@@ -44,7 +44,7 @@ routes   = ["/weather/"]
 context  = "tests.assets.sky.tides"
 owner    = "team-sea"
 contract = "tests.assets.sky.port:Tides"
-service  = ["http://127.0.0.1:{one}"]
+service  = ["{tides}"]
 routes   = ["/tides/"]
 """
 INHERIT = """
@@ -225,20 +225,26 @@ class Load:
     @property
     def done(self) -> Counter[str]:
         """How often each of its requests has been done."""
-        numbers = Counter(words[-1] for words in self.works.notes if words[0] == "did")
+        numbers = Counter(words[3] for words in self.works.notes if words[0] == "did")
         return Counter({one: numbers[one] for one in self.served.keys() | self.failed.keys()})
 
 
 @contextlib.contextmanager
-def works(root: Path) -> Iterator[Works]:
-    """All of it but NGINX, with the weather at its service and the tides at the monolith's."""
-    for party in ("monolith", "weather"):
+def works(root: Path, *, tides: str = "http://127.0.0.1:9", share: int = 0) -> Iterator[Works]:
+    """All of it but NGINX, with the weather at its service and the tides at the monolith's.
+
+    Args:
+        root: where all of it is kept.
+        tides: the URL of the service of the tides.
+        share: how many of the cohorts are sent there.
+    """
+    for party in ("monolith", "weather", "tides"):
         keys.generate(root / "keys", party)
     (root / "keys" / secret.FILE).write_text(SECRET)
     ports = free_port(), free_port()
     with socket.create_server(("127.0.0.1", 0), backlog=1024) as home:
         number = home.getsockname()[1]
-        text = MANIFEST.format(home=number, one=ports[0], two=ports[1])
+        text = MANIFEST.format(home=number, one=ports[0], two=ports[1], tides=tides)
         path = root / "capabilities.toml"
         path.write_text(text)
         env = {
@@ -250,8 +256,8 @@ def works(root: Path) -> Iterator[Works]:
             "STRANGLER_KEYS": str(root / "keys"),
             "STRANGLER_TABLE": "",
         }
-        shares = {"weather": Share(1000, 1000), "tides": Share(0, 0)}
-        publish(root / "table", 1, {name: _entry(share) for name, share in shares.items()})
+        shares = {"weather": Share(1000, 1000), "tides": Share(share, share)}
+        publish(root / "table", 1, {name: _entry(one) for name, one in shares.items()})
         manifest = load(path, {})
         # The edge thinks that the weather has tables: then nobody but the service takes commands.
         weather = replace(manifest.capabilities["weather"], transfer="weather:tables")
