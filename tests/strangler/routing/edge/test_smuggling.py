@@ -76,7 +76,9 @@ class Sent:
 
 def send(street: Street, shape: Shape, path: str) -> Sent:
     """Both on one connection."""
-    sent = Sent(*(f"{name}-{next(NUMBERS)}" for name in ("mine", "evil", "kept")), [])
+    number = next(NUMBERS)
+    sent = Sent(f"mine-{number}", f"evil-{number}", f"kept-{number}", [])
+    street.recorded.odd.clear()
     data = shape.data
     for name, value in {b"PATH": path, b"MINE": sent.mine, b"EVIL": sent.evil}.items():
         data = data.replace(name, value.encode())
