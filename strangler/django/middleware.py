@@ -373,7 +373,7 @@ class EdgeMiddleware:
             if rehearsed is not None:
                 with rehearsed:
                     response = self._here(request, context)
-                    rehearsed.answered(response.status_code)
+                    rehearsed.answered(response)
                 return response, response.status_code >= 500
         sample = shadowing.sample(request, match, kind, where, context) if asks else None
         response = self._here(request, context)

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope
 from strangler.fastapi import bodies
 from strangler.ports.answer import Answer, rehearsed
 from strangler.ports.context import Context, use
-from strangler.ports.rehearsal import TIMES, Make, Run, within
+from strangler.ports.rehearsal import LARGEST, TIMES, Make, Run, telling, within
 
 _log = logging.getLogger("strangler.fastapi")
 
@@ -33,7 +33,8 @@ async def rehearse(  # noqa: PLR0917 - an ASGI request, and what to do with it
                     said = "%s %s has failed in a rehearsal"
                     _log.exception(said, scope["method"], scope["path"])
                     heard.status = 500
-            runs.append(await asyncio.to_thread(rehearsal.end, heard.status))
+            run = await asyncio.to_thread(rehearsal.end, heard.status)
+            runs.append(heard.telling(run))
         return rehearsed(runs, rehearsal.shapes())
     finally:
         await asyncio.to_thread(rehearsal.close)
@@ -53,7 +54,22 @@ class _Heard:
 
     def __init__(self) -> None:
         self.status = 500
+        self._headers: dict[bytes, bytes] = {}
+        self._body = bytearray()
+        self._whole = False
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
+            self._headers = {name.lower(): value for name, value in message.get("headers", ())}
+        elif message["type"] == "http.response.body":
+            if len(self._body) <= LARGEST:
+                self._body += message.get("body", b"")
+            self._whole = not message.get("more_body", False)
+
+    def telling(self, run: Run) -> Run:
+        """The run, and what was answered if that came to its end."""
+        if not self._whole or b"content-encoding" in self._headers:
+            return run
+        content_type = self._headers.get(b"content-type", b"").decode("latin-1")
+        return telling(run, content_type, bytes(self._body))

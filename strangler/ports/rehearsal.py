@@ -19,6 +19,8 @@ from strangler.ports.inside import Inside
 
 TIMES = 2
 """How often a command is executed: what differs from one to the other means nothing."""
+LARGEST = 256 * 1024
+"""Bytes of an answer's body; a larger one is not compared."""
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -33,6 +35,13 @@ class Written(msgspec.Struct, frozen=True):
     after: dict[str, Any] | None
 
 
+class Told(msgspec.Struct, frozen=True):
+    """What a command was answered with; ``body`` is without content encoding."""
+
+    content_type: str
+    body: bytes
+
+
 class Run(msgspec.Struct, frozen=True):
     """One time.
 
@@ -44,6 +53,7 @@ class Run(msgspec.Struct, frozen=True):
         began: the number of the last batch that the mover had applied as it began.
         ended: the same, at its end.
         moment: what the database called now, which is the same for all runs; "" for nothing.
+        told: what was answered; None for what can't be compared.
     """
 
     status: int
@@ -53,6 +63,7 @@ class Run(msgspec.Struct, frozen=True):
     began: int = 0
     ended: int = 0
     moment: str = ""
+    told: Told | None = None
 
 
 class Shape(msgspec.Struct, frozen=True):
@@ -74,6 +85,13 @@ class Rehearsed(msgspec.Struct, frozen=True):
 
     runs: list[Run]
     tables: dict[str, Shape] = {}
+
+
+def telling(run: Run, content_type: str, body: bytes) -> Run:
+    """The same run, and what was answered, unless that is too large."""
+    if len(body) > LARGEST:
+        return run
+    return msgspec.structs.replace(run, told=Told(content_type, body))
 
 
 class Rehearsal(ABC):

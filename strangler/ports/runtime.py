@@ -48,13 +48,20 @@ class Observe(Protocol):
         """Take note, quickly: the caller waits."""
 
 
+class Returned(Protocol):
+    """Is told what a command has returned. Never raises."""
+
+    def __call__(self, result: Any, /) -> None:
+        """Take note, quickly: the caller waits."""
+
+
 class Sampled(Protocol):
     """Sees the commands of ports that this process answers, and may have some rehearsed."""
 
     def __call__(
         self, method: Method, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-    ) -> AbstractContextManager[object]:
-        """What to do this one within. What is raised inside is how it ended."""
+    ) -> AbstractContextManager[Returned | None, None]:
+        """What to do this one within. What is raised inside is how it ended; else it is told."""
 
 
 def _one_party_each(capability: str, arm: Arm) -> str:

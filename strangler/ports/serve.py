@@ -52,7 +52,7 @@ from strangler.ports.answer import (
     turned_away,
 )
 from strangler.ports.calling.door import Rounds, Turned, entered
-from strangler.ports.calling.placed import Placed, Watched
+from strangler.ports.calling.placed import NOTHING, Placed, Watched, heard
 from strangler.ports.calling.remote import NotReachable
 from strangler.ports.calling.remote import due as waited
 from strangler.ports.calling.wire import PATH
@@ -65,6 +65,7 @@ from strangler.ports.rehearsal import (
     TIMES,
     Make,
     Run,
+    telling,
     within,
 )
 from strangler.ports.trust.tokens import TokenRefused, Use, verify
@@ -304,7 +305,8 @@ class _Call:
                         answer = refusal.answer()
                     except Exception as error:  # noqa: BLE001 - it is what would be answered
                         answer = failed(self.action, error, began=True)
-                runs.append(rehearsal.end(answer.status, said_by(answer)))
+                ran = rehearsal.end(answer.status, said_by(answer))
+                runs.append(telling(ran, answer.headers["Content-Type"], answer.body))
             return rehearsed(runs, rehearsal.shapes())
         finally:
             rehearsal.close()
@@ -349,9 +351,9 @@ class _Call:
                 raise Refusal(503, "NotReachable", str(error)) from error
 
         def watched(**arguments: Any) -> Any:
-            around = placed.sampled((), arguments) if commands else _NOTHING
-            with Watched(placed, arm, context), around:
-                return way(**arguments)
+            around = placed.sampled((), arguments) if commands else NOTHING
+            with Watched(placed, arm, context):
+                return heard(around, way, **arguments)
             raise _FellBack
 
         with ExitStack() as stack:
@@ -379,9 +381,6 @@ def _telling(answer: Answer, commanded: AbstractSet[str]) -> Answer:
     if not commanded or names.EXECUTED in answer.headers:
         return answer
     return answer._replace(headers={**answer.headers, names.COMMANDED: ",".join(sorted(commanded))})
-
-
-_NOTHING: Final[AbstractContextManager[None]] = nullcontext()
 
 
 class _FellBack(Exception):

@@ -35,7 +35,7 @@ class Kind(StrEnum):
     BODY = "body"
     """Bodies that are not JSON, and not the same bytes."""
     ANSWER = "answer"
-    """A rehearsed command: another status, or another declared error."""
+    """A rehearsed command: another status, declared error, or body."""
     ROW = "row"
     """A rehearsed command: a row that only one side writes, or deletes."""
     COLUMN = "column"

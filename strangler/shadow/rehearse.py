@@ -1,9 +1,10 @@
 """How a command's rehearsal compares with what the command has done.
 
-The rows that the service would have written are held against those that were delivered to it. What
-both made under keys of the database's own is matched by table and order. A column that differs from
-itself, from one run to the other, means nothing. Where anybody else has written meanwhile, a
-difference may be theirs: then it counts neither way.
+The rows that the service would have written are held against those that were delivered to it, and
+what it would have answered against what the client got. What both made under keys of the database's
+own is matched by table and order. What differs from itself, from one run to the other, means
+nothing. Where anybody else has written meanwhile, a difference may be theirs: then it counts for
+nothing either way.
 """
 
 from __future__ import annotations
@@ -11,14 +12,16 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from strangler.manifest.jsonpath import Key
-from strangler.ports.rehearsal import Rehearsed, Run, Shape, Written
+from strangler.ports.rehearsal import Rehearsed, Run, Shape, Told, Written
+from strangler.shadow import answers
 from strangler.shadow.compare import ABSENT, Difference, Kind, Rules, render
 from strangler.shadow.judge import Outcome, Verdict
 from strangler.shadow.noise import Noise, within
 
+_STATUS: Final = "status"
 Mapped = Mapping[str, Collection[str]]
 """The columns of each of the service's tables that the maps name: no others are compared."""
 
@@ -30,6 +33,7 @@ class Executed:
     Attributes:
         status: of its answer.
         said: the name of the error that it declares; "" for none.
+        told: the answer itself; None for what can't be compared.
         written: the service's rows that it was, once delivered.
         before: the number of the last batch before it was delivered; None if nothing of it was.
         others: the number of the last batch, up to its last, in which anybody else had written.
@@ -38,6 +42,7 @@ class Executed:
 
     status: int
     said: str = ""
+    told: Told | None = None
     written: Sequence[Written] = ()
     before: int | None = None
     others: int = 0
@@ -59,26 +64,24 @@ def judge(
         return Verdict(Outcome.UNREHEARSED, executed.status, run.status)
     verdict = Verdict(Outcome.AGREED, executed.status, run.status)
     comparing = _Comparing(rehearsed.tables, mapped)
-    found = [
-        one
-        for one in _all(run, executed, comparing)
-        if not any(path.covers(one.keys) for path in rules.ignore)
-    ]
-    itself = None
+    names = route, f"{route} answer"
+    found = dict(zip(names, _found(executed, run, comparing, rules), strict=True))
+    itself: dict[str, set[str]] | None = None
     if others and others[-1].ended == run.began:  # nobody came in between
-        itself = {one.path for one in _runs(run, others[-1], comparing)}
-        noise.repeated(route, itself)
+        kinds = comparing.between(others[-1], run, rules)
+        itself = {name: {one.path for one in kind} for name, kind in zip(names, kinds, strict=True)}
+        for name, paths in itself.items():
+            noise.repeated(name, paths)
     if not _raced(run, executed):
-        noise.compared(route, {one.path for one in found})
+        for name, differing in found.items():
+            noise.compared(name, {one.path for one in differing})
+    made = comparing.made(executed.written, run.written)
     left = tuple(
         one
-        for one in found
-        if one.kind is not Kind.COLUMN
-        or not (
-            any(within(one.path, path) for path in itself or ())
-            or noise.means_nothing(route, one.path)
-            or (run.moment and one.service == run.moment)
-        )
+        for name, differing in found.items()
+        for one in differing
+        if not _means_nothing(one, name, run, (itself or {}).get(name, set()), noise)
+        and not (one.kind is Kind.ANSWER and answers.same(one, made, run.moment))
     )
     if left:
         undecided = _raced(run, executed) or itself is None
@@ -109,20 +112,27 @@ def _raced(run: Run, executed: Executed) -> bool:
     return run.ended > executed.before or executed.others > run.began
 
 
-def _all(run: Run, executed: Executed, comparing: _Comparing) -> Iterator[Difference]:
-    ours, theirs = (executed.status, executed.said), (run.status, run.said)
+def _found(
+    executed: Executed, run: Run, comparing: _Comparing, rules: Rules
+) -> tuple[list[Difference], list[Difference]]:
+    """What differs in the rows, and in the answer; no rows where its status is another."""
+    ours, theirs = (f"{one.status} {one.said}".rstrip() for one in (executed, run))
     if ours != theirs:
-        yield Difference(Kind.ANSWER, "status", "status", _said(*ours), _said(*theirs))
-        return
-    yield from comparing.differences(executed.written, run.written)
+        return [], [Difference(Kind.ANSWER, _STATUS, _STATUS, ours, theirs)]
+    rows, said = comparing.between(executed, run, rules)
+    return [one for one in rows if not any(path.covers(one.keys) for path in rules.ignore)], said
 
 
-def _said(status: int, error: str) -> str:
-    return f"{status} {error}".rstrip()
-
-
-def _runs(run: Run, other: Run, comparing: _Comparing) -> Iterable[Difference]:
-    return comparing.differences(other.written, run.written)
+def _means_nothing(
+    one: Difference, route: str, run: Run, itself: Collection[str], noise: Noise
+) -> bool:
+    if one.kind is Kind.ROW or one.path == _STATUS:
+        return False
+    return (
+        any(within(one.path, path) for path in itself)
+        or noise.means_nothing(route, one.path)
+        or (one.kind is Kind.COLUMN and bool(run.moment) and one.service == run.moment)
+    )
 
 
 class _Comparing:
@@ -131,6 +141,13 @@ class _Comparing:
     def __init__(self, shapes: Mapping[str, Shape], mapped: Mapped) -> None:
         self._shapes = shapes
         self._mapped = mapped
+
+    def between(
+        self, one: Executed | Run, other: Run, rules: Rules
+    ) -> tuple[list[Difference], list[Difference]]:
+        """What differs in the rows, and in the answer."""
+        rows = list(self.differences(one.written, other.written))
+        return rows, answers.differences(one.told, other.told, rules)
 
     def counts(self, one: Written) -> bool:
         """Is it another row than it was, in a column that is compared?"""
@@ -155,6 +172,11 @@ class _Comparing:
 
     def _by_key(self, written: Iterable[Written]) -> dict[tuple[str, str], Written]:
         return {(one.table, json.dumps(one.key)): one for one in written if self.counts(one)}
+
+    def made(self, monolith: Iterable[Written], service: Iterable[Written]) -> answers.Made:
+        """The keys of such rows: the monolith's, and the service's."""
+        pairs = self._made(self._by_key(monolith), self._by_key(service))
+        return {(json.loads(key[1])[0], json.loads(other[1])[0]) for key, other in pairs}
 
     def _made(
         self,

@@ -27,7 +27,7 @@ from strangler.manifest import Capability
 from strangler.ports import forks
 from strangler.ports.calling.wire import Request
 from strangler.ports.errors import PortError
-from strangler.ports.rehearsal import Rehearsed
+from strangler.ports.rehearsal import Rehearsed, Told
 from strangler.shadow import rehearse as comparing
 from strangler.shadow.compare import Rules
 from strangler.shadow.judge import Outcome
@@ -63,11 +63,18 @@ class Work:
     ask: Callable[[Work], Request]
     name: str = field(default_factory=lambda: secrets.token_hex(8))
     answered: tuple[int, str] | None = None
+    told: Told | None = None
+    """What it was answered with; None for what can't be compared."""
     failed: bool = False
     """The command has failed, or ended in a way that nothing can be compared with."""
     rehearsed: Rehearsed | None = None
     until: int | None = None
     """The highest number in the journal once both had ended."""
+
+    def ended(self, status: int, said: str = "", told: Told | None = None) -> None:
+        """So the command has ended; the thread that compares looks at ``answered``."""
+        self.told = told
+        self.answered = (status, said)
 
 
 @cache
@@ -167,10 +174,12 @@ def _executed(work: Work, said: list[Delivery]) -> Executed:
     status, error = work.answered or (0, "")
     if not said:
         # Nothing of it was delivered: only if nobody has written anything, nobody else has.
-        return Executed(status=status, said=error, meanwhile=work.until != work.position)
+        meanwhile = work.until != work.position
+        return Executed(status=status, said=error, told=work.told, meanwhile=meanwhile)
     return Executed(
         status=status,
         said=error,
+        told=work.told,
         written=comparing.merged([one for delivery in said for one in delivery.written]),
         before=min(one.before for one in said),
         others=max(one.others for one in said),

@@ -12,10 +12,11 @@ import logging
 import random
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext, suppress
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from strangler.django import conf
 from strangler.django.doors import known, writers
@@ -29,10 +30,12 @@ from strangler.ladder import Arm
 from strangler.ports import runtime
 from strangler.ports.calling import wire
 from strangler.ports.calling.wire import Request
-from strangler.ports.codec import BadArguments, codec
+from strangler.ports.codec import BadArguments, BadResult, Codec, codec
 from strangler.ports.context import Context, current
 from strangler.ports.declare import Method
 from strangler.ports.errors import DeclaredError
+from strangler.ports.rehearsal import LARGEST, Told
+from strangler.ports.runtime import Returned
 from strangler.routing.paths import Match
 from strangler.shadow.judge import Outcome
 from strangler.shadow.report import Question
@@ -42,7 +45,7 @@ _log = logging.getLogger("strangler.shadow")
 
 
 class Sampled:
-    """Around a command that was chosen. Never raises, nor waits."""
+    """Around a command of a path that was chosen. Never raises, nor waits."""
 
     __slots__ = ("_stamp", "_work")
 
@@ -54,12 +57,21 @@ class Sampled:
         self._stamp.__enter__()
         return self
 
-    def answered(self, status: int, said: str = "") -> None:
-        """So the command has ended."""
-        if status < 500:
-            self._work.answered = (status, said)
-        else:
+    def answered(self, response: HttpResponseBase) -> None:
+        """So the command has ended. The body of a stream is not compared."""
+        if response.status_code >= 500:
             self._work.failed = True
+            return
+        told = None
+        if isinstance(response, HttpResponse):
+            try:
+                body = asking.plain(response)
+            except Exception:  # noqa: BLE001  # whatever it is, the client has an answer
+                _log.exception("shadow: an answer can't be kept, and is not compared")
+            else:
+                content_type = response.headers.get("Content-Type", "")
+                told = None if body is None else Told(content_type, body)
+        self._work.ended(response.status_code, told=told)
 
     def __exit__(
         self,
@@ -68,13 +80,44 @@ class Sampled:
         traceback: TracebackType | None,
     ) -> None:
         self._stamp.__exit__(kind, error, traceback)
-        work = self._work
+        self._work.failed |= error is not None
+
+
+class Called:
+    """Around a command of a port that was chosen. Never raises, nor waits."""
+
+    __slots__ = ("_method", "_stamp", "_work")
+
+    def __init__(self, work: Work, method: Method) -> None:
+        self._work = work
+        self._method = method
+        self._stamp = writers.rehearsed(work.question.capability, work.name)
+
+    def __enter__(self) -> Returned:
+        self._stamp.__enter__()
+        return self._returned
+
+    def _returned(self, result: Any, /) -> None:
+        self._ended(200, "", lambda coder: coder.encode_result(result))
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stamp.__exit__(kind, error, traceback)
         if isinstance(error, DeclaredError):
-            work.answered = (422, type(error).__name__)
+            self._ended(422, type(error).__name__, lambda coder: coder.encode_error(error))
         elif error is not None:
-            work.failed = True
-        elif work.answered is None and work.question.method == PORT:
-            work.answered = (200, "")
+            self._work.failed = True
+
+    def _ended(self, status: int, said: str, body: Callable[[Codec], bytes]) -> None:
+        told = None
+        with suppress(BadResult):  # the service would fail with it, which is found by the status
+            encoded = body(codec(self._method))
+            told = Told(_JSON, encoded) if len(encoded) <= LARGEST else None
+        self._work.ended(status, said, told)
 
 
 def sample(request: HttpRequest, match: Match, where: Target, context: Context) -> Sampled | None:
@@ -98,16 +141,20 @@ def sample(request: HttpRequest, match: Match, where: Target, context: Context) 
         def ask(work: Work) -> Request:
             return _by_path(work, marked, outgoing(meta, host=host, secure=secure))
 
-        return _chosen(question, ask)
+        work = _chosen(question, ask)
+        return None if work is None else Sampled(work)
     except Exception:  # noqa: BLE001  # whatever it is, the client wants an answer
         _log.exception("shadow: a command can't be kept, and is not rehearsed")
         return None
 
 
-def sampled(method: Method, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+def sampled(
+    method: Method, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> AbstractContextManager[Returned | None, None]:
     """Choose this command of a port, or not; what it is done within. Never raises."""
     try:
-        return _sampled(method, args, kwargs) or _NOTHING
+        work = _sampled(method, args, kwargs)
+        return _NOTHING if work is None else Called(work, method)
     except BadArguments:
         return _NOTHING
     except Exception:  # noqa: BLE001  # whatever it is, the caller wants an answer
@@ -115,7 +162,7 @@ def sampled(method: Method, args: tuple[Any, ...], kwargs: Mapping[str, Any]) ->
         return _NOTHING
 
 
-def _sampled(method: Method, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Sampled | None:
+def _sampled(method: Method, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Work | None:
     name, context = method.capability, current()
     capability = conf.manifest().capabilities.get(name)
     if capability is None or context.shadow or writers.is_rehearsed(name):
@@ -136,10 +183,10 @@ def _sampled(method: Method, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -
         sent = marked.replace(hops=marked.hops + 1)
         return wire.request(method, sent, body, audience=audience, deadline=deadline)
 
-    return _chosen(Question(name, PORT, action, action, "application/json", body), ask)
+    return _chosen(Question(name, PORT, action, action, _JSON, body), ask)
 
 
-def _chosen(question: Question, ask: Callable[[Work], Request]) -> Sampled | None:
+def _chosen(question: Question, ask: Callable[[Work], Request]) -> Work | None:
     began = time.monotonic()
     door = known.door(question.capability)
     if door is None:
@@ -153,7 +200,7 @@ def _chosen(question: Question, ask: Callable[[Work], Request]) -> Sampled | Non
     if not settled or not agreeing.tee().offer(work):
         findings().ended(question, began, Outcome.SKIPPED)
         return None
-    return Sampled(work)
+    return work
 
 
 def _marked(context: Context) -> Context:
@@ -188,14 +235,5 @@ def _by_path(work: Work, context: Context, client: Any) -> Request:
     )
 
 
-class _Nothing:
-    """Around a command that was not chosen."""
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-
-_NOTHING = _Nothing()
+_JSON: Final = "application/json"
+_NOTHING: Final[AbstractContextManager[None, None]] = nullcontext()

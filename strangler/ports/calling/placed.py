@@ -7,7 +7,7 @@ import typing
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from strangler.ladder import Arm
 from strangler.ports import runtime
@@ -24,12 +24,22 @@ from strangler.ports.errors import (
     PortError,
     TooLate,
 )
-from strangler.ports.runtime import Outcome, Wiring
+from strangler.ports.runtime import Outcome, Returned, Wiring
 from strangler.ports.transports.local import Local
 from strangler.routing.cohorts import draw
 from strangler.routing.decide import Call, Decision
 
-_NOTHING: Final[AbstractContextManager[None]] = nullcontext()
+Around: TypeAlias = "AbstractContextManager[Returned | None, None]"
+NOTHING: Final[Around] = nullcontext()
+
+
+def heard(around: Around, way: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """What the command returns; whoever stands around it is told."""
+    with around as returned:
+        result = way(*args, **kwargs)
+        if returned is not None:
+            returned(result)
+        return result
 
 
 class Placed:
@@ -126,19 +136,17 @@ class Placed:
     ) -> Any:
         way = self._arms.get(arm) or self.arm(arm)
         if self.at_home(arm):
-            with self.inside(deadline), Watched(self, arm, context), self.sampled(args, kwargs):
-                return way(*args, **kwargs)
+            with self.inside(deadline), Watched(self, arm, context):
+                return heard(self.sampled(args, kwargs), way, *args, **kwargs)
         else:
             with turning(), Watched(self, arm, context):
                 return way(*args, **kwargs)
         return self.arm(Arm.MONOLITH)(*args, **kwargs)
 
-    def sampled(
-        self, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-    ) -> AbstractContextManager[object]:
+    def sampled(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Around:
         """Around a command that is answered here: it may be rehearsed elsewhere."""
         sampled = self.wiring.sampled
-        return _NOTHING if sampled is None else sampled(self.method, args, kwargs)
+        return NOTHING if sampled is None else sampled(self.method, args, kwargs)
 
     def inside(self, deadline: float) -> ExitStack:
         """The door of this side, entered; it is left with the block.

@@ -6,6 +6,7 @@ import itertools
 import time
 from typing import Any
 
+from strangler.transfer.gate import SHOWN
 from tests.e2e.rehearsing.shop import Rehearsed
 
 RIGHT = ("PUT /api/catalog/", "POST /api/catalog/", "PATCH /api/catalog/", "PORT catalog.reprice")
@@ -71,18 +72,26 @@ WRONG = {
     ("$.price", "row"),  # a row that is forgotten
     ("$.category", "row"),  # one too many
     ("status", "answer"),
+    ("$.price.amount", "answer"),  # the value, as it is told
+    ("$.name", "answer"),  # what is told, and was not written
 }
 
 
 def test_a_wrong_service_is_found_and_named(shop: Rehearsed):
     shop.wrong("wrong")
     shop.renew("catalog")
-    found = shop.until("catalog", lambda it: seen(it) >= WRONG or shop.reprice(4) < 0)
+    found = shop.until("catalog", lambda it: seen(it) >= WRONG or shop.reprice(5) < 0)
     assert seen(found) == WRONG
     assert not found["routes"]["PUT /api/catalog/"].get("agreed")
     said = shop.gate("catalog")
-    assert [outcome for outcome, _ in said] == ["failed"] * 4 + ["inconclusive"]
-    assert all(any(f": {path} differs ({kind}" in one for _, one in said) for path, kind in WRONG)
+    assert [outcome for outcome, _ in said] == ["failed"] * len(WRONG) + ["inconclusive"]
+    named = {
+        (path, kind)
+        for path, kind in WRONG
+        for _, one in said
+        if f": {path} differs ({kind}" in one
+    }
+    assert len(named) == SHOWN
     assert shop.hand.strangler("advance", "catalog", "--to", "canary").code == 1
     shop.same()
 

@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -48,6 +49,11 @@ def status(self: CatalogService, sku: str, price: Money) -> Any:
     raise NotAllowed
 
 
+def lie(self: CatalogService, sku: str, price: Money) -> Any:
+    """Writes what it should, and answers with something else."""
+    return replace(reprice(self, sku, price), name="Mine")
+
+
 def hang(self: CatalogService, sku: str, price: Money) -> Any:
     """Never comes to an end."""
     with self._database.transaction() as session:
@@ -73,7 +79,7 @@ def die(self: CatalogService, sku: str, price: Money) -> Any:
 
 WAYS: dict[str, tuple[Callable[..., Any], ...]] = {
     "": (reprice,),
-    "wrong": (value, forget, extra, status),
+    "wrong": (value, forget, extra, status, lie),
     "rude": (commit, hang),
     "die": (die,),
 }

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from strangler.ports import headers as names
-from strangler.ports import runtime, serve
+from strangler.ports import rehearsal, runtime, serve
 from strangler.ports.bind import bind
 from strangler.ports.context import Context, current
 from strangler.ports.rehearsal import Rehearsal, Rehearsed, Run, Shape, under_way
@@ -79,6 +79,21 @@ def test_it_is_executed_twice_and_undone(caller: Caller):
     (one,) = Noted.made
     assert one.did == ["begin", "end 200", "end 200", "close"]
     assert under_way() is None
+
+
+def test_it_says_what_it_would_have_answered(caller: Caller):
+    for run in rehearsed(caller).runs:
+        assert run.told is not None
+        assert run.told.content_type == "application/json"
+        assert msgspec.json.decode(run.told.body, type=Thing).name == "spade"
+    for run in rehearsed(caller, b'{"name":"gone"}').runs:
+        assert run.told is not None
+        assert msgspec.json.decode(run.told.body)["detail"] == {"name": "gone"}
+
+
+def test_what_is_too_large_is_not_said(caller: Caller, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(rehearsal, "LARGEST", 3)
+    assert [run.told for run in rehearsed(caller).runs] == [None, None]
 
 
 @pytest.mark.parametrize(

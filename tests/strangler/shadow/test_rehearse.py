@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from strangler.manifest import Shadow
-from strangler.ports.rehearsal import Rehearsed, Run, Shape, Written
+from strangler.ports.rehearsal import Rehearsed, Run, Shape, Told, Written
 from strangler.shadow.compare import Rules
 from strangler.shadow.judge import Outcome, Verdict
 from strangler.shadow.noise import Noise
@@ -46,22 +47,42 @@ def judged(
     delivered: list[Written],
     *,
     status: tuple[int, str] = (200, ""),
+    told: tuple[object, object, object] | None = None,
     run: dict[str, Any] | None = None,
     noise: Noise | None = None,
     rules: Shadow | None = None,
     **executed: Any,
 ) -> Verdict:
-    """A rehearsal that began after batch 5 and ended before the command was delivered, as 7."""
+    """A rehearsal that began after batch 5 and ended before the command was delivered, as 7.
+
+    ``told`` is what the client got, and what the service says both times.
+    """
     said = {"status": 200, "began": 5, "ended": 5, **(run or {})}
     known: dict[str, Any] = {"before": 6, "others": 5, **executed}
+    client, *service = [said_in(one) for one in told or (None, None, None)]
     return judge(
-        Rehearsed([Run(written=one, **said) for one in runs], SHAPES),
-        Executed(status=status[0], said=status[1], written=delivered, **known),
+        Rehearsed(
+            [
+                Run(written=one, told=answer, **said)
+                for one, answer in zip(runs, service, strict=True)
+            ],
+            SHAPES,
+        ),
+        Executed(status=status[0], said=status[1], told=client, written=delivered, **known),
         route="PUT /p/",
         mapped=MAPPED,
         rules=Rules.of(rules or Shadow()),
         noise=noise or Noise(),
     )
+
+
+def said_in(body: object) -> Told | None:
+    """JSON, or plain text."""
+    if body is None:
+        return None
+    if isinstance(body, str):
+        return Told("text/plain", body.encode())
+    return Told("application/json", json.dumps(body).encode())
 
 
 def differing(verdict: Verdict) -> list[tuple[str, str, object, object]]:
@@ -113,6 +134,80 @@ def test_who_deletes_and_who_changes():
 def test_another_answer(status: tuple[int, str], run: dict[str, Any], said: tuple[str, str]):
     (found,) = differing(judged(twice(), [retitled()], status=status, run=run))
     assert found == ("status", "answer", *said)
+
+
+ANOTHER_BODY = [
+    ({"title": "New"}, {"title": "Old"}, ("$.title", "answer", "New", "Old")),
+    ({"title": "New"}, {"title": None}, ("$.title", "answer", "New", None)),
+    ({"lines": [{"n": 1}]}, {"lines": [{"n": 2}]}, ("$.lines[*].n", "answer", 1, 2)),
+    ({"ok": True}, "yes", ("content-type", "answer", "application/json", "text/plain")),
+    ("done", "ready", ("$", "answer", "4 bytes", "5 bytes")),
+]
+
+
+@pytest.mark.parametrize(("client", "service", "wanted"), ANOTHER_BODY)
+def test_another_body(client: object, service: object, wanted: tuple[object, ...]):
+    told = (client, service, service)
+    (found,) = differing(judged(twice(retitled()), [retitled()], told=told))
+    assert found == wanted
+    race = judged(twice(retitled()), [retitled()], told=told, meanwhile=True)
+    assert race.outcome is Outcome.RACED
+    (found,) = differing(judged(twice(), [], told=told, before=None))  # nothing was written
+    assert found == wanted
+
+
+def test_bodies_are_compared_by_the_manifest_s_rules():
+    told = ({"at": 1, "n": [1, 2]}, {"at": 2, "n": [2, 1]}, {"at": 2, "n": [2, 1]})
+    assert len(differing(judged(twice(retitled()), [retitled()], told=told))) == 3
+    rules = Shadow(ignore=("$.at",), unordered=("$.n",))
+    verdict = judged(twice(retitled()), [retitled()], told=told, rules=rules)
+    assert verdict.outcome is Outcome.AGREED
+
+
+def test_what_can_not_be_compared_is_no_other_body():
+    told = ({"n": 1}, None, None)
+    assert judged(twice(retitled()), [retitled()], told=told).outcome is Outcome.AGREED
+
+
+def test_what_a_body_says_otherwise_each_time_means_nothing():
+    told = ({"id": "a", "n": 1}, {"id": "b", "n": 1}, {"id": "c", "n": 1})
+    assert judged(twice(retitled()), [retitled()], told=told).outcome is Outcome.AGREED
+    told = ({"id": "a", "n": 1}, {"id": "b", "n": 2}, {"id": "c", "n": 2})
+    (found,) = differing(judged(twice(retitled()), [retitled()], told=told))
+    assert found[0] == "$.n"
+
+
+def test_keys_that_a_body_tells_are_matched_like_those_of_rows():
+    def moved(number: int, *deltas: int) -> list[Written]:
+        return [
+            row("move", number + place, None, {"stock_id": 1, "delta": delta})
+            for place, delta in enumerate(deltas)
+        ]
+
+    def body(number: int, delta: int = 5) -> dict[str, Any]:
+        return {"id": number, "url": f"/moves/{number}/", "delta": delta}
+
+    told = (body(21), body(900), body(900))
+    assert judged(twice(*moved(900, 5)), moved(21, 5), told=told).outcome is Outcome.AGREED
+    told = (body(21), body(901), body(901))
+    found = differing(judged(twice(*moved(900, 5)), moved(21, 5), told=told))
+    assert [path for path, *_ in found] == ["$.id", "$.url"]
+    told = (body(21, 5), body(900, 6), body(900, 6))
+    found = differing(judged(twice(*moved(900, 5)), moved(21, 5), told=told))
+    assert found == [("$.delta", "answer", 5, 6)]
+
+
+def test_the_time_means_nothing_in_a_body_however_it_is_written():
+    def said(client: object, service: str) -> Verdict:
+        told = ({"at": client}, {"at": service}, {"at": service})
+        run = {"moment": "2026-11-21T10:00:00.123456+00:00"}
+        return judged(twice(retitled()), [retitled()], told=told, run=run)
+
+    client, now = "2026-11-21T09:59:59.5Z", "2026-11-21T10:00:00.123Z"
+    assert said(client, now).outcome is Outcome.AGREED
+    assert said(client, "2026-11-21T11:00:00+01:00").outcome is Outcome.AGREED
+    assert said(client, "2026-11-20T10:00:00.123Z").outcome is Outcome.DISAGREED
+    assert said("never", now).outcome is Outcome.DISAGREED
 
 
 def test_what_no_map_names_is_not_compared():
