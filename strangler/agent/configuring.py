@@ -67,6 +67,8 @@ class Nginx:
         self._manifest = manifest
         self._secret = secret
         self._settings = settings
+        named = (settings.certificate, settings.certificate_key)
+        self._tls = tuple(Path(path) for path in named if path)
         self._fitted: _Mark | None = None
         self._refused: tuple[_Mark, str, float] | None = None
         self.version = self._version()
@@ -78,7 +80,8 @@ class Nginx:
             NotConfigured: there is none, or NGINX does not agree to it; it keeps the one it has.
         """
         clients_file = self._secret.with_name(clients.FILE)
-        mark = (retired, *map(_stamp, (self._manifest, self._secret, clients_file)))
+        read = (self._manifest, self._secret, clients_file, *self._tls)
+        mark = (retired, *map(_stamp, read))
         if mark == self._fitted:
             return False
         if self._refused is not None:
@@ -95,7 +98,8 @@ class Nginx:
 
     def _fit(self, retired: frozenset[str]) -> bool:
         files = self._files(retired)
-        name = f"compiled-{_digest(files)}"
+        # NGINX reads a certificate once: another one in the same place is another configuration.
+        name = f"compiled-{_digest({**files, **self._certified()})}"
         there = self._points("current", name)
         if there and self._points("told", name):
             return False
@@ -137,6 +141,14 @@ class Nginx:
             raise NotConfigured(f"{error.filename}: {error.strerror}") from error
         except UnicodeDecodeError as error:
             raise NotConfigured(f"{self._secret}: {error}") from error
+
+    def _certified(self) -> dict[str, str]:
+        try:
+            return {str(path): path.read_text(encoding="utf-8") for path in self._tls}
+        except OSError as error:
+            raise NotConfigured(f"{error.filename}: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise NotConfigured(f"a certificate, and its key, are PEM: {error}") from error
 
     def _write(self, folder: Path, files: Mapping[str, str]) -> None:
         shutil.rmtree(folder, ignore_errors=True)

@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 from strangler.cli import render
-from strangler.cli.facing import Listen, Resolver, Retired
+from strangler.cli.facing import Certificate, CertificateKey, Listen, Plain, Resolver, Retired
 from strangler.routing.news import EDGE, NAME
 from strangler.routing.nginx import Settings
 
@@ -97,6 +97,9 @@ def agent(
         ),
     ] = None,
     resolver: Resolver = None,
+    certificate: Certificate = None,
+    certificate_key: CertificateKey = None,
+    plain: Plain = None,
     retired: Retired = None,
     program: Annotated[
         str, typer.Option("--program", metavar="NGINX", help="The NGINX to run.")
@@ -140,6 +143,9 @@ def agent(
         listen=listen,
         user=user,
         resolver=resolver,
+        certificate=certificate,
+        certificate_key=certificate_key,
+        plain=plain,
         retired=frozenset(retired or ()),
     )
     beside = None

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from strangler.cli import render, session
-from strangler.cli.facing import Listen, Resolver, Retired
+from strangler.cli.facing import Certificate, CertificateKey, Listen, Plain, Resolver, Retired
 from strangler.cli.session import AsJson
 from strangler.ports.trust import clients
 from strangler.ports.trust import secret as secret_of_edges
@@ -62,6 +62,9 @@ def nginx(
         str, typer.Option("--version", metavar="X.Y.Z", help="The oldest NGINX to take the files.")
     ] = ".".join(map(str, USUAL.version)),
     resolver: Resolver = None,
+    certificate: Certificate = None,
+    certificate_key: CertificateKey = None,
+    plain: Plain = None,
     retired: Retired = None,
     as_json: AsJson = False,
 ) -> None:
@@ -84,6 +87,9 @@ def nginx(
         listen=listen,
         version=_version(version),
         resolver=resolver,
+        certificate=certificate,
+        certificate_key=certificate_key,
+        plain=plain,
         retired=frozenset(state.capability(name).name for name in retired or ()),
     )
     files = dict(compiled(manifest, settings))

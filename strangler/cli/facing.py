@@ -16,6 +16,35 @@ Resolver = Annotated[
         show_default=False,
     ),
 ]
+Certificate = Annotated[
+    str | None,
+    typer.Option(
+        "--certificate",
+        envvar="STRANGLER_CERTIFICATE",
+        metavar="FILE",
+        help="The site's certificate, with those above it: NGINX then speaks TLS.",
+        show_default=False,
+    ),
+]
+CertificateKey = Annotated[
+    str | None,
+    typer.Option(
+        "--certificate-key",
+        envvar="STRANGLER_CERTIFICATE_KEY",
+        metavar="FILE",
+        help="Its private key.",
+        show_default=False,
+    ),
+]
+Plain = Annotated[
+    str | None,
+    typer.Option(
+        "--plain",
+        metavar="ADDRESS",
+        help="Where NGINX listens for those who come without TLS, to send them to it.",
+        show_default=False,
+    ),
+]
 Retired = Annotated[
     list[str] | None,
     typer.Option(

@@ -23,11 +23,15 @@ class Edge:
     ``sticky`` names what a client's cohort comes from; the first that is there counts:
     ``header:NAME``, ``cookie`` (the edge's own) or ``address``.
     ``header`` is how many bytes a line of a request's head may have; all of them four times that.
+    ``site`` is by which URL clients are to come; ``hsts`` for how many seconds browsers are to
+    remember that it is only reached by TLS.
     """
 
     monolith: str
     sticky: tuple[str, ...] = ("cookie", "address")
     header: int = 8 * 1024
+    site: str | None = None
+    hsts: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,7 @@ class Gateway:
     ``body`` is how many bytes the body of a request may have.
     ``key`` is the header in which a client has to show its API key.
     ``cache`` is for how many seconds the answer to a query is kept, and given to others.
+    ``slash`` says whether a route without the slash at its end is sent to the one with it.
     """
 
     rate: float | None = None
@@ -93,6 +98,7 @@ class Gateway:
     body: int = BODY
     key: str | None = None
     cache: float | None = None
+    slash: bool = False
 
 
 @dataclass(frozen=True, slots=True)

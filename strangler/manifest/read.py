@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from strangler.manifest import values
+from strangler.manifest import facing, values
 from strangler.manifest.model import (
     Breaker,
     Capability,
@@ -84,7 +84,9 @@ def _edge(section: Section) -> Edge:
     edge = Edge(
         monolith=section.require("monolith", values.url, "", remedy='"http://127.0.0.1:8000"'),
         sticky=section.listed("sticky", values.sticky, Edge("").sticky, some=True),
-        header=section.take("header", values.header, Edge("").header),
+        header=section.take("header", facing.header, Edge("").header),
+        site=section.take("site", facing.site, None),
+        hsts=section.take("hsts", values.whole_seconds, None),
     )
     section.close()
     return edge
@@ -161,13 +163,14 @@ def _rollout(section: Section) -> Rollout:
 def _gateway(section: Section) -> Gateway:
     usual = Gateway()
     gateway = Gateway(
-        rate=section.take("rate", values.rate, usual.rate),
-        rate_by=section.take("rate_by", values.rate_by, usual.rate_by),
+        rate=section.take("rate", facing.rate, usual.rate),
+        rate_by=section.take("rate_by", facing.rate_by, usual.rate_by),
         burst=section.take("burst", values.count, usual.burst),
-        origins=section.listed("origins", values.origin),
-        body=section.take("body", values.body, usual.body),
-        key=section.take("key", values.key, usual.key),
+        origins=section.listed("origins", facing.origin),
+        body=section.take("body", facing.body, usual.body),
+        key=section.take("key", facing.key, usual.key),
         cache=section.take("cache", values.whole_seconds, usual.cache),
+        slash=section.take("slash", values.switch, usual.slash),
     )
     section.close()
     return gateway

@@ -26,6 +26,7 @@ from strangler.manifest import (
     Resilience,
     Rollout,
     Shadow,
+    facing,
     load,
     parse,
     values,
@@ -108,16 +109,16 @@ def test_the_manifest_has_these_keys_and_defaults(section: str, model: type[Any]
 
 def _default(field: dataclasses.Field[Any]) -> str:
     value = field.default
-    if value is dataclasses.MISSING:
-        return "required"
-    if value is None:
-        return "none"
+    if value is dataclasses.MISSING or value is None:
+        return "none" if value is None else "required"
     if field.name in DURATIONS:
         assert value == DURATIONS[field.name]
         return {2.0: '"2s"', 30.0: '"30s"', 600.0: '"10m"'}[float(str(value))]
     if field.name in SIZES:
-        assert value == values._size(SIZES[field.name].strip('"'))
+        assert value == facing._size(SIZES[field.name].strip('"'))
         return SIZES[field.name]
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, tuple):
         inner = ", ".join(f'"{one}"' if isinstance(one, str) else str(one) for one in value)
         return f"[{inner}]"

@@ -36,7 +36,7 @@ def compiled(manifest: Manifest, settings: Settings | None = None) -> Mapping[st
     shown = keys.headers(manifest) - set(settings.credentials)
     settings = replace(settings, credentials=(*settings.credentials, *sorted(shown)))
     return {
-        "nginx.conf": main.main(settings),
+        "nginx.conf": main.main(manifest, settings),
         "shared.conf": main.shared(manifest),
         "cohorts.conf": cohorts(manifest),
         "clients.conf": clients(manifest, settings),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from strangler.manifest import Manifest
 from strangler.routing.nginx import gateway
 from strangler.routing.nginx.answering import home
+from strangler.routing.nginx.gateway import serving
 from strangler.routing.nginx.settings import LINGERING, Settings
 from strangler.routing.nginx.writing import Text, file
 
@@ -133,14 +136,7 @@ _SERVER = Text("""
     include services.conf;
     include failing.conf;
 
-    # For whoever sends clients here: this edge knows where to.
-    location = /_strangler/readyz {
-        default_type application/json;
-        if (-f %{table}/current/revision) {
-            return 200 '{"status": "ready"}';
-        }
-        return 503 '{"error": "NotReady", "message": "There is no routing table yet.", "detail": {}}';
-    }
+    %{ready}
 
     # Ports are for kit parties, which ask each other without an edge.
     location ^~ /_strangler/ {
@@ -195,10 +191,7 @@ _MAIN = Text("""
         include gateway.conf;
         include log.conf;
 
-        server {
-            listen %{listen};
-            include server.conf;
-        }
+        %{servers}
     }
 """)
 
@@ -225,20 +218,24 @@ def server(manifest: Manifest, settings: Settings) -> str:
         _SERVER.filled(
             body=settings.body,
             monolith=home(manifest),
-            table=settings.table,
+            ready=serving.READY.filled(table=settings.table),
             gateway=gateway.inside_server(manifest),
         ),
     )
 
 
-def main(settings: Settings) -> str:
-    """The file ``nginx.conf``."""
+def main(manifest: Manifest, settings: Settings) -> str:
+    """The file ``nginx.conf``.
+
+    Raises:
+        CannotCompile: what the manifest says of the site, and what the settings say, disagree.
+    """
     lingering = "keepalive_min_timeout 2s; # a reload fails no kept connection"
     return file(
         "A whole NGINX: nginx -p FOLDER -c nginx.conf. Logs, and what NGINX keeps, go to FOLDER.",
         f"user {settings.user};" if settings.user else "",
         _MAIN.filled(
-            listen=settings.listen,
+            servers=textwrap.indent(serving.servers(manifest, settings), "    ").strip(),
             lingering=lingering if settings.version >= LINGERING else "",
         ),
     )

@@ -11,6 +11,13 @@ LINGERING = (1, 27, 4)
 """From this version on a reload can leave kept connections open for a moment."""
 
 
+HTTP2 = (1, 25, 1)
+"""From this version on HTTP/2 is switched on by a directive of its own."""
+
+
+_ODD = re.compile(r"""[\s"';{}$\\]""")
+
+
 class CannotCompile(ValueError):
     """The manifest says something that no NGINX can be told; the message says what to write."""
 
@@ -24,6 +31,11 @@ class Settings:
     listen: str = "127.0.0.1:8080"
     user: str | None = None
     """As whom NGINX answers, if it is started by root; None: as it was built to."""
+    certificate: str | None = None
+    """The file with the certificate, and those above it, of a site that is reached by TLS here."""
+    certificate_key: str | None = None
+    plain: str | None = None
+    """Where NGINX listens for those who come without TLS, and are sent to the site that has it."""
     version: tuple[int, ...] = (1, 22, 1)
     """The oldest NGINX that has to take the files."""
     resolver: str | None = None
@@ -41,8 +53,19 @@ class Settings:
     def __post_init__(self) -> None:
         if self.user is not None and not re.fullmatch(r"[a-z_][a-z0-9_-]*", self.user):
             raise CannotCompile(f"{self.user!r} is no user's name")
-        if not self.table.startswith("/") or any(one in self.table for one in " \t\r\n\"';{}$\\"):
+        for what, path in [
+            ("table", self.table),
+            ("certificate", self.certificate),
+            ("certificate's key", self.certificate_key),
+        ]:
+            if path is not None and (not path.startswith("/") or _ODD.search(path)):
+                raise CannotCompile(
+                    f"the {what} is at {path!r}: name it by an absolute path without spaces, "
+                    "quotes, braces or dollars"
+                )
+        if bool(self.certificate) != bool(self.certificate_key):
+            raise CannotCompile("TLS needs a certificate and its key: name both files, or none")
+        if self.plain and not self.certificate:
             raise CannotCompile(
-                f"the table is at {self.table!r}: name it by an absolute path without spaces, "
-                "quotes, braces or dollars"
+                "whoever comes without TLS can't be sent on: there is no certificate here"
             )

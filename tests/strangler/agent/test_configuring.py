@@ -24,6 +24,7 @@ from strangler.agent.running import run as running_agent
 from strangler.ports.trust import clients
 from strangler.routing.news import FOLLOW
 from strangler.routing.nginx import Settings
+from tests.certificates import certificate
 from tests.servers import running
 from tests.strangler.agent.edge import SECRET, Edge, user
 from tests.strangler.agent.told import Plane, line, said, wait
@@ -127,6 +128,23 @@ def test_a_client_s_key_holds_at_once_and_no_longer_than_it_is_known(edge: Edge)
     (folder / clients.FILE).write_text("[]")
     assert nginx.fit(NONE)
     wait(lambda: status(key) == 401)
+
+
+def test_another_certificate_in_the_same_place_is_used(edge: Edge, tmp_path: Path) -> None:
+    path = str(certificate(tmp_path, "localhost"))
+    nginx = edge.nginx(certificate=path, certificate_key=path)
+    assert nginx.fit(NONE)
+    os.utime(path)
+    assert not nginx.fit(NONE), "written anew, and the same"
+    workers = edge.workers()
+    certificate(tmp_path, "localhost")
+    assert nginx.fit(NONE)
+    wait(lambda: reloaded(edge, workers))
+    there = compiled(edge)
+    Path(path).write_text("no certificate")
+    with pytest.raises(NotConfigured, match=r"certificate\.pem"):
+        nginx.fit(NONE)
+    assert compiled(edge) == there
 
 
 REFUSED = [

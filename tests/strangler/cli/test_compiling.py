@@ -54,6 +54,11 @@ def test_its_options_reach_the_files(strangler: Terminal, folder: Path) -> None:
     assert "keepalive_min_timeout" in made["nginx.conf"]
     assert made["routes.conf"].count("include retired.conf;") == 2
     assert strangler("compile", "nginx", "--check").code == 1, "other options, other files"
+    options = ["--certificate", "/c.pem", "--certificate-key", "/k.pem", "--plain", "127.0.0.1:80"]
+    assert strangler("compile", "nginx", *options).code == 0
+    text = content(folder)["nginx.conf"]
+    for line in ("ssl_certificate /c.pem;", "ssl_certificate_key /k.pem;", "listen 127.0.0.1:80;"):
+        assert line in text
 
 
 @pytest.mark.parametrize(

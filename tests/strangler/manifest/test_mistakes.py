@@ -193,6 +193,7 @@ IN_A_CAPABILITY = [
     ),
     Case("gateway.rate_by", '"user"', "'user' is nobody", "'client', 'address' or 'key'"),
     Case("gateway.rate_by", '"key"', "no key is wanted here", 'write key = "X-Api-Key"'),
+    Case("gateway.slash", '"yes"', "'yes' is neither true nor false", "write true"),
     Case("gateway.cache", "5", "5 is no duration", "such as '2s'"),
     Case("gateway.cache", '"0s"', "'0s' is no time at all", "above 0"),
     Case("gateway.cache", '"1500ms"', "'1500ms' has a part of a second", "such as '5s'"),
@@ -238,6 +239,9 @@ IN_THE_EDGE = [
     Case("sticky", '["header:a b"]', "'header:a b' is nothing", "header:NAME", at="sticky[0]"),
     Case("sticky", '["header:X-Strangler-A"]', "is the edge's own", "clients", at="sticky[0]"),
     Case("sticky", '["cookie", "cookie"]', "'cookie' is there twice", "", at="sticky[1]"),
+    Case("site", '"shop.example"', "'shop.example' has no scheme", NO_URL),
+    Case("site", '"https://shop_;example"', "names no host", "'https://shop.example'"),
+    Case("hsts", '"1500ms"', "has a part of a second", "whole seconds"),
     Case("header", '"1023"', "'1023' is not from 1k to 256k", "such as '16k'"),
     Case("header", '"1M"', "'1M' is not from 1k to 256k", "such as '16k'"),
 ]

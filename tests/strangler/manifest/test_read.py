@@ -72,6 +72,8 @@ WHOLE = """
 monolith = "https://shop.example/"
 sticky = ["header:X-Tenant", "address"]
 header = "16k"
+site = "https://shop.example"
+hsts = "1h"
 
 [capability.catalog]
 context = "monolith.catalog"
@@ -111,6 +113,7 @@ burst = 5
 origins = ["https://shop.example"]
 body = "2000"
 key = "X-Shop-Key"
+slash = true
 
 [capability.pricing]
 context = "monolith.pricing"
@@ -132,7 +135,13 @@ group = "shelf"
 def test_everything_that_can_be_said_is_understood():
     manifest = parse(WHOLE, path=FILE, environ={})
     assert manifest.path == FILE
-    assert manifest.edge == Edge("https://shop.example", ("header:X-Tenant", "address"), 16384)
+    assert manifest.edge == Edge(
+        "https://shop.example",
+        ("header:X-Tenant", "address"),
+        16384,
+        "https://shop.example",
+        3600.0,
+    )
     assert list(manifest.capabilities) == ["catalog", "pricing", "stock"]
     assert manifest.capabilities["catalog"] == Capability(
         name="catalog",
@@ -149,7 +158,9 @@ def test_everything_that_can_be_said_is_understood():
         resilience=Resilience(1.5, 1, Breaker(2, 60.0), 4),
         shadow=Shadow(1.0, ("$.served_at",), ("$",), ("$[*].name",), 10, 2),
         rollout=Rollout((10, 100), 1, 0.5),
-        gateway=Gateway(1.5, "address", 5, ("https://shop.example",), 2000, "X-Shop-Key", None),
+        gateway=Gateway(
+            1.5, "address", 5, ("https://shop.example",), 2000, "X-Shop-Key", slash=True
+        ),
     )
 
 
@@ -162,7 +173,7 @@ def test_what_is_not_said_is_as_the_design_has_it():
     assert pricing.shadow == Shadow(0.25, (), (), (), 3000, 30)
     assert pricing.rollout.steps == (1, 5, 25, 50)
     assert pricing.rollout.min_requests == 500
-    assert pricing.gateway == Gateway(None, "client", 20, (), 1024 * 1024, None, None)
+    assert pricing.gateway == Gateway(None, "client", 20, (), 1024 * 1024, None, None, slash=False)
 
 
 def test_capabilities_of_one_group_share_their_clients():

@@ -8,7 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from strangler.manifest import Capability, Manifest
-from strangler.routing.nginx.gateway import browsers, caching, keys, origins, rates, sizes
+from strangler.routing.nginx.gateway import (
+    browsers,
+    caching,
+    keys,
+    origins,
+    rates,
+    serving,
+    sizes,
+    slashes,
+)
 from strangler.routing.nginx.settings import Settings
 from strangler.routing.nginx.writing import file
 
@@ -32,6 +41,8 @@ def gateway(manifest: Manifest, settings: Settings) -> str:
         "What a gateway owes beside the right arm: how often a client may ask, which other sites' "
         "scripts may, and what protects browsers where an answer says nothing of it itself.",
         *browsers.inside_http(),
+        *serving.inside_http(manifest),
+        *slashes.inside_http(manifest),
         *sizes.inside_http(manifest),
         *keys.inside_http(manifest),
         *caching.inside_http(manifest, settings),
@@ -59,6 +70,7 @@ def told(manifest: Manifest) -> str:
     return "\n".join(
         [
             *browsers.told(),
+            *serving.told(manifest),
             *keys.told(manifest),
             *caching.told(manifest),
             *origins.told(manifest),
@@ -70,6 +82,7 @@ def inside_route(capability: Capability, manifest: Manifest) -> Iterator[str]:
     """What of it stands in each location that is a route of this capability."""
     yield sizes.limit(capability)
     yield from sizes.suffix(capability)
+    yield from slashes.inside_route(capability)
     yield from keys.inside_route(capability)
     yield from caching.querying(capability, manifest)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import os
 import socket
 import ssl
@@ -13,11 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from strangler.django.edge.proxy import Answered, Asked, Broken, NotSent, Upstream
+from tests import certificates
 from tests.strangler.django.faults import Faults, faults, hang, reply
 
 GET = Asked("GET", "/weather/rome", [("host", "sky")])
@@ -119,30 +116,7 @@ def test_a_child_makes_connections_of_its_own(service: Faults) -> None:
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
     """One that nobody has signed but itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = dt.datetime.now(tz=dt.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    file = tmp_path / "certificate.pem"
-    file.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        + made.public_bytes(serialization.Encoding.PEM)
-    )
-    return file
+    return certificates.certificate(tmp_path, "localhost")
 
 
 def test_a_certificate_is_looked_at(certificate: Path) -> None:
