@@ -26,6 +26,8 @@ _TOKEN = Text("""
         proxy_cache_valid 204 5s;
         proxy_cache_bypass $strangler_unsafe;
         proxy_no_cache $strangler_unsafe;
+        open_file_cache max=256 inactive=10s; # of tokens, not of the table
+        open_file_cache_valid 10s;
         proxy_cache_lock on;
         proxy_cache_lock_timeout 1s;
         proxy_ignore_headers Cache-Control Expires Set-Cookie Vary X-Accel-Expires;
