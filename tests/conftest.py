@@ -6,8 +6,13 @@ import os
 import signal
 
 import pytest
+from hypothesis import settings
 
 pytest_plugins = ["tests.servers"]
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("busy", deadline=None)
+settings.load_profile("busy")
 
 # A run in the background has inherited that these are ignored; so would every server of a test,
 # which ends it by one of them.
