@@ -19,6 +19,7 @@ def check(table: Section, capabilities: Mapping[str, Capability]) -> None:
     for capability in capabilities.values():
         _callers_are_known(table, capability, capabilities)
         _group_is_apart(table, capability, capabilities)
+        _rows_flip_alone(table, capability, capabilities)
         _queries_are_inside(table, capability, capabilities)
         _gateway_agrees(table, capability)
     for one, other in combinations(capabilities.values(), 2):
@@ -48,6 +49,22 @@ def _group_is_apart(
             f"{capability.name}.group",
             f"{group!r} is a capability, which is not in that group",
             f'give the group another name, or write group = "{group}" there too',
+        )
+
+
+def _rows_flip_alone(
+    table: Section, capability: Capability, capabilities: Mapping[str, Capability]
+) -> None:
+    """Rows change owner by the decision of one capability, and climb a rung that others skip."""
+    group = capability.group
+    others = [one.name for one in capabilities.values() if one.group == group is not None]
+    if capability.transfer and (others := [name for name in others if name != capability.name]):
+        table.report(
+            f"{capability.name}.group",
+            f"{capability.name} has tables (transfer), and {' and '.join(others)} would flip with "
+            "it: rows change owner one capability at a time",
+            "leave group out: they climb one after the other; or make one capability of them, with "
+            "one contract and one transfer",
         )
 
 

@@ -133,6 +133,14 @@ IN_A_CAPABILITY = [
         before=capability("{X}_other", {}),
     ),
     Case(
+        "transfer",
+        '"extracted.{name}.transfer:tables"\ngroup = "both"',
+        "{name} has tables (transfer), and {name}_other would flip with it: rows change owner one",
+        "leave group out: they climb one after the other; or make one capability of them",
+        at="group",
+        before=capability("{X}_other", {"group": '"both"'}),
+    ),
+    Case(
         "contract",
         '"contracts.{name}_other:Port"',
         "'contracts.{name}_other:Port' is the contract of {name}_other already",

@@ -121,6 +121,7 @@ owner = "team-pricing"
 contract = "contracts.pricing:Pricing"
 service = ["http://127.0.0.1:8102"]
 routes = ["/api/catalog/prices/"]
+group = "till"
 
 [capability.stock]
 context = "monolith.stock"
@@ -128,7 +129,7 @@ owner = "team-stock"
 contract = "contracts.stock:Stock"
 service = ["http://127.0.0.1:8103"]
 routes = ["/api/stock/"]
-group = "shelf"
+group = "till"
 """
 
 
@@ -178,10 +179,10 @@ def test_what_is_not_said_is_as_the_design_has_it():
 
 def test_capabilities_of_one_group_share_their_clients():
     manifest = parse(WHOLE, path=FILE, environ={})
-    assert manifest.groups == {"catalog": "shelf", "stock": "shelf"}
-    assert manifest.together("stock") == ("catalog", "stock")
-    assert manifest.together("pricing") == ("pricing",)
-    assert [one.salt for one in manifest.capabilities.values()] == ["shelf", "pricing", "shelf"]
+    assert manifest.groups == {"catalog": "shelf", "pricing": "till", "stock": "till"}
+    assert manifest.together("stock") == ("pricing", "stock")
+    assert manifest.together("catalog") == ("catalog",)
+    assert [one.salt for one in manifest.capabilities.values()] == ["shelf", "till", "till"]
 
 
 def test_the_environment_outranks_the_file():
