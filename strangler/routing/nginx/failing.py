@@ -22,7 +22,7 @@ _TOKEN = Text("""
         proxy_connect_timeout 1s;
         proxy_read_timeout 5s;
         proxy_cache strangler_tokens;
-        proxy_cache_key "$strangler_capability $request_method $strangler_cohort $scheme $http_host%{key}";
+        proxy_cache_key "$strangler_moment $strangler_capability $request_method $strangler_cohort $scheme $http_host%{key}";
         proxy_cache_valid 204 5s;
         proxy_cache_bypass $strangler_unsafe;
         proxy_no_cache $strangler_unsafe;

@@ -97,6 +97,12 @@ _SHARED = Text("""
         HEAD "";
         OPTIONS "";
     }
+    # The time to ten seconds. What was kept before somebody has set the clock back would else be kept
+    # until the clock is there again, and a token would long be none.
+    map $time_iso8601 $strangler_moment {
+        default "";
+        "~^(?<strangler_ten_seconds>.{18})" $strangler_ten_seconds;
+    }
     # Web sockets, and no other protocol: h2c would speak past the edge.
     map $http_upgrade $strangler_upgrade {
         default "";

@@ -329,14 +329,16 @@ def test_a_query_s_token_is_kept_for_its_credentials_only(edge: System) -> None:
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         edge.ask(method, "/weather/kept", {"Cookie": "strangler_cohort=7", **given})
 
-    ask(X_Api_Key="kept")
-    ask(X_Api_Key="kept")
-    assert tokens() == 1
+    for _ in range(4):
+        ask(X_Api_Key="kept")
+    kept = tokens()
+    assert kept <= 2  # ten seconds may have ended in between
     for number, headers in enumerate(
-        [{"X_Api_Key": "other"}, {"Authorization": "kept"}, {"Cookie": "strangler_cohort=8"}], 2
+        [{"X_Api_Key": "other"}, {"Authorization": "kept"}, {"Cookie": "strangler_cohort=8"}],
+        kept + 1,
     ):
         ask(**headers)
         assert tokens() == number, headers
     for _ in range(2):
         ask("POST", X_Api_Key="kept")
-    assert tokens() == 6
+    assert tokens() == kept + 5
