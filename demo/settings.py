@@ -20,7 +20,7 @@ THRESHOLDS = {
         "min_per_route": "20",
         "min_rehearsals": "5",
     },
-    "rollout": {"steps": "[5, 25, 50]", "min_requests": "12", "soak": '"2s"'},
+    "rollout": {"steps": "[5, 25, 50]", "min_requests": "8", "soak": '"1.5s"'},
 }
 """What the gates of the demo want; a shop of your own would ask for more."""
 
@@ -37,7 +37,7 @@ class Settings:
     database: str = "sqlite"
     edge: str = "middleware"
     rate: float = 50.0
-    visitors: int = 600
+    visitors: int = 500
     workers: int = 8
     products: int = 120
     customers: int = 8

@@ -17,6 +17,7 @@ import httpx
 
 from demo.ledger import Ledger, PlacedOrder
 from demo.world import Basket, Customer, World
+from strangler.ladder import COHORTS
 
 OUTSTANDING = 6
 """How many requests may be under way at once; beyond that the customers wait in line.
@@ -59,9 +60,10 @@ class Traffic:
         self._interval = 1 / rate
         self._random = random.Random(seed)  # who buys what is no secret
         buyers = world.customers
-        self._visitors = [
-            Visitor(customer=buyers[number] if number < len(buyers) else None)
-            for number in range(visitors)
+        # Buyers are here for the first time; the others bring the cohorts of an earlier visit.
+        self._visitors = [Visitor(customer=one) for one in buyers] + [
+            Visitor(customer=None, cookies={"strangler_cohort": str(number * COHORTS // visitors)})
+            for number in range(len(buyers), visitors)
         ]
         # One of them at a time for each product, so that they know what it costs.
         self._staff = Visitor(customer=world.staff)
