@@ -123,14 +123,16 @@ there, off the ladder.
 class Standing:
     """Where one capability stands; ``percent`` is the service's share in a canary, else 0.
 
-    ``held`` and ``killed`` are overlays: automation leaves a held capability alone, and a killed
-    one is answered by the monolith until it is resumed.
+    ``held``, ``killed`` and ``closed`` are overlays, until it is resumed: automation leaves a held
+    capability alone, a killed one is answered by the monolith, and to a closed one no edge lets
+    clients through.
     """
 
     stage: Stage = Stage.MONOLITH
     percent: int = 0
     held: bool = False
     killed: bool = False
+    closed: bool = False
 
     def __post_init__(self) -> None:
         if self.stage is Stage.CANARY:
@@ -141,8 +143,13 @@ class Standing:
 
     def __str__(self) -> str:
         text = f"{self.stage} {self.percent} %" if self.stage is Stage.CANARY else str(self.stage)
-        overlays = [name for name in ("held", "killed") if getattr(self, name)]
+        overlays = self.overlays
         return f"{text} ({', '.join(overlays)})" if overlays else text
+
+    @property
+    def overlays(self) -> list[str]:
+        """The overlays that lie on the rung."""
+        return [name for name in ("held", "killed", "closed") if getattr(self, name)]
 
     @property
     def owner(self) -> Arm:
@@ -310,5 +317,10 @@ def kill(standing: Standing) -> Standing:
 
 
 def resume(standing: Standing) -> Standing:
-    """Lift both overlays."""
-    return replace(standing, held=False, killed=False)
+    """Lift all overlays."""
+    return replace(standing, held=False, killed=False, closed=False)
+
+
+def close(standing: Standing) -> Standing:
+    """Edges tell clients to come again later; neither arm is asked."""
+    return replace(standing, closed=True)

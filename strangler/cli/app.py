@@ -82,6 +82,7 @@ for command in (
     moving.hold,
     moving.resume,
     moving.kill,
+    moving.close,
     moving.renew,
     viewing.history,
     viewing.diffs,

@@ -146,7 +146,7 @@ def resume(
     if_revision: IfRevision = None,
     as_json: AsJson = False,
 ) -> None:
-    """Lift hold and kill. What was killed gathers its evidence anew."""
+    """Lift hold, kill and close. What was killed gathers its evidence anew."""
     session.begin(context)
     from strangler.django.control_plane import control
 
@@ -191,6 +191,32 @@ def kill(
         remedy = f"Without the database: strangler kill {capability} --local"
         raise ControlPlaneAway(f"{away}. {remedy}") from away
     _show(done, "kill", as_json=as_json)
+
+
+def close(
+    context: typer.Context,
+    capability: Name,
+    *,
+    reason: Reason = "",
+    if_revision: IfRevision = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let clients of a capability wait: edges tell them when to come again, until it is resumed.
+
+    Queries and commands get 503, and neither arm is asked. Calls of its port go on. NGINX looks
+    only where the manifest says so: gateway.maintenance.
+
+    \b
+    strangler close pricing --reason "the disk is replaced"
+    strangler resume pricing
+    """
+    session.begin(context)
+    from strangler.django.control_plane import control
+
+    done = control.close(
+        capability, actor=session.actor(context), reason=reason, if_revision=if_revision
+    )
+    _show(done, "close", as_json=as_json)
 
 
 def renew(

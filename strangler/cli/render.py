@@ -162,7 +162,7 @@ def _cells(row: Row, now: datetime) -> dict[str, RenderableType]:
 
 def _standing(row: Row) -> str:
     standing = row.standing
-    overlays = [name for name in ("held", "killed") if getattr(standing, name)]
+    overlays = standing.overlays
     if row.killed_here:
         overlays.append("killed here")
     percent = f" {standing.percent} %" if standing.percent else ""
@@ -202,6 +202,7 @@ def _next(row: Row) -> tuple[str, Text]:
 _DONE = {
     "hold": "held on {}",
     "kill": "killed on {}",
+    "close": "closed on {}",
     "resume": "resumed on {}",
     "renew": "evidence begun anew on {}",
     "explain": "difference explained on {}",
@@ -286,6 +287,5 @@ def explanation(one: Explanation) -> RenderableType:
         origin = source.get(str(one.cohort_from), f"from {one.cohort_from}")
         grid.add_row("cohort", f"{one.cohort}, {origin}")
     if one.entry is not None:
-        standing = Standing(one.entry.stage, one.entry.percent, one.entry.held, one.entry.killed)
-        grid.add_row("stage", str(standing))
+        grid.add_row("stage", str(one.entry.standing))
     return Group(headline, grid)

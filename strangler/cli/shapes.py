@@ -2,15 +2,15 @@
 
 ======== ==========================================================================================
 status   ``revision``, ``problem``, ``lag``, ``table`` {``path``, ``revision``, ``problem``},
-         ``capabilities`` [{``capability``, ``stage``, ``percent``, ``held``, ``killed``, ``owner``,
-         ``tables``, ``since``, ``since_revision``, ``revision``, ``share`` {``queries``,
-         ``commands``}, ``killed_here``, ``arms`` {``monolith``, ``service``: {``requests``,
-         ``failures``, ``fallbacks``, ``p50``, ``p95``, ``p99``}}, ``next`` {``stage``, ``percent``,
-         ``verdicts``} or null}]
+         ``capabilities`` [{``capability``, ``stage``, ``percent``, ``held``, ``killed``,
+         ``closed``, ``owner``, ``tables``, ``since``, ``since_revision``, ``revision``, ``share``
+         {``queries``, ``commands``}, ``killed_here``, ``arms`` {``monolith``, ``service``:
+         {``requests``, ``failures``, ``fallbacks``, ``p50``, ``p95``, ``p99``}}, ``next``
+         {``stage``, ``percent``, ``verdicts``} or null}]
 moves    ``capability``, ``action``, ``changed``, ``before``, ``after`` {``stage``, ``percent``,
-         ``held``, ``killed``}, ``revision``, ``together``, ``forced``, ``verdicts``, ``freeze`` or
-         null, ``agents`` {``revision``, ``seconds``, ``applied``, ``refused`` {agent: reason},
-         ``late``, ``away``} or null
+         ``held``, ``killed``, ``closed``}, ``revision``, ``together``, ``forced``, ``verdicts``,
+         ``freeze`` or null, ``agents`` {``revision``, ``seconds``, ``applied``, ``refused``
+         {agent: reason}, ``late``, ``away``} or null
 edges    ``revision``, ``agents`` [{``agent``, ``alive``, ``age``, ``table``, ``heard``,
          ``refused`` or null, ``edge`` or null}]
 history  ``changes`` [{``revision``, ``at``, ``capability``, ``action``, ``actor``, ``reason``,
@@ -89,6 +89,7 @@ def standing(one: Standing) -> Json:
         "percent": one.percent,
         "held": one.held,
         "killed": one.killed,
+        "closed": one.closed,
     }
 
 

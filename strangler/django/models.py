@@ -39,6 +39,7 @@ class CapabilityState(models.Model):
     )
     held: models.BooleanField[bool, bool] = models.BooleanField(default=False)
     killed: models.BooleanField[bool, bool] = models.BooleanField(default=False)
+    closed: models.BooleanField[bool, bool] = models.BooleanField(default=False)
     since: models.DateTimeField[datetime, datetime] = models.DateTimeField()
     since_revision: models.PositiveBigIntegerField[int, int] = models.PositiveBigIntegerField()
     revision: models.PositiveBigIntegerField[int, int] = models.PositiveBigIntegerField()
@@ -50,7 +51,7 @@ class CapabilityState(models.Model):
     @property
     def standing(self) -> Standing:
         """The rung and its overlays, as the ladder knows them."""
-        return Standing(Stage(self.stage), self.percent, self.held, self.killed)
+        return Standing(Stage(self.stage), self.percent, self.held, self.killed, self.closed)
 
 
 class HistoryIsAppendOnly(TypeError):

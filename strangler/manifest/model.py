@@ -88,6 +88,8 @@ class Gateway:
     ``body`` is how many bytes the body of a request may have.
     ``key`` is the header in which a client has to show its API key.
     ``cache`` is for how many seconds the answer to a query is kept, and given to others.
+    ``maintenance`` is how many seconds clients are told to wait while it is closed; without it no
+    edge looks whether it is.
     ``slash`` says whether a route without the slash at its end is sent to the one with it.
     """
 
@@ -99,6 +101,7 @@ class Gateway:
     key: str | None = None
     cache: float | None = None
     slash: bool = False
+    maintenance: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

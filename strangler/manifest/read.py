@@ -170,6 +170,7 @@ def _gateway(section: Section) -> Gateway:
         body=section.take("body", facing.body, usual.body),
         key=section.take("key", facing.key, usual.key),
         cache=section.take("cache", values.whole_seconds, usual.cache),
+        maintenance=section.take("maintenance", values.whole_seconds, usual.maintenance),
         slash=section.take("slash", values.switch, usual.slash),
     )
     section.close()

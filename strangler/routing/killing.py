@@ -52,7 +52,7 @@ def kill(
         PublishFailed: it can't be written.
     """
     table = Table(root).pinned()
-    before = _standing(table.entry(name))
+    before = table.entry(name).standing
     after = ladder.kill(before)
     revision = table.revision()
     if after == before:
@@ -60,7 +60,7 @@ def kill(
     entries = dict(table.entries())
     for member in together:
         entry = table.entry(member)
-        killed = ladder.kill(_standing(entry))
+        killed = ladder.kill(entry.standing)
         entries[member] = Entry(
             stage=killed.stage,
             percent=killed.percent,
@@ -69,10 +69,7 @@ def kill(
             share=share(killed, tables=tables(member, entry)),
             fallback=entry.fallback,
             epoch=entry.epoch,
+            closed=killed.closed,
         )
     revision = publish(root, revision + BEYOND, entries, groups=groups)
     return Killed(before, after, revision)
-
-
-def _standing(entry: Entry) -> Standing:
-    return Standing(entry.stage, entry.percent, entry.held, entry.killed)

@@ -88,6 +88,8 @@ def prepare(
             for share in ("queries", "commands"):
                 target = _set(root, salt, getattr(entry.share, share))
                 (staged / f"{name}.{share}").symlink_to(f"../../sets/{target}")
+            if entry.closed:
+                (staged / f"{name}.closed").touch()
         data = {
             "format": FORMAT,
             "revision": revision,

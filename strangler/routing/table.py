@@ -7,6 +7,7 @@
       revisions/42/revision                       JSON: the entries of all capabilities
       revisions/42/catalog.queries  -> ../../sets/catalog-10
       revisions/42/catalog.commands -> ../../sets/none
+      revisions/42/catalog.closed                 only where it is
       current -> revisions/42
 
 A revision never changes once ``current`` has pointed at it, so a reader asks where ``current``
@@ -24,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from strangler.ladder import Share, Stage
+from strangler.ladder import Share, Stage, Standing
 from strangler.routing.cohorts import members
 from strangler.routing.decide import Kind
 
@@ -60,6 +61,12 @@ class Entry:
     share: Share
     fallback: bool
     epoch: int = 0
+    closed: bool = False
+
+    @property
+    def standing(self) -> Standing:
+        """The rung and its overlays, as the ladder knows them."""
+        return Standing(self.stage, self.percent, self.held, self.killed, self.closed)
 
     def to_json(self) -> dict[str, Any]:
         """What ``revision`` holds for a capability."""
@@ -72,6 +79,7 @@ class Entry:
             "commands": self.share.commands,
             "fallback": self.fallback,
             "epoch": self.epoch,
+            "closed": self.closed,
         }
 
     @classmethod
@@ -89,6 +97,7 @@ class Entry:
             share=Share(queries=int(data["queries"]), commands=int(data["commands"])),
             fallback=bool(data["fallback"]),
             epoch=int(data.get("epoch", 0)),
+            closed=bool(data.get("closed", False)),
         )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from functools import cache
 from itertools import product
 from typing import Any
@@ -27,6 +26,7 @@ from strangler.ladder import (
     Stage,
     Standing,
     advance,
+    close,
     hold,
     kill,
     resume,
@@ -70,7 +70,7 @@ def reachable(*, tables: bool) -> dict[Standing, list[Move]]:
             continue
         seen[standing] = moves(standing, tables=tables)
         queue.extend({move.after for move in seen[standing]})
-        queue.extend([hold(standing), resume(standing)])
+        queue.extend([hold(standing), close(standing), resume(standing)])
         if standing.stage is not Stage.RETIRED:
             queue.append(kill(standing))
     return seen
@@ -88,8 +88,8 @@ def test_everything_that_may_be_reached_is_reached(tables: Tables):
     if not tables:
         expected.remove((Stage.REPLICATING, 0))
     assert shapes == expected
-    # Both overlays, in every combination, on every rung; only what is retired can't be killed.
-    assert len(reachable(tables=tables)) == len(expected) * 4 - 2
+    # All overlays, in every combination, on every rung; only what is retired can't be killed.
+    assert len(reachable(tables=tables)) == len(expected) * 8 - 4
 
 
 def test_every_move_is_an_arrow_of_the_table_with_its_gates(tables: Tables):
@@ -192,7 +192,7 @@ def test_there_is_a_way_back_from_every_rung_between(tables: Tables):
         assert not move.after.killed
         assert move.after.held == standing.held
         home = rollback(standing, tables=tables, to=Stage.MONOLITH)
-        assert home.after == Standing(held=standing.held)
+        assert home.after == Standing(held=standing.held, closed=standing.closed)
 
 
 def test_what_is_killed_is_answered_by_the_monolith_and_does_not_climb(tables: Tables):
@@ -304,7 +304,7 @@ class Climb(RuleBasedStateMachine):
             return
         self.take(move)
 
-    @rule(overlay=st.sampled_from([hold, kill, resume]))
+    @rule(overlay=st.sampled_from([hold, kill, close, resume]))
     def overlay(self, overlay: Callable[[Standing], Standing]):
         try:
             after = overlay(self.standing)
@@ -312,16 +312,15 @@ class Climb(RuleBasedStateMachine):
             assert overlay is kill
             assert self.standing.stage is Stage.RETIRED
             return
-        assert replace(after, held=False, killed=False) == replace(
-            self.standing, held=False, killed=False
-        )
+        assert resume(after) == resume(self.standing)
+        assert overlay is not resume or not after.overlays
         self.standing = after
 
     def take(self, move: Move):
         legal = targets(move.before, move.direction, tables=self.tables)
         assert move.after.stage in {arrow.target for arrow in legal}
         assert move.before == self.standing
-        assert move.after.held == move.before.held
+        assert (move.after.held, move.after.closed) == (move.before.held, move.before.closed)
         self.standing = move.after
 
     @invariant()

@@ -112,7 +112,7 @@ def hold(name: str, *, actor: str, reason: str = "", if_revision: int | None = N
 
 
 def resume(name: str, *, actor: str, reason: str = "", if_revision: int | None = None) -> Moved:
-    """Lift both overlays; what was killed gathers evidence anew. Raises as ``rollback`` does."""
+    """Lift all overlays; what was killed gathers evidence anew. Raises as ``rollback`` does."""
     return _overlay(name, "resume", ladder.resume, actor=actor, reason=reason, at=if_revision)
 
 
@@ -124,6 +124,21 @@ def kill(name: str, *, actor: str, reason: str = "", if_revision: int | None = N
     return _overlay(
         name, "kill", ladder.kill, actor=actor, reason=reason, at=if_revision, urgent=True
     )
+
+
+def close(name: str, *, actor: str, reason: str = "", if_revision: int | None = None) -> Moved:
+    """Let no edge's clients through. Raises as ``rollback`` does.
+
+    Raises:
+        IllegalMove: the manifest does not say that edges are to look whether it is closed.
+    """
+    for one in _members(name):
+        if one.gateway.maintenance is None:
+            raise IllegalMove(
+                f'no edge looks whether {one.name} is closed: write maintenance = "1m" in '
+                f"[capability.{one.name}.gateway], and deploy that"
+            )
+    return _overlay(name, "close", ladder.close, actor=actor, reason=reason, at=if_revision)
 
 
 def renew(name: str, *, actor: str, reason: str, if_revision: int | None = None) -> Moved:

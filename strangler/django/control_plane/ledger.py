@@ -96,6 +96,7 @@ class Ledger:
                 "percent": after.percent,
                 "held": after.held,
                 "killed": after.killed,
+                "closed": after.closed,
                 "since": now.at if anew or known.since is None else known.since,
                 "since_revision": self.revision if anew else known.since_revision,
                 "revision": self.revision,
@@ -255,6 +256,7 @@ def standing_json(standing: Standing) -> dict[str, Any]:
         "percent": standing.percent,
         "held": standing.held,
         "killed": standing.killed,
+        "closed": standing.closed,
     }
 
 

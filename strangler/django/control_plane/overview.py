@@ -181,7 +181,7 @@ def _from_table() -> tuple[Row, ...]:
 def _bare(name: str, entry: Entry) -> Row:
     return Row(
         capability=name,
-        standing=Standing(entry.stage, entry.percent, entry.held, entry.killed),
+        standing=entry.standing,
         share=entry.share,
         tables=False,
         since=None,

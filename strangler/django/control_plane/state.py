@@ -105,6 +105,7 @@ def entry(standing: Standing, *, with_tables: bool, epoch: int = 0) -> Entry:
         share=share(standing, tables=with_tables),
         fallback=standing.stage is not Stage.RETIRED,
         epoch=epoch,
+        closed=standing.closed,
     )
 
 

@@ -73,7 +73,7 @@ def _pattern(route: Route, body: list[str]) -> str:
 def _body(capability: Capability, manifest: Manifest, settings: Settings) -> Iterator[str]:
     yield f"set $strangler_capability {capability.name};"
     yield f"set $strangler_kind {kind(capability)};"
-    yield from gateway.inside_route(capability, manifest)
+    yield from gateway.inside_route(capability, manifest, settings)
     if capability.name in settings.retired:
         yield "include retired.conf;"
         return

@@ -24,7 +24,7 @@ from strangler.routing.killing import BEYOND
 from tests.strangler.cli.conftest import Terminal
 from tests.strangler.django.plane import Plane
 
-STANDING = {"stage", "percent", "held", "killed"}
+STANDING = {"stage", "percent", "held", "killed", "closed"}
 VERDICT = {"gate", "outcome", "message", "value", "control", "threshold", "samples"}
 MOVED = {
     "capability",
@@ -103,6 +103,7 @@ def test_every_command_has_json(strangler: Terminal, kit: Plane) -> None:
         assert strangler(overlay, "pricing", "--json").json["changed"] is True
     assert strangler("kill", "pricing", "--json").json["changed"] is False
     assert strangler("resume", "pricing", "--json").code == 0
+    assert strangler("close", "pricing", "--json").json["error"] == "IllegalMove"
     assert strangler("renew", "pricing", "--reason", "x", "--json").json["revision"] == 6
     assert strangler("rollback", "pricing", "--json").json["after"]["stage"] == "monolith"
     (change,) = strangler("history", "--limit", "1", "--json").json["changes"]

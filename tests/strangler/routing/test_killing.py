@@ -14,7 +14,9 @@ from strangler.routing.killing import BEYOND
 from strangler.routing.publish import publish
 from strangler.routing.table import Entry, Table, TableUnusable
 
-LIVE = Entry(Stage.LIVE, 0, held=True, killed=False, share=Share(1000, 1000), fallback=True)
+LIVE = Entry(
+    Stage.LIVE, 0, held=True, killed=False, share=Share(1000, 1000), fallback=True, closed=True
+)
 
 
 def table(root: Path, **entries: Entry) -> Table:
@@ -40,6 +42,7 @@ def test_queries_go_home_and_commands_to_the_owner(tmp_path: Path) -> None:
         assert done.revision == seen.revision() == 7 + number * BEYOND
         entry = seen.entry(name)
         assert (entry.killed, entry.share, entry.held) == (True, share, True), name
+        assert entry.closed
         assert (done.before.killed, done.after.killed) == (False, True)
     assert seen.entry("rows").epoch == 3
 

@@ -41,6 +41,7 @@ entries = st.dictionaries(
         killed=st.booleans(),
         share=shares,
         fallback=st.booleans(),
+        closed=st.booleans(),
     ),
     min_size=1,
 )

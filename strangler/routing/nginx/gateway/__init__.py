@@ -11,6 +11,7 @@ from strangler.manifest import Capability, Manifest
 from strangler.routing.nginx.gateway import (
     browsers,
     caching,
+    closing,
     keys,
     origins,
     rates,
@@ -78,10 +79,11 @@ def told(manifest: Manifest) -> str:
     )
 
 
-def inside_route(capability: Capability, manifest: Manifest) -> Iterator[str]:
+def inside_route(capability: Capability, manifest: Manifest, settings: Settings) -> Iterator[str]:
     """What of it stands in each location that is a route of this capability."""
     yield sizes.limit(capability)
     yield from sizes.suffix(capability)
+    yield from closing.inside_route(capability, settings)
     yield from slashes.inside_route(capability)
     yield from keys.inside_route(capability)
     yield from caching.querying(capability, manifest)
@@ -115,4 +117,6 @@ def refusing(manifest: Manifest) -> str:
 
 def locations(manifest: Manifest) -> str:
     """What they are told."""
-    return "\n\n".join([*sizes.locations(), *rates.locations(manifest)])
+    return "\n\n".join(
+        [*sizes.locations(), *rates.locations(manifest), *closing.locations(manifest)]
+    )

@@ -10,7 +10,7 @@ from strangler.routing.nginx.writing import block, plain, quoted
 
 _LONGEST = 600
 """Seconds for which a browser may remember what it has asked before it asked."""
-_PREFLIGHT = plain("""
+PREFLIGHT = plain("""
     # A browser asks whether another site's script may.
     if ($strangler_preflight) {
         return 204;
@@ -39,7 +39,7 @@ def told(manifest: Manifest) -> Iterator[str]:
 def checks(manifest: Manifest) -> Iterator[str]:
     """What stands where a request's way begins."""
     if _shared(manifest):
-        yield _PREFLIGHT
+        yield PREFLIGHT
 
 
 def _shared(manifest: Manifest) -> list[Capability]:

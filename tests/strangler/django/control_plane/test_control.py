@@ -108,7 +108,13 @@ def test_force_overrides_evidence_and_is_recorded_with_what_was_missing(kit: Pla
     change = Change.objects.latest("revision")
     assert (change.forced, change.reason, change.actor) == (True, "the tax law changed", ANN)
     assert {one["outcome"] for one in change.evidence} == {"passed", "failed", "inconclusive"}
-    assert change.before == {"stage": "shadow", "percent": 0, "held": False, "killed": False}
+    assert change.before == {
+        "stage": "shadow",
+        "percent": 0,
+        "held": False,
+        "killed": False,
+        "closed": False,
+    }
     assert change.after["percent"] == 5
 
 
@@ -183,6 +189,22 @@ def test_overlays(kit: Plane) -> None:
     moved = control.resume("pricing", actor=ANN)
     assert moved.after == Standing(Stage.LIVE)
     assert state.read("pricing").since_revision == moved.revision > before
+
+
+def test_only_what_edges_look_at_can_be_closed(kit: Plane) -> None:
+    with pytest.raises(IllegalMove, match="no edge looks whether pricing is closed"):
+        control.close("pricing", actor=ANN)
+    kit.write(more='[capability.pricing.gateway]\nmaintenance = "1m"\n')
+    before = state.read("pricing").since_revision
+    moved = control.close("pricing", actor=ANN, reason="a new disk")
+    assert moved.after == Standing(closed=True)
+    assert kit.table.entry("pricing").closed
+    assert not kit.table.entry("catalog").closed
+    assert (kit.table.root / "current" / "pricing.closed").exists()
+    assert control.resume("pricing", actor=ANN).after == Standing()
+    assert not (kit.table.root / "current" / "pricing.closed").exists()
+    assert state.read("pricing").since_revision == before
+    assert [one.action for one in control.history("pricing")][:2] == ["resume", "close"]
 
 
 def test_holding_keeps_the_evidence(kit: Plane) -> None:
