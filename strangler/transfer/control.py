@@ -120,6 +120,15 @@ class Control(ABC):
         """Has every row been called dirty once, on this climb?"""
 
     @abstractmethod
+    def begin_backfill(self) -> None:
+        """Every row has to be called dirty once more, and nothing that was verified counts.
+
+        Raises:
+            NotOurs: the lease is lost.
+            ControlAway: the database can't be asked.
+        """
+
+    @abstractmethod
     def finish_backfill(self) -> None:
         """Every row has been."""
 

@@ -25,7 +25,7 @@ from strangler.transfer.mapping import TableMap
 from strangler.transfer.pairing import changed, pair
 from strangler.transfer.protocol import Torn
 from strangler.transfer.rehearsed import unstamped
-from strangler.transfer.repair import NotInstalled, repair
+from strangler.transfer.repair import NotInstalled, reinstall, repair
 
 IDLE = 0.05
 """Seconds between two looks into an empty journal."""
@@ -105,6 +105,7 @@ class Mover:
                 return
             if done:
                 _log.warning("%s: repaired: %s", self._name, ", ".join(done))
+            missing = reinstall(self._control, monolith=monolith, service=service)
             now = self._control.decision()
             pairing = pair(self._maps, monolith, service)
             source, target = monolith, service
@@ -118,7 +119,7 @@ class Mover:
                     backfill = stack.enter_context(self._beside(flow, bulk.limit))
                 else:
                     backfill = Backfill(flow, chunk=bulk.limit)
-            _Carrying(flow, bulk, backfill, self._control).carry(stop)
+            _Carrying(flow, bulk, backfill, self._control, missing).carry(stop)
 
     def _beside(self, flow: Flow, chunk: int) -> Filling:
         source, target = self._monolith, self._service
@@ -131,12 +132,19 @@ class _Carrying:
     """While the lease is held: apply, backfill, beat, report."""
 
     def __init__(
-        self, flow: Flow, bulk: Bulk, backfill: Backfill | Filling | None, control: Control
+        self,
+        flow: Flow,
+        bulk: Bulk,
+        backfill: Backfill | Filling | None,
+        control: Control,
+        missing: list[str],
     ) -> None:
+        """``missing`` is what could not be installed again."""
         self._flow = flow
         self._control = control
         self._bulk = bulk
         self._backfill = backfill
+        self._missing = missing
         self._carried = 0
         self._recent: deque[tuple[float, int]] = deque(maxlen=10)
         self._writers: Counter[tuple[str, bool]] = Counter()
@@ -156,10 +164,12 @@ class _Carrying:
             if now >= due:
                 due = now + EVERY
                 altered = changed(self._flow.pairing, *self._flow.sessions)
-                self._control.report(self._report(altered))
+                absent = self._absent()
+                self._control.report(self._report([*altered, *absent]))
                 self._writers.clear()
-                if altered:  # perhaps the maps do not fit what is there now
-                    _log.warning("%s: begins anew", "; ".join(altered))
+                # Perhaps the maps fit no more, or a migration has dropped triggers.
+                if lost := [*altered, *(one for one in absent if one not in self._missing)]:
+                    _log.warning("%s: begins anew", "; ".join(lost))
                     return
                 if self._control.wanted():
                     return
@@ -190,7 +200,10 @@ class _Carrying:
                 with flow.source.step(token=flow.token, epoch=flow.epoch) as step:
                     step.unpark()
 
-    def _report(self, altered: list[str]) -> Report:
+    def _absent(self) -> list[str]:
+        return [*self._flow.source.missing(), *self._flow.target.missing()]
+
+    def _report(self, missing: list[str]) -> Report:
         source, now = self._flow.source, time.monotonic()
         self._recent.append((now, self._carried))
         first = self._recent[0]
@@ -205,7 +218,7 @@ class _Carrying:
             carried=self._carried,
             parked=parked,
             stuck=_named(source) if parked else (),
-            missing=(*altered, *source.missing(), *self._flow.target.missing()),
+            missing=tuple(missing),
             backfill=self._backfill.progress if self._backfill is not None else None,
             writers=dict(self._writers),
         )

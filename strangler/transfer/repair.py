@@ -63,6 +63,26 @@ def repair(
     return found
 
 
+def reinstall(control: Control, *, monolith: Session, service: Session) -> list[str]:
+    """Install again what is missing, and have every row go once more: nobody saw what was written.
+
+    To be called by whoever holds the lease and has repaired. Says what is missing still.
+
+    Raises:
+        Unfit: a table can't have its triggers any more.
+        NotOurs, ControlAway, DatabaseAway, LockTimeout: it may be tried again.
+    """
+    sides = (monolith, service)
+    if not (lost := [one for session in sides for one in session.missing()]):
+        return []
+    _log.error("installed again, and every row goes once more: %s", "; ".join(lost))
+    control.begin_backfill()  # first: whoever finds the triggers in place asks no more
+    now = control.decision()
+    for session in sides:
+        session.install(owner=now.owner, epoch=now.epoch)
+    return [one for session in sides for one in session.missing()]
+
+
 def _tell_lost(old: Session, row: Owner) -> None:
     """A side that is not frozen was given up: what it wrote and nobody carried stays behind."""
     if not row.frozen and (lost := old.pending() + old.count_parked()):

@@ -174,6 +174,10 @@ class Leased(Control):
         with self._reaching():
             return bool(self._row().get().backfilled)
 
+    def begin_backfill(self) -> None:
+        """It has to be, once more; what was verified counts no more."""
+        self._own(backfilled=False, verified={})
+
     def finish_backfill(self) -> None:
         """It has."""
         self._own(backfilled=True)

@@ -16,6 +16,7 @@ from strangler.django.transfer.holding import Record, alone, held
 from strangler.ladder import Arm, Move, Stage
 from strangler.manifest import Capability
 from strangler.transfer.protocol import Action
+from strangler.transfer.repair import reinstall
 from strangler.transfer.switch import Switch, Timings
 
 
@@ -72,13 +73,15 @@ def dry_run(capability: Capability) -> Timings:
 
 
 def mend(capability: Capability) -> tuple[Action, ...]:
-    """Repair what a mover has left half done.
+    """Repair what a mover has left half done, and install again what somebody has taken away.
 
     Raises:
         RowsStay: one of the databases is out of reach, or there is nothing to repair.
     """
     with held(capability) as ours:
-        return ours.repair()
+        done = ours.repair()
+        reinstall(ours.lease, monolith=ours.monolith, service=ours.service)
+        return done
 
 
 def _change(capability: Capability, move: Move, record: Record, *, accept_loss: bool) -> Moved:

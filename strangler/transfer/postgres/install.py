@@ -62,6 +62,10 @@ def install(link: Link, *, owner: Arm, epoch: int) -> None:
             connection.execute(
                 sql.SQL(tables.DELIVERED).format(schema=sql.Identifier(link.look(HEARTBEAT).schema))
             )
+        # No step changes meanwhile what the triggers have to be.
+        connection.execute(
+            "SELECT FROM strangler_owner WHERE capability = %s FOR UPDATE", [link.capability]
+        )
         marks = replace(link.marks() or Marks(""), mover=link.session_user())
         canary = link.look(HEARTBEAT)
         connection.execute(triggers.fence_function(canary.schema))

@@ -78,6 +78,9 @@ class Desk(Control):
     def backfilled(self) -> bool:
         return self._read("backfilled") == "1"
 
+    def begin_backfill(self) -> None:
+        self._own("backfilled = 0")
+
     def finish_backfill(self) -> None:
         self._own("backfilled = 1")
 

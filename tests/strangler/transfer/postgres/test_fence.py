@@ -6,12 +6,14 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 
 import psycopg
 import pytest
 
 from strangler.ladder import Arm
 from strangler.transfer.database import Change, LockTimeout, Session, Superseded, Unfit
+from strangler.transfer.postgres import PostgresDatabase
 from tests.strangler.transfer.postgres.conftest import Connect, fence, start
 
 pytestmark = pytest.mark.postgres
@@ -150,6 +152,27 @@ def test_a_fence_that_is_gone_is_not_called_up(session: Session, app: psycopg.Co
     with pytest.raises(Unfit, match="strangler_fence of stock is gone: install again"):
         fence(session, up=True)
     app.execute("UPDATE product SET title = 'x'")
+
+
+def test_installing_again_takes_no_fence_down_that_is_going_up(
+    session: Session, database: PostgresDatabase, app: psycopg.Connection
+):
+    """It waits for the step, instead of making the triggers that were right before."""
+    app.execute(
+        "CREATE OR REPLACE TRIGGER strangler_fence BEFORE TRUNCATE ON product"
+        " FOR EACH STATEMENT EXECUTE FUNCTION strangler_refuse('catalog')"
+    )
+    with closing(database.session()) as other:
+        again = threading.Thread(target=lambda: other.install(owner=Arm.MONOLITH, epoch=1))
+        with session.step(token=1, epoch=1) as step:
+            step.fence(up=True, patience=5)
+            again.start()
+            again.join(0.5)
+            assert again.is_alive()
+        again.join(20)
+    assert session.missing() == []
+    with pytest.raises(psycopg.DatabaseError, match="fence"):
+        app.execute("UPDATE product SET title = 'x'")
 
 
 def test_whoever_holds_a_table_is_named_and_nothing_is_fenced(
