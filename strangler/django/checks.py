@@ -19,7 +19,7 @@ from django.utils.module_loading import import_string
 from strangler.django import conf, contracts, tables
 from strangler.django.boundaries import Crossing, crossings
 from strangler.ladder import Stage
-from strangler.manifest import Capability, ManifestErrors
+from strangler.manifest import Capability, Edge, Gateway, ManifestErrors
 from strangler.ports.trust import secret
 from strangler.ports.trust.keys import Keyring, KeysUnusable
 from strangler.routing.table import Table, TableUnusable
@@ -221,4 +221,24 @@ def _edge() -> Messages:
             f"the edge in front can't prove itself: there is no {settings.keys / secret.FILE}",
             hint="strangler compile nginx --secret",
             id="strangler.W005",
+        )
+    if settings.edge is conf.Edge.MIDDLEWARE and not django_settings.DEBUG:
+        yield from _undone()
+
+
+def _undone() -> Messages:
+    try:
+        manifest = conf.manifest()
+    except ManifestErrors:
+        return  # Another check says so.
+    bare = Edge(manifest.edge.monolith, manifest.edge.sticky)
+    asked = [name for name, one in manifest.capabilities.items() if one.gateway != Gateway()]
+    if manifest.edge != bare:
+        asked.insert(0, "the edge")
+    if asked:
+        yield checks.Warning(
+            f"the manifest asks for a gateway ({', '.join(asked)}), and the middleware is none: no "
+            "limits, no API keys, no origins, nothing kept, nothing closed",
+            hint="Put NGINX in front, and set STRANGLER_EDGE=nginx; in development, DEBUG.",
+            id="strangler.W006",
         )

@@ -105,6 +105,21 @@ def test_one_mistake(project: Check, changes: dict[str, Any], said: str) -> None
     assert message.startswith(f"strangler.{said}")
 
 
+def test_what_the_middleware_does_not_do_is_said_in_production(
+    project: Check, settings: Any
+) -> None:
+    text = MANIFEST.format(service="http://127.0.0.1:9", more='gateway = { rate = "5/s" }')
+    (message,) = project(text)
+    assert message.startswith("strangler.W006 the manifest asks for a gateway (pricing), and the")
+    (message,) = project(text.replace("[edge]", '[edge]\nhsts = "1h"'))
+    assert "(the edge, pricing)" in message
+    settings.DEBUG = True
+    assert project(text) == []
+    settings.DEBUG = False
+    (message,) = project(text, EDGE="nginx")
+    assert "W005" in message
+
+
 def test_every_problem_of_the_manifest_is_a_message(project: Check) -> None:
     text = MANIFEST.format(service="ftp://x", more="colour = 1")
     said = project(text)
