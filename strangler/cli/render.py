@@ -147,7 +147,8 @@ def _standings(seen: Overview, width: int) -> Table:
 
 def _cells(row: Row, now: datetime) -> dict[str, RenderableType]:
     used = [(arm, report) for arm, report in row.arms.items() if report.requests]
-    style = "bold red" if row.standing.killed or row.killed_here else ""
+    shut = row.standing.killed or row.standing.closed or row.killed_here
+    style = "bold red" if shut else ""
     return {
         "capability": row.capability,
         "stage": Text(_standing(row), style=style),

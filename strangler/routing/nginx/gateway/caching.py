@@ -17,14 +17,15 @@ from strangler.routing.nginx.writing import Text, variable
 
 _KEPT = Text(r"""
     # Answers that are kept: by whom nobody knows, if the arm was chosen by share alone. Of our own
-    # cookies, only those do no harm that say nothing of what the client has done.
+    # cookies, only those do no harm that say nothing of what the client has done. A body, which a GET
+    # may have, stands in no key.
     proxy_cache_path answers levels=1:2 keys_zone=strangler_answers:16m max_size=256m inactive=60s use_temp_path=off;
     map $http_cookie $strangler_cookies {
         default known;
         "" "";
         "~^(?:strangler_(?:cohort=[0-9]+|pin=-)(?:;[ ]*|$))+$" "";
     }
-    map "%{shown}$strangler_cookies" $strangler_known {
+    map "%{shown}$request_body$request_body_file$strangler_cookies" $strangler_known {
         default known;
         "" "";
     }

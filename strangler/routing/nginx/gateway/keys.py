@@ -16,17 +16,17 @@ FILE = "clients.map"
 
 _KNOWN = plain(r"""
     # Which key it says it is, and the digest that this one has, if it opens this capability.
-    map $strangler_key $strangler_key_id {
+    map $strangler_api_key $strangler_api_id {
         volatile;
         default "";
-        "~^(?<strangler_key_0>[a-z0-9-]{1,40}\.[0-9a-f]{8})\.[A-Za-z0-9_-]{43}$" $strangler_key_0;
+        "~^(?<strangler_api_0>[a-z0-9-]{1,40}\.[0-9a-f]{8})\.[A-Za-z0-9_-]{43}$" $strangler_api_0;
     }
-    map $strangler_key_id $strangler_key_client {
+    map $strangler_api_id $strangler_api_client {
         volatile;
         default "";
-        "~^(?<strangler_key_1>[a-z0-9-]+)\." $strangler_key_1;
+        "~^(?<strangler_api_1>[a-z0-9-]+)\." $strangler_api_1;
     }
-    map "$strangler_capability $strangler_key_id" $strangler_key_digest {
+    map "$strangler_capability $strangler_api_id" $strangler_api_digest {
         volatile;
         default "";
         include clients[.]map;
@@ -79,7 +79,7 @@ def inside_http(manifest: Manifest) -> Iterator[str]:
     shown = [f"{one.name} ${variable(one.gateway.key or '')};" for one in asking]
     said = "# API keys: the header in which each capability wants one.\n"
     yield said + block(
-        "map $strangler_capability $strangler_key", ["volatile;", 'default "";', *shown]
+        "map $strangler_capability $strangler_api_key", ["volatile;", 'default "";', *shown]
     )
     yield _KNOWN
     # A browser that asks whether it may shows no key.
@@ -91,8 +91,8 @@ def inside_http(manifest: Manifest) -> Iterator[str]:
 def inside_server(manifest: Manifest) -> Iterator[str]:
     """How NGINX compares."""
     if wanted(manifest):
-        yield "secure_link $strangler_key_digest;"
-        yield "secure_link_md5 $strangler_key;"
+        yield "secure_link $strangler_api_digest;"
+        yield "secure_link_md5 $strangler_api_key;"
 
 
 def told(manifest: Manifest) -> Iterator[str]:
@@ -120,4 +120,4 @@ def inside_route(capability: Capability) -> Iterator[str]:
 
 def logged(manifest: Manifest) -> str:
     """What the access log says of it."""
-    return '"client":"$strangler_key_client",' if wanted(manifest) else ""
+    return '"client":"$strangler_api_client",' if wanted(manifest) else ""

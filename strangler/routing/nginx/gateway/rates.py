@@ -13,7 +13,7 @@ TOO_OFTEN = 596
 _WHO = {
     "client": "$strangler_client",
     "address": "$binary_remote_addr",
-    "key": "$strangler_key_client",
+    "key": "$strangler_api_client",
 }
 _MEMORY = "4m"
 """Of each limit: some 30,000 clients; beyond that the oldest is forgotten."""

@@ -220,6 +220,18 @@ def test_a_declared_query_with_a_body_is_not_kept(edge: System) -> None:
         assert (answer.json()["body"], answer.header("Cache-Status")) == (body.decode(), None)
 
 
+@pytest.mark.parametrize("size", [1, 100_000])
+def test_a_body_that_nobody_expects_changes_nothing_for_others(
+    edge: System, path: str, size: int
+) -> None:
+    """It is in no key, so whoever answers by it must not be heard by others."""
+    edge.stand(COHORTS)
+    answer = edge.ask("GET", path, ME, b"x" * size)
+    assert (answer.header("Cache-Status"), len(answer.json()["body"])) == (BYPASS, size)
+    said, answer = ask(edge, path)
+    assert (said, answer.json()["body"]) == (MISS, "")
+
+
 def test_it_is_kept_as_long_as_the_manifest_says(edge: System) -> None:
     edge.stand(COHORTS)
     target = f"/tides/{next(numbers)}"

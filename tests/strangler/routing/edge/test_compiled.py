@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from strangler.ports.face import LIMIT
 from strangler.routing.decide import Kind
 from strangler.routing.nginx import CannotCompile, Settings, compiled, headers
 from strangler.routing.paths import RouteMap
+from tests.certificates import certificate
 from tests.strangler.routing.edge.front import System, system
 from tests.strangler.routing.nginx import program
 
@@ -106,6 +108,55 @@ def test_what_is_committed_is_taken_and_listens_on_loopback(tmp_path: Path) -> N
     files = {path.name: path.read_text() for path in folder.glob("*.conf")}
     nginx_takes(files, tmp_path)
     assert "listen 127.0.0.1:8080;" in files["nginx.conf"]
+
+
+EVERYTHING = """
+[capability.{name}.gateway]
+rate        = "5/s"
+rate_by     = "{by}"
+{more}
+origins     = ["https://shop.example"]
+body        = "{body}k"
+slash       = true
+maintenance = "1m"
+"""
+
+
+def test_everything_at_once_is_taken(tmp_path: Path) -> None:
+    text = (
+        HEAD.format(sticky='["header:X-A", "cookie", "address"]')
+        + 'site = "https://shop.example"\n'
+    )
+    text += 'hsts = "1h"\nheader = "16k"\n'
+    for number, name in enumerate(("one", "two", "three", "four")):
+        by, more = ("key", 'key = "X-Own-Key"') if number % 2 else ("client", 'cache = "5s"')
+        text += ONE.format(
+            name=name,
+            service='["http://127.0.0.1:8", "http://127.0.0.1:9"]',
+            routes=f'["/{name}/"]',
+            queries=f'["POST /{name}/ask"]',
+        )
+        text += EVERYTHING.format(name=name, by=by, more=more, body=number + 1)
+    path = str(certificate(tmp_path, "shop.example"))
+    settings = Settings(
+        certificate=path, certificate_key=path, plain="127.0.0.1:8081", retired=frozenset({"two"})
+    )
+    files = dict(compiled(manifest(text), settings))
+    nginx_takes(files, tmp_path)
+    # Of two by one name NGINX takes the last, and says nothing.
+    defined = r"^ *(?:map|split_clients) .*(\$\w+) \{|\(\?<(\w+)>"
+    names = ["".join(one) for one in re.findall(defined, "".join(files.values()), re.MULTILINE)]
+    assert sorted(set(names)) == sorted(names)
+
+
+def test_what_is_not_asked_for_stands_nowhere() -> None:
+    text = "".join(compiled(many(3)).values())
+    for word in (
+        "secure_link", "strangler_api", "strangler_answers", "Cache-Status", "strangler_fresh",
+        "strangler_slash", "ssl_cert", " server_name", "strangler_closed", "strangler_size",
+        "strangler_origin", "strangler_hsts", "large_client_header_buffers", '"client":', "limit_req",
+    ):  # fmt: skip
+        assert word not in text, word
 
 
 def test_names_are_resolved_again_where_that_can_be() -> None:
