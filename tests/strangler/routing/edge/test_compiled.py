@@ -154,7 +154,8 @@ def test_what_is_not_asked_for_stands_nowhere() -> None:
     for word in (
         "secure_link", "strangler_api", "strangler_answers", "Cache-Status", "strangler_fresh",
         "strangler_slash", "ssl_cert", " server_name", "strangler_closed", "strangler_size",
-        "strangler_origin", "strangler_hsts", "large_client_header_buffers", '"client":', "limit_req",
+        "strangler_origin", "strangler_hsts", "large_client_header_buffers", '"client":',
+        "limit_req",
     ):  # fmt: skip
         assert word not in text, word
 
