@@ -39,6 +39,7 @@ owner    = "team-sky"
 contract = "tests.assets.sky.port:Weather"
 service  = ["http://127.0.0.1:{one}", "http://127.0.0.1:{two}"]
 routes   = ["/weather/"]
+callers  = ["tides"]
 
 [capability.tides]
 context  = "tests.assets.sky.tides"

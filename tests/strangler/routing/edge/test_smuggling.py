@@ -9,8 +9,10 @@ from itertools import count
 
 import pytest
 
+from strangler.ports.trust.tokens import Use
 from tests.servers import running
-from tests.strangler.routing.edge.front import Client, Front
+from tests.strangler.fastapi.running import Party
+from tests.strangler.routing.edge.front import Answer, Client, Front
 from tests.strangler.routing.edge.recorder import Recorder, recorder
 from tests.strangler.routing.edge.rolling import Works, works
 from tests.strangler.routing.edge.shapes import REFUSED, SHAPES, Shape
@@ -135,3 +137,50 @@ def test_what_passes_says_nothing_in_the_edge_s_place(street: Street) -> None:
         assert token.count(".") == 2, shape.name
         assert not HOP & set(names), shape.name
         assert len(names) == len(set(names)), shape.name
+
+
+WAYS = [
+    "/_strangler/ports/weather/degrees",
+    "//_strangler/ports/weather/degrees",
+    "/_strangler//ports/weather/degrees",
+    "/./_strangler/ports/weather/degrees",
+    "/weather/../_strangler/ports/weather/degrees",
+    "/weather/%2e%2e/_strangler/ports/weather/degrees",
+    "/weather/..%2f_strangler/ports/weather/degrees",
+    "/%5fstrangler/ports/weather/degrees",
+    "/_strangler/%70orts/weather/degrees",
+    "/_strangler%2fports/weather/degrees",
+    "/_STRANGLER/ports/weather/degrees",
+    "/_strangler;x/ports/weather/degrees",
+    "/_strangler\\ports/weather/degrees",
+    "/_strangler/ports/weather/degrees?",
+    "/_strangler/ports/weather/degrees#x",
+    "/_strangler/readyz/../ports/weather/degrees",
+    "/_strangler/ports/weather/degrees%00",
+    "http://testserver/_strangler/ports/weather/degrees",
+    "http://testserver/x/../_strangler/ports/weather/degrees",
+]
+
+
+def test_no_port_is_reached_from_outside_whatever_token_one_has(street: Street) -> None:
+    """What one kit party may call straight, it may not call through the edge."""
+    body = b'{"place": "rome"}'
+    home = street.made.home.getsockname()[1]
+    for to, port in [("monolith", home), ("weather", street.made.ports[0])]:
+        party = Party(street.made.root / "keys", "tides", to=to, url=f"http://127.0.0.1:{port}")
+
+        def asks(at: int, target: str, party: Party = party) -> Answer:
+            token = party.token("weather.degrees", use=Use.PORT)
+            headers = {"X-Strangler-Context": token, "Content-Type": "application/json"}
+            client = Client(at)
+            try:
+                return client.ask("POST", target, headers, body)
+            finally:
+                client.close()
+
+        inside = asks(port, WAYS[0])
+        assert (inside.status, inside.body) == (200, b"21"), "the token is good for nothing"
+        for target in WAYS:
+            answer = asks(street.front.port, target)
+            assert answer.body != b"21", target
+            assert answer.status in {400, 404} or answer.json()["internal"] == [], target
