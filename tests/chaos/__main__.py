@@ -109,8 +109,8 @@ def _calm(campaign: Campaign, _: int) -> None:
 
 
 def _movers(campaign: Campaign, seed: int) -> None:
-    """Movers are killed or stopped at every place; writers are killed."""
-    _strike(campaign, mixed(seed, Blow.KILL, Blow.STOP))
+    """Movers are killed or stopped at every place, or all applications are killed."""
+    _strike(campaign, mixed(seed, Blow.KILL, Blow.STOP, Blow.APPLICATIONS))
 
 
 def _servers(campaign: Campaign, seed: int) -> None:

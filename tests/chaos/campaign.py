@@ -110,6 +110,12 @@ class Campaign:
         self._there[name].join()
         self._write(name)
 
+    def _revive(self) -> None:
+        """Whoever was killed is started again, as a supervisor does."""
+        for name in self._names:
+            if self._there[name].exitcode == -signal.SIGKILL:
+                self._write(name)
+
     def kill_mover(self) -> None:
         """While it carries, and holds the lease."""
         self._there["mover"].kill()
@@ -140,6 +146,7 @@ class Campaign:
         """Let it befall a switch: the next, or a later one where that loses its lease before."""
         for _ in range(_TRIES):
             self.switch(fault)
+            self._revive()
             said = notes.read(cast.switches(self.world))
             if any(line.get("struck") == str(fault) for line in said):
                 return

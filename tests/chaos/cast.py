@@ -20,7 +20,7 @@ from strangler.transfer.database import Session, TransferError
 from strangler.transfer.mover import Mover
 from strangler.transfer.repair import repair
 from strangler.transfer.switch import Switch, SwitchRefused
-from tests.chaos import notes
+from tests.chaos import notes, writer
 from tests.chaos.faults import Blow, Calls, Counted, Fault, Striking, Struck, kill_self, stop_self
 from tests.chaos.side import Fenced, Gone, Side
 from tests.chaos.world import CAPABILITY, MAPS, World, flowing
@@ -67,7 +67,7 @@ def switch(world: World, fault: Fault | None = None) -> None:
                     )  # fmt: skip
                     flow = flowing(world, sides, desk)
                     old, new = world.url(flow.owner), world.url(flow.other)
-                    striking = Striking(fault, said, lambda blow: _strike(blow, old, new))
+                    striking = Striking(fault, said, lambda blow: _strike(blow, world, old, new))
                     flow.source = cast(Session, Struck(flow.source, striking))
                     flow.target = cast(Session, Struck(flow.target, striking))
                     performed = Switch(flow, desk)
@@ -110,7 +110,7 @@ def mender(world: World, number: int, blow: Blow) -> None:
             desk.release()
 
 
-def _strike(blow: Blow, old: str, new: str) -> None:
+def _strike(blow: Blow, world: World, old: str, new: str) -> None:
     match blow:
         case Blow.KILL:
             kill_self()
@@ -123,6 +123,10 @@ def _strike(blow: Blow, old: str, new: str) -> None:
         case Blow.CUT:
             for url in {old, new}:
                 cut(url)
+        case Blow.APPLICATIONS:
+            for pid in writer.processes(world):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
 
 def crash(url: str) -> None:

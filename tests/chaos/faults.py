@@ -28,6 +28,7 @@ class Blow(StrEnum):
     OLD_CRASHES = "the old owner's server is killed"
     NEW_CRASHES = "the new owner's server is killed"
     CUT = "its connections are cut"
+    APPLICATIONS = "the applications of both sides are killed"
 
 
 class Moment(StrEnum):
@@ -77,11 +78,13 @@ def faults(*blows: Blow, moments: Collection[Moment] = MOMENTS) -> list[Fault]:
 
 
 def mixed(seed: int, *blows: Blow) -> list[Fault]:
-    """Every place once, in any order, each with one of the blows."""
-    pick = random.Random(seed)
-    found = faults(Blow.KILL)
-    pick.shuffle(found)
-    return [replace(fault, blow=pick.choice(blows)) for fault in found]
+    """Every place once, in any order, each with one of the blows: in as many seeds, with each."""
+    found = [
+        replace(fault, blow=blows[(place + seed) % len(blows)])
+        for place, fault in enumerate(faults(Blow.KILL))
+    ]
+    random.Random(seed).shuffle(found)
+    return found
 
 
 Strike = Callable[[Blow], None]

@@ -8,14 +8,19 @@ import pytest
 
 from tests.chaos.campaign import Campaign
 from tests.chaos.conftest import CHAOS
-from tests.chaos.faults import Blow, mixed
+from tests.chaos.faults import Blow, Fault, faults, mixed
 from tests.chaos.servers import Bouncer, Durable
 from tests.chaos.world import World
 from tests.servers import running
 
 THERE_AND_BACK = 10 if CHAOS else 1
 SEEDS = range(5 if CHAOS else 1)
-BLOWS = None if CHAOS else 3
+
+
+def some(seed: int, *blows: Blow) -> list[Fault]:
+    """Every place, each with one of the blows; or one place for each blow."""
+    found = mixed(seed, *blows)
+    return found if CHAOS else [next(one for one in found if one.blow is blow) for blow in blows]
 
 
 @pytest.mark.parametrize("world", [{}], indirect=True, ids=[""])
@@ -32,9 +37,10 @@ def test_nothing_is_lost_on_the_way_there_and_back(world: World):
 
 @pytest.mark.parametrize("world", [{"lease": 2.0}], indirect=True, ids=[""])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_nothing_is_lost_where_movers_die(world: World, seed: int):
+def test_nothing_is_lost_where_movers_and_applications_die(world: World, seed: int):
+    blows = (Blow.KILL, Blow.STOP, Blow.APPLICATIONS)
     with Campaign(world, seed=seed) as campaign:
-        for number, fault in enumerate(mixed(seed, Blow.KILL, Blow.STOP)[:BLOWS]):
+        for number, fault in enumerate(some(seed, *blows)):
             campaign.strike(fault)
             if number % 3 == 0:
                 campaign.kill_writer()
@@ -46,6 +52,12 @@ def test_nothing_is_lost_where_movers_die(world: World, seed: int):
     assert outcome.found.acknowledged > 50
 
 
+def test_every_place_gets_every_blow():
+    blows = (Blow.OLD_CRASHES, Blow.NEW_CRASHES, Blow.CUT)
+    struck = {fault for seed in range(len(blows)) for fault in mixed(seed, *blows)}
+    assert struck == set(faults(*blows))
+
+
 @pytest.mark.postgres
 @pytest.mark.parametrize("kind", ["postgres"])
 @pytest.mark.parametrize("world", [{"lease": 2.0, "rough": True}], indirect=True, ids=[""])
@@ -53,7 +65,7 @@ def test_nothing_is_lost_where_movers_die(world: World, seed: int):
 def test_nothing_is_lost_where_servers_die(world: World, seed: int):
     blows = (Blow.OLD_CRASHES, Blow.NEW_CRASHES, Blow.CUT)
     with Campaign(world, seed=seed) as campaign:
-        for fault in mixed(seed, *blows)[:BLOWS]:
+        for fault in some(seed, *blows):
             campaign.strike(fault)
             campaign.cut_some()
         outcome = campaign.finish()

@@ -7,6 +7,7 @@ perhaps executed can be sent again. A command is acknowledged once the log says 
 
 from __future__ import annotations
 
+import os
 import random
 import sqlite3
 import time
@@ -46,8 +47,16 @@ def log_of(world: World, name: str) -> Path:
     return world.folder / f"{name}.writer"
 
 
+def processes(world: World) -> list[int]:
+    """The applications that have begun, by process; some may have ended."""
+    return [int(path.read_text()) for path in world.folder.glob("*.pid")]
+
+
 def command(world: World, name: str, seed: int) -> None:
     """An application, until the world ends."""
+    pid = world.folder / f"{name}.pid"
+    pid.with_suffix(".new").write_text(str(os.getpid()))
+    pid.with_suffix(".new").replace(pid)
     _Application(world, name, seed).run()
 
 
