@@ -20,7 +20,7 @@ from strangler.django import conf, contracts, tables
 from strangler.django.boundaries import Crossing, crossings
 from strangler.ladder import Stage
 from strangler.manifest import Capability, Edge, Gateway, ManifestErrors
-from strangler.ports.trust import secret
+from strangler.ports.trust import clients, secret
 from strangler.ports.trust.keys import Keyring, KeysUnusable
 from strangler.routing.table import Table, TableUnusable
 
@@ -222,8 +222,28 @@ def _edge() -> Messages:
             hint="strangler compile nginx --secret",
             id="strangler.W005",
         )
-    if settings.edge is conf.Edge.MIDDLEWARE and not django_settings.DEBUG:
+    if settings.edge is conf.Edge.NGINX:
+        yield from _shut_out()
+    elif not django_settings.DEBUG:
         yield from _undone()
+
+
+def _shut_out() -> Messages:
+    try:
+        wanted = [one.name for one in conf.manifest().capabilities.values() if one.gateway.key]
+        keys = clients.read(conf.settings().keys) if wanted else ()
+    except ManifestErrors:
+        return  # Another check says so.
+    except clients.ClientsUnusable as error:
+        yield checks.Warning(str(error), id="strangler.W007")
+        return
+    opened = {name for key in keys for name in key.capabilities or wanted}
+    if shut := [name for name in wanted if name not in opened]:
+        yield checks.Warning(
+            f"nobody can ask {', '.join(shut)}: an API key is wanted, and no client has one here",
+            hint="strangler clients add NAME; or bring clients.json here from where it is.",
+            id="strangler.W007",
+        )
 
 
 def _undone() -> Messages:

@@ -32,6 +32,7 @@ from strangler.manifest import (
     values,
 )
 from strangler.ports import headers, serve
+from strangler.routing.nginx import compiled
 from tests.docs import generated
 from tests.docs.reading import DOCUMENTS, ROOT, blocks, label
 
@@ -156,6 +157,16 @@ def test_the_tutorials_manifest_is_the_shops_but_for_the_thresholds_of_pricing()
     assert ours.edge == shops.edge
     assert {**ours.capabilities, "pricing": alike} == dict(shops.capabilities)
     assert pricing.shadow.min_comparisons < real.shadow.min_comparisons
+
+
+def test_the_errors_of_the_edge_are_these():
+    text = (ROOT / "router" / "capabilities.toml").read_text()
+    text += '\n[capability.catalog.gateway]\nrate = "1/s"\nmaintenance = "1m"\nkey = "X-Api-Key"\n'
+    files = compiled(parse(text, path=Path("capabilities.toml"), environ={}))
+    told = set(re.findall(r"return (\d+) '{\"error\": \"(\w+)\"", "".join(files.values())))
+
+    said = rows(REFERENCE / "errors.md", "## Of the edge")
+    assert told == {(status, code(row[1])) for row in said for status in row[0].split(", ")}
 
 
 def test_the_kits_settings_are_these():

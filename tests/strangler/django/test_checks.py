@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from strangler.django import checks, conf
+from strangler.ports.trust import clients, secret
 from strangler.ports.trust.keys import generate
 from tests.strangler.django.plane import MANIFEST
 
@@ -118,6 +119,20 @@ def test_what_the_middleware_does_not_do_is_said_in_production(
     settings.DEBUG = False
     (message,) = project(text, EDGE="nginx")
     assert "W005" in message
+
+
+def test_who_wants_keys_that_nobody_has_is_named(project: Check, tmp_path: Path) -> None:
+    text = MANIFEST.format(service="http://127.0.0.1:9", more='gateway = { key = "X-Api-Key" }')
+    secret.make(tmp_path / "keys")
+    (message,) = project(text, EDGE="nginx")
+    assert message.startswith("strangler.W007 nobody can ask pricing: an API key is wanted")
+    clients.add(tmp_path / "keys", "acme", ["catalog"])
+    assert len(project(text, EDGE="nginx")) == 1
+    clients.add(tmp_path / "keys", "acme", ["pricing"])
+    assert project(text, EDGE="nginx") == []
+    (tmp_path / "keys" / clients.FILE).write_text("[")
+    (message,) = project(text, EDGE="nginx")
+    assert "clients.json" in message
 
 
 def test_every_problem_of_the_manifest_is_a_message(project: Check) -> None:
