@@ -29,13 +29,16 @@ def _service(capability: Capability, manifest: Manifest, settings: Settings) -> 
     final = "@strangler_unavailable"
     if capability.transfer is None and not gone:
         final = "@strangler_fallback"  # without tables either arm may take commands
+    replicas = len(capability.service)
+    # Of what is retired nobody else answers: each replica is asked, also one that is left alone.
+    last = f"@{name}.again0" if gone and replicas > 1 else "@strangler_unavailable"
     seconds = f"{patience.timeout:g}"
     yield block(
         f"location @{name}.queries",
         [
             f"set $strangler_service {target(capability, settings, 'queries')};",
             f"set $strangler_deadline {seconds};",
-            "set $strangler_else @strangler_unavailable;",
+            f"set $strangler_else {last};",
             *gateway.querying(capability, manifest),
             f"proxy_read_timeout {_milliseconds(patience.timeout)};",
             f"proxy_send_timeout {_milliseconds(patience.timeout)};",
@@ -49,7 +52,7 @@ def _service(capability: Capability, manifest: Manifest, settings: Settings) -> 
     # Who commands what has tables may have to wait at a door while it changes owner.
     longest = patience.timeout if capability.transfer is None else patience.timeout + DOOR
     ways = [("commands", "commands")]
-    if (replicas := len(capability.service)) > 1:
+    if replicas > 1:
         ways += [(f"again{number}", alone(number)) for number in range(min(replicas, TRIES))]
     # Where it has tables, whoever has no room for a command may be about to change owner.
     later = "@strangler_shut0" if capability.transfer and not gone else final
