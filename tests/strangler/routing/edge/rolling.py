@@ -96,9 +96,10 @@ class Works:
         path = self.root / "counted"
         return [line.split() for line in path.read_text().splitlines()] if path.exists() else []
 
-    def front(self) -> Front:
+    def front(self, *retired: str) -> Front:
         """An NGINX before all this, yet to be started."""
-        return Front(self.manifest, Settings(table=str(self.root / "table")))
+        settings = Settings(table=str(self.root / "table"), retired=frozenset(retired))
+        return Front(self.manifest, settings)
 
     def start_replica(self, port: int) -> None:
         command = [sys.executable, "-m", "tests.assets.sky.counted_service", str(port)]
@@ -175,6 +176,8 @@ class Load:
     port: int
     clients: int
     kept: bool = True
+    pause: float = 0.01
+    """Seconds between an answer and the next request."""
     answered: Counter[tuple[str, str, int, str | None]] = field(default_factory=Counter)
     failed: dict[str, str] = field(default_factory=dict)
     served: dict[str, str] = field(default_factory=dict)
@@ -205,6 +208,7 @@ class Load:
         for method, path in cycle(ASKED[which % len(ASKED) :] + ASKED[: which % len(ASKED)]):
             if self._ending.is_set():
                 break
+            time.sleep(self.pause)
             number = str(next(NUMBERS))
             body = b"" if method == "GET" else b"x" * 200
             headers = {"Cookie": "strangler_cohort=7; strangler_pin=-"}
