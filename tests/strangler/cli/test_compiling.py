@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from strangler.django import conf
 from strangler.django.edge import proof
 from strangler.ports.trust import secret
 from strangler.routing.nginx import MADE
@@ -55,6 +56,12 @@ def test_its_options_reach_the_files(strangler: Terminal, folder: Path) -> None:
     assert made["routes.conf"].count("include retired.conf;") == 2
     assert strangler("compile", "nginx", "--check").code == 1, "other options, other files"
     options = ["--certificate", "/c.pem", "--certificate-key", "/k.pem", "--plain", "127.0.0.1:80"]
+    said = strangler("compile", "nginx", *options)
+    assert (said.code, "is to be sent somewhere" in said.err) == (1, True)
+    manifest = strangler.plane.root / "capabilities.toml"
+    site = '[edge]\nsite = "https://shop.example"'
+    manifest.write_text(manifest.read_text().replace("[edge]", site))
+    conf.manifest.cache_clear()
     assert strangler("compile", "nginx", *options).code == 0
     text = content(folder)["nginx.conf"]
     for line in ("ssl_certificate /c.pem;", "ssl_certificate_key /k.pem;", "listen 127.0.0.1:80;"):

@@ -80,8 +80,13 @@ def servers(manifest: Manifest, settings: Settings) -> str:
         lines = [listen % " default_server", *_tls(settings), *_sent(site, settings)]
         made.append(other + block("server", lines))
     if settings.plain:
+        if not site:
+            raise CannotCompile(
+                "whoever comes without TLS is to be sent somewhere: write site = "
+                '"https://shop.example" in [edge]'
+            )
         other = "\n# Whoever comes without TLS is sent there.\n"
-        lines = [f"listen {settings.plain};", *_sent(site or "https://$host", settings)]
+        lines = [f"listen {settings.plain};", *_sent(site, settings)]
         made.append(other + block("server", lines))
     return "\n".join(made)
 

@@ -222,6 +222,9 @@ def test_what_does_not_fit_is_refused() -> None:
             settings(**changes)
     with pytest.raises(CannotCompile, match="there is no certificate"):
         Settings(plain="127.0.0.1:80")
+    manifest = parse(MANIFEST.format(**WITHOUT), path=Path("capabilities.toml"), environ={})
+    with pytest.raises(CannotCompile, match="is to be sent somewhere"):
+        compiled(manifest, settings(plain="127.0.0.1:80"))
     text = MANIFEST.format(**WITHOUT).replace("[edge]\n", EDGE.replace("https:", "http:"))
     manifest = parse(text, path=Path("capabilities.toml"), environ={})
     with pytest.raises(CannotCompile, match="without TLS"):
