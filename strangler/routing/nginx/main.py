@@ -135,6 +135,7 @@ _SERVER = Text("""
     %{gateway}
     client_max_body_size %{body};
     recursive_error_pages on;
+    request_pool_size 16k; # a request's variables find room at once
     proxy_buffer_size 16k;
     proxy_buffers 8 16k;
 

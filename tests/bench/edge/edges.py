@@ -44,7 +44,8 @@ _ANSWERS = f"""
     }}
 """
 _PROXY = """
-    location / {
+    location / {{
+        {asks}
         proxy_pass http://arm;
         proxy_http_version 1.1;
         proxy_set_header Connection "";
@@ -52,6 +53,28 @@ _PROXY = """
         proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
         proxy_set_header X-Forwarded-Host $http_host;
         proxy_set_header X-Forwarded-Proto $scheme;
+    }}
+    {token}
+"""
+_ASKS = """
+        auth_request /token;
+        auth_request_set $token $upstream_http_x_strangler_context;
+        proxy_set_header Authorization "";
+        proxy_set_header Cookie "";
+        proxy_set_header X-Token $token;
+"""
+_TOKEN = """
+    location = /token {
+        internal;
+        proxy_pass http://arm/_strangler/edge/;
+        proxy_pass_request_body off;
+        proxy_http_version 1.1;
+        proxy_set_header Connection "";
+        proxy_set_header Host $http_host;
+        proxy_set_header Content-Length "";
+        proxy_cache tokens;
+        proxy_cache_key "$http_host $http_authorization $http_cookie";
+        proxy_cache_valid 204 5s;
     }
 """
 _MANIFEST = """
@@ -234,9 +257,13 @@ class Edge(Pinned):
 class Plain(Pinned):
     """What is written by hand where there is one arm only."""
 
-    def __init__(self, arm: Pinned) -> None:
+    def __init__(self, arm: Pinned, *, asks: bool = False) -> None:
+        """It may ask for a token first, which it puts in the credentials' place."""
         http = f"upstream arm {{ server 127.0.0.1:{arm.port}; keepalive {KEPT}; }}"
-        super().__init__(http=http, server=_PROXY, measured=True)
+        if asks:
+            http += " proxy_cache_path tokens levels=1 keys_zone=tokens:8m use_temp_path=off;"
+        server = _PROXY.format(asks=_ASKS if asks else "", token=_TOKEN if asks else "")
+        super().__init__(http=http, server=server, measured=True)
 
 
 class Other(Server):
