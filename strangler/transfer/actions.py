@@ -5,7 +5,7 @@ Each may be done again by whoever finds it half done.
 
 from __future__ import annotations
 
-from strangler.transfer.database import Session
+from strangler.transfer.database import Session, Step
 from strangler.transfer.protocol import Decision
 
 PATIENCE = 2.0
@@ -19,9 +19,14 @@ def open_new(session: Session, token: int, now: Decision) -> None:
         Superseded, LockTimeout, DatabaseAway: it has not been done, or nobody knows.
     """
     with session.step(token=token, epoch=now.epoch - 1) as step:
-        step.capture(on=True, patience=PATIENCE)
-        step.record(owner=now.owner, epoch=now.epoch, frozen=False)
-        step.fence(up=False, patience=PATIENCE)
+        opening(step, now)
+
+
+def opening(step: Step, now: Decision) -> None:
+    """The same, within a transaction."""
+    step.capture(on=True, patience=PATIENCE)
+    step.record(owner=now.owner, epoch=now.epoch, frozen=False)
+    step.fence(up=False, patience=PATIENCE)
 
 
 def hand_over(session: Session, token: int, now: Decision) -> None:
@@ -33,10 +38,15 @@ def hand_over(session: Session, token: int, now: Decision) -> None:
         Superseded, LockTimeout, DatabaseAway: as for ``open_new``.
     """
     with session.step(token=token, epoch=now.epoch - 1) as step:
-        step.record(owner=now.owner, epoch=now.epoch, frozen=False)
-        step.fence(up=True, patience=PATIENCE)
-        step.capture(on=False, patience=PATIENCE)
-        step.empty_journal()
+        handing(step, now)
+
+
+def handing(step: Step, now: Decision) -> None:
+    """The same, within a transaction."""
+    step.record(owner=now.owner, epoch=now.epoch, frozen=False)
+    step.fence(up=True, patience=PATIENCE)
+    step.capture(on=False, patience=PATIENCE)
+    step.empty_journal()
 
 
 def thaw(session: Session, token: int, now: Decision) -> None:

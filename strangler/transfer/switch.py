@@ -7,17 +7,17 @@ for us or for whoever repairs what we leave.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 
 from strangler.transfer import actions
 from strangler.transfer.apply import BATCH, Flow
 from strangler.transfer.control import Control, NotOurs
-from strangler.transfer.database import LockTimeout, Step, TransferError
+from strangler.transfer.database import Entry, LockTimeout, Session, Step, TransferError
 from strangler.transfer.pairing import Entity, changed
 from strangler.transfer.protocol import STEPS, UNDO, Action, Decision, Phase, step_from
-from strangler.transfer.verify import Verification
+from strangler.transfer.verify import Finding, Verification
 
 BUDGET = 5.0
 """Seconds that a freeze may last; below every port's deadline."""
@@ -154,26 +154,38 @@ class Switch:
         return self.timings
 
     def rehearse(self) -> Timings:
-        """Everything up to the decision, with the fence taken back at once: what it would take.
+        """Each step on either side, taken back at once: what it would take.
 
-        Commands wait, and writers, for as long as the locks take to get.
+        Commands wait, and writers, for as long as the locks take to get. What is decided and
+        published is the control's to tell.
 
         Raises:
             SwitchRefused: a lock was not to be had within the budget.
         """
         self._until = time.monotonic() + self._budget
-        old = self._flow.source
+        old, new = self._flow.source, self._flow.target
         try:
             with self._timed(Action.DRAIN):
-                while len(self._flow.batch().entries) >= BATCH:
+                while len(self._batch()) >= BATCH:
                     self._left()
+            with self._timed(Action.VERIFY):
+                self._compared()
+            with self._timed(Action.NUMBER):
+                self._numbers()
+            with self._timed(Action.OPEN), self._undone(new) as step:
+                actions.opening(step, self._next)
             with self._timed(Action.CLOSE_DOOR):
                 old.close_door(patience=self._left())
             try:
-                with self._timed(Action.FREEZE), self._undone() as step:
-                    step.fence(up=True, patience=self._left())
+                with self._undone(old) as step:
+                    with self._timed(Action.FREEZE):
+                        step.record(owner=self._flow.owner, epoch=self._flow.epoch, frozen=True)
+                        step.fence(up=True, patience=self._left())
+                    with self._timed(Action.HAND_OVER):
+                        actions.handing(step, self._next)
             finally:
-                old.open_door()
+                with self._timed(Action.OPEN_DOOR):
+                    old.open_door()
         except LockTimeout as error:
             raise SwitchRefused(f"a lock was not to be had: {error}") from error
         finally:
@@ -181,9 +193,9 @@ class Switch:
         return self.timings
 
     @contextmanager
-    def _undone(self) -> Iterator[Step]:
+    def _undone(self, session: Session) -> Iterator[Step]:
         try:
-            with self._old_step() as step:
+            with session.step(token=self._flow.token, epoch=self._flow.epoch) as step:
                 yield step
                 raise _TakenBack  # noqa: TRY301 - undoes the transaction
         except _TakenBack:
@@ -226,16 +238,22 @@ class Switch:
         # A count of zero over the whole journal: what somebody has claimed is not carried yet.
         while self._flow.source.pending():
             self._left()
-            applied = self._flow.batch()
-            self._touched |= applied.entities
-            self.timings.drained += len(applied.entries)
+            self.timings.drained += len(self._batch())
         self._refuse_parked()
 
-    def _verify(self) -> None:
+    def _batch(self) -> Sequence[Entry]:
+        applied = self._flow.batch()
+        self._touched |= applied.entities
+        return applied.entries
+
+    def _compared(self) -> list[Finding]:
         flow = self._flow
         monolith, service = flow.sessions
         check = Verification(flow.pairing, monolith=monolith, service=service, owner=flow.owner)
-        if wrong := check.check(self._touched, patience=0.0):
+        return check.check(self._touched, patience=0.0)
+
+    def _verify(self) -> None:
+        if wrong := self._compared():
             first = wrong[0]
             raise SwitchRefused(
                 f"{len(wrong)} rows differ that were just carried: {first.kind} {first.table} "
@@ -245,10 +263,17 @@ class Switch:
     def _number(self) -> None:
         flow = self._flow
         with flow.target.step(token=flow.token, epoch=flow.epoch) as step:
-            for pair in flow.pairing.carried():
-                for table, column, other, theirs in pair.numbered(flow.other):
-                    last = flow.source.last_number(other, theirs)
-                    step.number_from(table, column, last)
+            for table, column, last in self._numbers():
+                step.number_from(table, column, last)
+
+    def _numbers(self) -> list[tuple[str, str, int]]:
+        """What numbers the target's columns, and the last number that the source has given."""
+        flow = self._flow
+        return [
+            (table, column, flow.source.last_number(other, theirs))
+            for pair in flow.pairing.carried()
+            for table, column, other, theirs in pair.numbered(flow.other)
+        ]
 
     def _decide(self) -> None:
         self._left()

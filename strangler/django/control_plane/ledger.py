@@ -194,6 +194,33 @@ def opened(
         (flip or flipped)(prepared)
 
 
+def rehearsed(name: str, judge: Callable[[State], object]) -> None:
+    """Everything that a move writes down, taken back before it is committed: for what it takes.
+
+    Raises:
+        ControlPlaneAway, PublishFailed: as for ``opened``.
+    """
+    using = conf.settings().database
+    prepared: list[Prepared] = []
+    try:
+        with reaching(), transaction.atomic(using=using, durable=True):
+            book = _lock(using, None, urgent=True)
+            known = book.states[name]
+            judge(known)
+            book.write(known, known.standing, "rehearse", actor="", reason="")
+            prepared.append(_prepare(book, using))
+            raise _TakenBack  # noqa: TRY301 - undoes the transaction
+    except _TakenBack:
+        pass
+    finally:
+        for one in prepared:
+            discard(one)
+
+
+class _TakenBack(Exception):
+    """Ends a transaction that was only to be tried."""
+
+
 def flipped(prepared: Prepared) -> None:
     """Point the routing table at a revision whose change is committed.
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 from strangler.django import conf
+from strangler.django.control_plane import control, ledger
+from strangler.django.control_plane.state import State
 from strangler.django.models import Transfer
 from strangler.django.transfer import moving
 from strangler.django.transfer.budget import budget
@@ -45,8 +48,9 @@ def forecast(capability: Capability) -> Forecast:
 
     Raises:
         RowsStay: it could not be begun; says why.
+        ControlPlaneAway, PublishFailed: nothing can be decided now.
     """
-    measured = moving.dry_run(capability).steps
+    measured = {**moving.dry_run(capability).steps, Action.DECIDE: _deciding(capability)}
     row = Transfer.objects.using(conf.settings().database).get(pk=capability.name)
     last = row.switches[-1]["steps"] if row.switches else {}
     return Forecast(
@@ -59,3 +63,15 @@ def forecast(capability: Capability) -> Forecast:
         ),
         budget(capability),
     )
+
+
+def _deciding(capability: Capability) -> float:
+    """Seconds that it takes to judge the gates, and to write down and prepare what is decided."""
+
+    def judge(known: State) -> None:
+        if (move := control.next_move(capability, known)) is not None:
+            control.judge(capability, known, move, ())
+
+    began = time.monotonic()
+    ledger.rehearsed(capability.name, judge)
+    return time.monotonic() - began

@@ -7,7 +7,8 @@ import sqlite3
 
 import pytest
 
-from strangler.django.control_plane import control
+from strangler.django import conf
+from strangler.django.control_plane import control, state
 from strangler.django.control_plane.errors import ReasonMissing, RowsStay
 from strangler.django.models import Change
 from strangler.django.transfer import forecasting, losing, moving, seeing, verifying
@@ -36,16 +37,16 @@ def test_there_and_back_and_off_the_ladder(catalog: Rows) -> None:
 
 def test_a_dry_run_changes_nothing_and_knows_the_last_freeze(catalog: Rows) -> None:
     catalog.climb(Stage.CANARY)
+    revisions = conf.settings().table / "revisions"
+    before = state.revision(), sorted(revisions.iterdir())
     found = forecasting.forecast(catalog.capability)
+    assert (state.revision(), sorted(revisions.iterdir())) == before
     assert found.fits
-    assert {one.action.value for one in found.steps if one.measured} == {
-        "close door",
-        "freeze",
-        "drain",
-    }
-    assert all(one.seconds is None for one in found.steps if not one.measured)
+    assert [str(one.action) for one in found.steps if not one.measured] == ["publish"]
+    assert all(bool(one.seconds) == one.measured for one in found.steps)
     catalog.monolith(CHANGED)
     assert catalog.row.epoch == 1
+    assert seeing.see(catalog.capability).wrong == ()
     control.advance("catalog", to=Stage.LIVE, actor=ANN, force=True, reason="a test")
     found = forecasting.forecast(catalog.capability)
     assert all(one.seconds is not None for one in found.steps)
