@@ -14,7 +14,7 @@ from strangler.ports.transports.http import Http
 from strangler.ports.trust.keys import Keyring
 from strangler.ports.trust.tokens import Use, mint
 from strangler.routing import news
-from strangler.routing.news import BadMessage, Counts, News, Report
+from strangler.routing.news import BadMessage, Behind, Counts, News, Report
 
 PATIENCE = 10.0
 """Seconds that the control plane has for an answer, beside what it was asked to wait."""
@@ -56,13 +56,17 @@ class Control:
         except BadMessage as error:
             raise ControlAway(f"its answer is no news: {error}") from error
 
-    def count(self, counts: Counts) -> None:
-        """Tell what the edge has answered.
+    def count(self, counts: Counts) -> Behind | None:
+        """Tell what the edge has answered; None if it was counted, now or before.
 
         Raises:
             ControlAway: nobody knows whether that was heard.
         """
-        self._told("count", news.COUNT, news.encode(counts), PATIENCE)
+        answer = self._told("count", news.COUNT, news.encode(counts), PATIENCE)
+        try:
+            return news.behind(answer.body) if answer.status == 200 else None
+        except BadMessage as error:
+            raise ControlAway(f"its answer is none: {error}") from error
 
     def close(self) -> None:
         """Close what is idle."""

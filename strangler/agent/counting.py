@@ -7,6 +7,8 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
+import msgspec
+
 from strangler import latency
 from strangler.agent.control import Control, ControlAway
 from strangler.agent.reading import Answered, Log, read
@@ -95,8 +97,13 @@ class Counter:
             counted = tuple(Counted(*key, *amounts) for key, amounts in some.items())
             self._told = Counts(name=self._name, batch=self._batch, counted=counted)
         if self._told is not None:
-            self._control.count(self._told)
-            self._told = None
+            behind = self._control.count(self._told)
+            if behind is None:
+                self._told = None
+                return
+            # Numbers begin with the time: the clock was set back since others were told.
+            self._batch = behind.last + 1
+            self._told = msgspec.structs.replace(self._told, batch=self._batch)
 
     def run(self, ending: threading.Event) -> None:
         """Once a second; then once more, when ``ending`` is set."""

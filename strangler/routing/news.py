@@ -106,7 +106,14 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     counted: Annotated[tuple[Counted, ...], Meta(max_length=10_000)]
 
 
-Message = News | Report | Counts
+class Behind(msgspec.Struct, frozen=True, kw_only=True):
+    """A batch was not counted, since a later one has been: by an agent whose clock was ahead."""
+
+    last: Number
+    """The number of the last batch that was counted: what comes has to have a higher one."""
+
+
+Message = News | Report | Counts | Behind
 T = TypeVar("T")
 
 
@@ -140,6 +147,15 @@ def counts(body: bytes) -> Counts:
         BadMessage: these are no counts.
     """
     return _decode(body, Counts)
+
+
+def behind(body: bytes) -> Behind:
+    """Why what an edge has answered was not counted.
+
+    Raises:
+        BadMessage: this does not say.
+    """
+    return _decode(body, Behind)
 
 
 def readable(text: str) -> str:

@@ -84,9 +84,11 @@ def _count(party: str, said: news.Counts) -> HttpResponse:
         message = f"only an edge answers clients, and this is {party}"
         return refusal(403, "NoEdge", message)
     try:
-        registry.count(party, said)
+        last = registry.count(party, said)
     except registry.NotReported as unknown:
         return refusal(409, "NotReported", str(unknown))
+    if last > said.batch:
+        return HttpResponse(news.encode(news.Behind(last=last)), content_type="application/json")
     return HttpResponse(status=204)
 
 

@@ -133,8 +133,8 @@ def newest() -> tuple[int, str]:
     return first or (0, "")
 
 
-def count(party: str, counts: Counts) -> bool:
-    """Add what an edge has answered to the evidence, once; False if it was counted before.
+def count(party: str, counts: Counts) -> int:
+    """Add what an edge has answered to the evidence, once; the number of its last batch there is.
 
     Raises:
         NotReported: the agent has not reported yet, or for so long that it was forgotten.
@@ -154,11 +154,12 @@ def count(party: str, counts: Counts) -> bool:
     with transaction.atomic(using=using):
         mine = Agent.objects.using(using).filter(pk=_id(party, counts.name))
         if not mine.filter(batch__lt=counts.batch).update(batch=counts.batch):
-            if not mine.exists():
+            last: int | None = mine.values_list("batch", flat=True).first()
+            if last is None:
                 raise NotReported(f"{party}/{counts.name} has not reported yet")
-            return False
+            return last
         counters.add(Observation, _COUNTED_BY, amounts, using=using)
-    return True
+    return counts.batch
 
 
 def _id(party: str, name: str) -> str:

@@ -151,6 +151,21 @@ def test_what_was_not_heard_is_told_again_as_it_was(told: Plane, desk: Desk) -> 
     assert fourth.counted[0].requests == 2
 
 
+def test_whoever_is_behind_goes_on_from_there(told: Plane, desk: Desk) -> None:
+    """As one whose clock was set back while it was down."""
+    desk.write(line(time.time()))
+    ahead = time.time_ns() + 10**15
+    told.count = reply(200, {"last": ahead})
+    desk.counter.step()
+    told.count = reply(204, b"")
+    desk.write(line(time.time()))
+    desk.counter.step()
+    desk.counter.step()
+    refused, again, new = told.counts
+    assert (refused.counted, again.counted, new.counted) == ((ONE,), (ONE,), (ONE,))
+    assert refused.batch < ahead < again.batch < new.batch
+
+
 @pytest.mark.parametrize("status", [403, 409, 500, 503])
 def test_what_is_refused_is_kept(told: Plane, desk: Desk, status: int) -> None:
     desk.write(line(time.time()))

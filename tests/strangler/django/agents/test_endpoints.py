@@ -229,7 +229,8 @@ class TestCounts:
         for _ in range(3):
             assert post(plane, counts).status == 204
         assert self.amounts() == [("weather", 1, "service", "query", 40, 5, 2, 1)]
-        assert post(plane, Counts(name="front", batch=6, counted=(ONE,))).status == 204
+        late = post(plane, Counts(name="front", batch=6, counted=(ONE,)))
+        assert (late.status, late.json()) == (200, {"last": 7})
         assert self.amounts()[0][5] == 5, "one that was on its way for long"
         assert post(plane, Counts(name="front", batch=8, counted=(ONE,))).status == 204
         assert self.amounts() == [("weather", 1, "service", "query", 40, 10, 4, 2)]
