@@ -29,7 +29,7 @@ _DECIDE = Text("""
     if (-f %{table}/current/$strangler_capability.$strangler_kind/$strangler_cohort) {
         set $strangler_reason inside$strangler_pinned$http_x_strangler_force;
     }
-    error_page 599 = @$strangler_capability.$strangler_kind;
+    error_page 599 = @$strangler_like.$strangler_kind;
     if ($strangler_reason = inside) {
         return 599;
     }
@@ -78,7 +78,7 @@ _PINNED = Text("""
 _RETIRED = plain("""
     # The service has it for good, with or without a table.
     set $strangler_reason inside;
-    error_page 599 = @$strangler_capability.$strangler_kind;
+    error_page 599 = @$strangler_like.$strangler_kind;
     return 599;
 """)
 _MONOLITH = Text("""

@@ -8,6 +8,7 @@ from strangler.manifest import Capability, Manifest, routes
 from strangler.manifest.routes import Route
 from strangler.routing.nginx import gateway
 from strangler.routing.nginx.requests import kind, pattern
+from strangler.routing.nginx.services import alike
 from strangler.routing.nginx.settings import Settings
 from strangler.routing.nginx.writing import block, file, quoted
 
@@ -21,6 +22,11 @@ def locations(manifest: Manifest, settings: Settings) -> str:
         for capability in manifest.capabilities.values()
         for text in capability.routes
     ]
+    like = alike(manifest, settings)
+    bodies = {
+        name: list(_body(one, like[name], manifest, settings))
+        for name, one in manifest.capabilities.items()
+    }
     by_pattern = _patterns(claims)
     plain = [claim for claim in claims if claim[0].text not in by_pattern]
     rest = sorted(
@@ -32,11 +38,8 @@ def locations(manifest: Manifest, settings: Settings) -> str:
         "Whose path it is. A route covers itself and everything under it, and of several that "
         "cover a path the most literal one wins: so NGINX tries no patterns once a plain route has "
         "matched, and patterns stand here in the order in which they have to be tried.",
-        *(_both(route, list(_body(capability, manifest, settings))) for route, capability in plain),
-        *(
-            _pattern(route, list(_body(capability, manifest, settings)))
-            for route, capability in rest
-        ),
+        *(_both(route, bodies[capability.name]) for route, capability in plain),
+        *(_pattern(route, bodies[capability.name]) for route, capability in rest),
     )
 
 
@@ -70,8 +73,11 @@ def _pattern(route: Route, body: list[str]) -> str:
     return block(f'location ~ "^{pattern(route.segments)}(?:/|$)"', body)
 
 
-def _body(capability: Capability, manifest: Manifest, settings: Settings) -> Iterator[str]:
+def _body(
+    capability: Capability, like: str, manifest: Manifest, settings: Settings
+) -> Iterator[str]:
     yield f"set $strangler_capability {capability.name};"
+    yield f"set $strangler_like {like};"
     yield f"set $strangler_kind {kind(capability)};"
     yield from gateway.inside_route(capability, manifest, settings)
     if capability.name in settings.retired:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Iterator, Mapping
 
 from strangler.manifest import Capability, Manifest
 from strangler.routing.nginx import gateway
@@ -16,16 +17,40 @@ DOOR = 8
 
 def services(manifest: Manifest, settings: Settings) -> str:
     """The file ``services.conf``."""
+    groups: dict[str, list[str]] = {}
+    for name, like in alike(manifest, settings).items():
+        groups.setdefault(like, []).append(name)
     return file(
         "Each service is asked for queries and for commands, and what comes next if it fails: a "
-        "query goes to another replica, then to the monolith; a command is sent once.",
-        *("\n".join(_service(one, manifest, settings)) for one in manifest.capabilities.values()),
+        "query goes to another replica, then to the monolith; a command is sent once. Services "
+        "that are asked alike share these locations, which bear the name of the first: NGINX looks "
+        "for them in a list.",
+        *(
+            "\n".join(
+                [
+                    f"# {textwrap.shorten(', '.join(names), 96, placeholder=' …')}",
+                    *_service(manifest.capabilities[first], first, manifest, settings),
+                ]
+            )
+            for first, names in groups.items()
+        ),
     )
 
 
-def _service(capability: Capability, manifest: Manifest, settings: Settings) -> Iterator[str]:
-    name, patience = capability.name, capability.resilience
-    gone = name in settings.retired
+def alike(manifest: Manifest, settings: Settings) -> Mapping[str, str]:
+    """Of each capability, the first one whose service is asked as its own is."""
+    first: dict[str, str] = {}
+    return {
+        name: first.setdefault("\n".join(_service(one, "", manifest, settings)), name)
+        for name, one in manifest.capabilities.items()
+    }
+
+
+def _service(
+    capability: Capability, name: str, manifest: Manifest, settings: Settings
+) -> Iterator[str]:
+    patience = capability.resilience
+    gone = capability.name in settings.retired
     final = "@strangler_unavailable"
     if capability.transfer is None and not gone:
         final = "@strangler_fallback"  # without tables either arm may take commands

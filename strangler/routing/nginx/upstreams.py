@@ -74,7 +74,7 @@ def target(capability: Capability, settings: Settings, upstream: str) -> str:
     """The base URL by which a location reaches the service."""
     if _asked_by_name(capability, settings):
         return capability.service[0]
-    return f"{scheme(capability.service, capability.name)}://{capability.name}.{upstream}"
+    return f"{scheme(capability.service, capability.name)}://$strangler_capability.{upstream}"
 
 
 def alone(number: int) -> str:
