@@ -13,7 +13,7 @@ from strangler.manifest import Manifest
 from strangler.routing.nginx import answering, gateway, main
 from strangler.routing.nginx.clients import clients, cohorts
 from strangler.routing.nginx.failing import failing
-from strangler.routing.nginx.gateway import keys
+from strangler.routing.nginx.gateway import keys, serving
 from strangler.routing.nginx.gateway.keys import FILE as CLIENTS
 from strangler.routing.nginx.gateway.keys import clients as clients_map
 from strangler.routing.nginx.locations import locations
@@ -35,7 +35,7 @@ def compiled(manifest: Manifest, settings: Settings | None = None) -> Mapping[st
     settings = settings or Settings()
     shown = keys.headers(manifest) - set(settings.credentials)
     settings = replace(settings, credentials=(*settings.credentials, *sorted(shown)))
-    return {
+    files = {
         "nginx.conf": main.main(manifest, settings),
         "shared.conf": main.shared(manifest),
         "cohorts.conf": cohorts(manifest),
@@ -55,3 +55,5 @@ def compiled(manifest: Manifest, settings: Settings | None = None) -> Mapping[st
         "ask.conf": answering.ask(manifest, settings),
         "failing.conf": failing(manifest, settings),
     }
+    scheme = serving.scheme(manifest, settings)
+    return {name: text.replace("$scheme", scheme) for name, text in files.items()}

@@ -42,7 +42,7 @@ def gateway(manifest: Manifest, settings: Settings) -> str:
         "What a gateway owes beside the right arm: how often a client may ask, which other sites' "
         "scripts may, and what protects browsers where an answer says nothing of it itself.",
         *browsers.inside_http(),
-        *serving.inside_http(manifest),
+        *serving.inside_http(manifest, settings),
         *slashes.inside_http(manifest),
         *sizes.inside_http(manifest),
         *keys.inside_http(manifest),

@@ -51,8 +51,16 @@ _HSTS = plain("""
 """)
 
 
-def inside_http(manifest: Manifest) -> Iterator[str]:
+def scheme(manifest: Manifest, settings: Settings) -> str:
+    """By what clients have come: by TLS, too, if that ends in front of NGINX."""
+    elsewhere = (manifest.edge.site or "").startswith("https:") and not settings.certificate
+    return "$strangler_scheme" if elsewhere else "$scheme"
+
+
+def inside_http(manifest: Manifest, settings: Settings) -> Iterator[str]:
     """For how long browsers are to come by TLS only, where an answer does not say so itself."""
+    if scheme(manifest, settings) != "$scheme":
+        yield 'map "" $strangler_scheme { default https; } # it ends in front of this server'
     if manifest.edge.hsts is not None:
         yield _HSTS % round(manifest.edge.hsts)
 

@@ -12,12 +12,13 @@ from pathlib import Path
 import httpx
 import pytest
 
+from strangler.ladder import COHORTS
 from strangler.manifest.read import parse
 from strangler.routing.nginx import CannotCompile, Settings, compiled
 from tests.certificates import certificate
 from tests.servers import free_port, running
 from tests.strangler.django.faults import Faults, faults, reply
-from tests.strangler.routing.edge.front import MANIFEST, Front, monolith
+from tests.strangler.routing.edge.front import MANIFEST, Front, monolith, system
 
 SITE = "https://shop.example:8443"
 EDGE = f'[edge]\nsite = "{SITE}"\nhsts = "8760h"\n'
@@ -200,6 +201,17 @@ def test_a_route_without_its_slash_is_sent_to_the_one_with_it(
 
 def settings(**changes: str | None) -> Settings:
     return Settings(**{"certificate": "/c.pem", "certificate_key": "/k.pem"} | changes)  # type: ignore[arg-type]  # no numbers among them
+
+
+def test_tls_may_end_in_front_of_it(tmp_path: Path) -> None:
+    text = MANIFEST.replace("[edge]\n", f"{EDGE.replace(SITE, 'https://testserver')}")
+    with system(tmp_path, text=text) as edge:
+        for share, upstream in [(0, edge.monolith), (COHORTS, edge.service)]:
+            edge.stand(share)
+            answer = edge.ask("GET", "/tides/high")
+            assert upstream.seen[-1].header("X-Forwarded-Proto") == "https"
+            assert "; Secure" in str(answer.header("Set-Cookie"))
+            assert answer.header("Strict-Transport-Security") == "max-age=31536000"
 
 
 def test_newer_versions_are_told_in_their_words() -> None:
