@@ -19,7 +19,8 @@ from strangler.routing.decide import Kind
 from strangler.routing.nginx import CannotCompile, Settings, compiled, headers
 from strangler.routing.paths import RouteMap
 from tests.certificates import certificate
-from tests.strangler.routing.edge.front import System, system
+from tests.strangler.django.faults import faults
+from tests.strangler.routing.edge.front import System, service, system
 from tests.strangler.routing.nginx import program
 
 ONE = """
@@ -197,6 +198,38 @@ def test_the_closed_lists_are_those_of_the_ports() -> None:
     for name in ports.INTERNAL:
         for lines in (headers.to_monolith(), headers.to_service(settings)):
             assert sum(line.startswith(f"proxy_set_header {name} ") for line in lines) == 1
+
+
+def test_whoever_adds_a_header_adds_those_of_every_answer() -> None:
+    """NGINX forgets the server's where a location has its own."""
+    files = compiled(many(2))
+    adding = {name for name, text in files.items() if "\nadd_header" in text} - {"told.conf"}
+    assert adding == {name for name, text in files.items() if "\ninclude told.conf;" in text}
+    assert not [name for name, text in files.items() if "\n    add_header" in text]
+
+
+def test_services_that_are_asked_alike_share_their_locations_and_nothing_else(
+    tmp_path: Path,
+) -> None:
+    assert compiled(many(1000))["services.conf"].count("location @") == 2
+    with faults() as other:
+        other.behave = service
+        hurried = ONE + "resilience.timeout = '1s'\n"
+        ones = {"one": ONE, "two": ONE, "hurried": hurried}
+        text = HEAD + "".join(
+            piece.format(name=name, service=at, routes=f'["/{name}/"]', queries="[]")
+            for (name, piece), at in zip(
+                ones.items(), ['["{service}"]', *[f'["{other.url}"]'] * 2], strict=True
+            )
+        )
+        with system(tmp_path, text=text) as made:
+            assert compiled(made.manifest)["services.conf"].count("location @") == 4
+            made.stand(1000)
+            for number, name in enumerate(ones):
+                for method in ("GET", "POST"):
+                    assert made.ask(method, f"/{name}/{method}").arm == "service"
+                    seen = (other if number else made.service).seen.pop()
+                    assert seen.target == f"/{name}/{method}"
 
 
 @pytest.fixture(scope="module")
