@@ -18,6 +18,7 @@ from pathlib import Path
 from strangler.agent.running import run
 
 LONGEST = 0.05
+"""Seconds that one lives at first; longer where the machine is too busy for that."""
 
 
 def lives(root: Path, url: str) -> None:
@@ -41,18 +42,20 @@ def halves(root: Path) -> set[str]:
 
 def kills(root: Path, url: str, count: int) -> dict[str, int]:
     """Live and be killed, again and again."""
-    torn = 0
-    for _ in range(count):
+    torn, longest = 0, LONGEST
+    for number in range(count):
         before = halves(root)
         child = os.fork()
         if not child:
             lives(root, url)
             os._exit(1)
-        time.sleep(random.uniform(0.0, LONGEST))
+        time.sleep(random.uniform(0.0, longest))
         os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
         assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL, "it ended by itself"
         torn += bool(halves(root) - before)
+        if not torn and number % 20 == 19:
+            longest *= 2
     return {"kills": count, "torn": torn}
 
 

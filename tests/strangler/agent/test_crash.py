@@ -49,9 +49,11 @@ def test_killed_at_random_instants_while_revisions_come(told: Plane) -> None:
                 stderr=subprocess.PIPE,
                 text=True,
             ) as agents,
-            start("crowd", "read", str(told.root / "table"), "5") as reader,
+            start("crowd", "read", str(told.root / "table"), "100") as reader,
         ):
-            killed, read = result(agents), result(reader)
+            killed = result(agents)
+            reader.terminate()
+            read = result(reader)
     finally:
         ended.set()
         moving.join()

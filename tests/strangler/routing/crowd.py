@@ -1,7 +1,8 @@
 """Publishers and readers of one table, in a crowd; run as a program of its own.
 
 ``crowd.py publish ROOT SECONDS`` publishes in a child which it kills at random instants, and begins
-again; ``crowd.py read ROOT SECONDS`` asks all the time. Both write what they did as JSON.
+again; ``crowd.py read ROOT SECONDS`` asks all the time, or until it is told to end by SIGTERM. Both
+write what they did as JSON.
 
 A revision's number says which shares belong to it, so that a reader knows a mixture when it sees
 one.
@@ -14,6 +15,7 @@ import os
 import random
 import signal
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -55,9 +57,10 @@ def publisher(root: Path, until: float) -> dict[str, int]:
 
 def reader(root: Path, until: float) -> dict[str, int]:
     """Ask, in one's own way and in NGINX's, and believe nothing."""
-    table = Table(root, verify_every=0.0)
+    table, told = Table(root, verify_every=0.0), threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: told.set())
     before = asked = flips = 0
-    while time.monotonic() < until:
+    while time.monotonic() < until and not told.is_set():
         pinned = table.pinned()
         revision = pinned.revision()
         assert revision >= before, f"it went back from {before} to {revision}"
