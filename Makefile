@@ -3,7 +3,6 @@
 
 BIN := .venv/bin
 SERVICES := catalog inventory pricing
-FILM := tests/e2e/test_demo.py::test_a_film_on_sqlite_that_stays
 OTHER_FILMS := tests/e2e/test_demo.py::test_the_whole_film
 # Tests that wait for processes may fail where a machine is busy: three of them may be tried once
 # more, and what failed first is shown. What counts lost writes has no second chance.
@@ -26,8 +25,7 @@ demo: .venv/demo # Capabilities climb and come back under traffic [EDGE=nginx DA
 	$(BIN)/python -m demo
 
 test: lint servers # All there is to check: lint, then every test, on real servers
-	$(BIN)/pytest $(FILM)
-	$(BIN)/pytest -n auto --maxprocesses 4 --dist worksteal $(AGAIN) --deselect $(FILM) --deselect $(OTHER_FILMS)
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist worksteal $(AGAIN) --deselect $(OTHER_FILMS)
 
 chaos: .venv/dev servers # Kill and stop everything at every step of a transfer, for ten minutes and more
 	STRANGLER_CHAOS=1 $(BIN)/pytest -n auto --maxprocesses 2 tests/chaos tests/strangler/transfer/model

@@ -10,6 +10,9 @@ from hypothesis import settings
 
 pytest_plugins = ["tests.servers"]
 
+LOWEST = 19
+"""The priority of whoever takes what others leave."""
+
 # How long an example takes says how busy the machine is.
 settings.register_profile("busy", deadline=None)
 settings.load_profile("busy")
@@ -31,7 +34,15 @@ def pytest_xdist_auto_num_workers() -> int:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest, so that nobody waits for it at the end."""
-    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+    for marker in ("long", "foremost"):
+        items.sort(key=lambda item: item.get_closest_marker(marker) is None)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Beside others, a test takes what the one that is foremost leaves of the processors."""
+    if hasattr(item.config, "workerinput") and not item.get_closest_marker("foremost"):
+        os.nice(LOWEST - os.nice(0))
 
 
 @pytest.hookimpl(trylast=True)

@@ -128,6 +128,7 @@ def test_the_whole_film(tmp_path: Path, rolling: list[Film], edge: str, database
     assert not {pid for pid in started if _alive(pid)}
 
 
+@pytest.mark.foremost
 def test_a_film_on_sqlite_that_stays(tmp_path: Path, rolling: list[Film]) -> None:
     film = Film(tmp_path, STAY="1")
     rolling.append(film)
