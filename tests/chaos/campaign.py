@@ -23,6 +23,8 @@ from tests.chaos.world import World, mend
 
 WRITERS = 8
 ROGUES = 2
+ENOUGH = 60
+"""Commands that have to be acknowledged before a run may end, for it to say anything."""
 _PATIENCE = 60.0
 _TRIES = 4
 _WHILE = 0.5
@@ -181,6 +183,9 @@ class Campaign:
 
     def finish(self) -> Outcome:
         """Let everybody come to an end, see that all is well, and count."""
+        until = time.monotonic() + _PATIENCE
+        while self._names and self._acknowledged() < ENOUGH and time.monotonic() < until:
+            time.sleep(0.1)
         self.world.ending.touch()
         for name, process in self._there.items():
             process.join(90)
@@ -197,6 +202,10 @@ class Campaign:
                 if word in line:
                     getattr(outcome, word).append(line[word])
         return outcome
+
+    def _acknowledged(self) -> int:
+        logs = (writer.log_of(self.world, name) for name in self._names)
+        return sum("done" in line for log in logs for line in notes.read(log))
 
     def _finish_rows(self) -> None:
         until = time.monotonic() + _PATIENCE
