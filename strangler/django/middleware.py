@@ -36,7 +36,7 @@ from strangler.django.shadow.readonly import read_only
 from strangler.ladder import Arm
 from strangler.manifest.values import SAFE, UNSAFE
 from strangler.ports import runtime
-from strangler.ports.context import NOTHING_FORCED, Context, Trace, use
+from strangler.ports.context import NOTHING_FORCED, Context, Trace, enter, leave, use
 from strangler.ports.headers import ARM, CONTEXT, FORCE, INTERNAL, REASON, face
 from strangler.ports.trust.keys import Keyring
 from strangler.ports.trust.tokens import TokenRefused, Use, verify
@@ -89,12 +89,15 @@ class EdgeMiddleware:
             # Port endpoints prove for themselves who calls.
             return self._get_response(request)
         meta = request.META
-        unmarked = _INTERNAL.isdisjoint(meta) and INSIDE not in meta
+        unmarked = meta.keys().isdisjoint(_INTERNAL) and INSIDE not in meta
         raw = meta.get("RAW_URI", "").partition("?")[0].removeprefix(meta.get("SCRIPT_NAME", ""))
         if unmarked and self._routes.missed(raw) == request.path_info:
             outside = Outside(request, self._sticky)
-            with use(outside):
+            token = enter(outside)  # `use`, without its cost: most requests are such
+            try:
                 response = self._get_response(request)
+            finally:
+                leave(token)
             if outside.asked is not None:
                 pins.give(response, outside.asked, secure=request.is_secure())
             return response if fencing.hit() is None else fenced(response)

@@ -218,6 +218,9 @@ _current: ContextVar[Context] = ContextVar("strangler_context", default=_NOBODY)
 current = _current.get
 """The context of the call that is being served; an empty one outside of any."""
 
+enter, leave = _current.set, _current.reset
+"""What ``use`` does, without the block: ``leave`` takes what ``enter`` gave."""
+
 
 class use(Inside[Context]):  # noqa: N801 - a context manager, read as a verb
     """Everything inside is done for this context; afterwards the former one is back."""

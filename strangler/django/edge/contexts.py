@@ -12,7 +12,7 @@ from strangler.django.edge import identity
 from strangler.django.edge import pins as pinning
 from strangler.django.edge.fronted import Told
 from strangler.ladder import Arm
-from strangler.ports.context import NOTHING_FORCED, Context, Later, Trace
+from strangler.ports.context import NOTHING_FORCED, Context, Later, Trace, User
 
 
 class Outside(Context):
@@ -39,13 +39,18 @@ class Outside(Context):
         self.told = told
         self._trace: Trace | None = None
         self._pins: pinning.Pins | None = None
-        self._user = Later(partial(identity.user, request))
+        self._user = None
         self.caller = None
         self.deadline = None
         self.hops = 0
         self.shadow = False
         self.rehearsal = False
         self.forced = forced
+
+    @property
+    def user(self) -> User | None:
+        """Whom the monolith knows the client as."""
+        return identity.user(self.request)
 
     @property
     def found(self) -> identity.Found:
@@ -100,7 +105,7 @@ class Outside(Context):
     def replace(self, **changes: Any) -> Context:
         """The same as a plain context, but for these arguments; asks for cohort, trace and pins."""
         known: dict[str, Any] = {
-            "user": self._user,
+            "user": Later(partial(identity.user, self.request)),
             "cohort": self.cohort,
             "forced": self.forced,
             "trace": self.trace,
