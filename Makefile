@@ -30,7 +30,7 @@ test: lint servers # All there is to check: lint, then every test, on real serve
 chaos: .venv/dev servers # Kill and stop everything at every step of a transfer, for ten minutes and more
 	STRANGLER_CHAOS=1 $(BIN)/pytest -n auto --maxprocesses 2 tests/chaos tests/strangler/transfer/model
 	STRANGLER_CHAOS=1 $(BIN)/pytest tests/e2e/rehearsing tests/e2e/transfer
-	$(BIN)/pytest $(OTHER_FILMS)
+	$(BIN)/pytest tests/e2e/test_demo.py -k the_whole_film
 	$(BIN)/python -m tests.chaos
 
 dev: .venv/dev # The shop on http://127.0.0.1:8000, with something to sell in it

@@ -143,7 +143,7 @@ def test_a_film_on_sqlite_that_stays(tmp_path: Path, rolling: list[Film]) -> Non
     assert not {pid for pid in started if _alive(pid)}
 
 
-def test_ctrl_c_stops_everything(tmp_path: Path, rolling: list[Film]) -> None:
+def test_the_whole_film_can_be_broken_off(tmp_path: Path, rolling: list[Film]) -> None:
     film = Film(tmp_path)
     rolling.append(film)
     film.wait_for("strangler advance pricing")
