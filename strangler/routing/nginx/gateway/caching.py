@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from strangler.manifest import Capability, Manifest
 from strangler.routing.nginx.headers import credentials
 from strangler.routing.nginx.settings import Settings
-from strangler.routing.nginx.writing import Text, variable
+from strangler.routing.nginx.writing import Text, block, variable
 
 _KEPT = Text(r"""
     # Answers that are kept: by whom nobody knows, if the arm was chosen by share alone. Of our own
@@ -35,6 +35,12 @@ _KEPT = Text(r"""
         "outside:" $strangler_known;
         "inside:service" $strangler_known;
     }
+    # A failure is none, whatever it says of itself: the arm is asked again.
+    map $upstream_status $strangler_failed {
+        volatile;
+        default "";
+        "~5[0-9][0-9]$" failed;
+    }
     map $upstream_cache_status $strangler_cache {
         volatile;
         default "";
@@ -50,15 +56,23 @@ _KEPT = Text(r"""
         commands "strangler_fresh=-; Max-Age=%{longest}; Path=/; HttpOnly; SameSite=Lax$strangler_secure";
     }
 """)
+_UNITS = {60: ("minute", 16), 3600: ("hour", 13), 86400: ("day", 10)}
+"""Seconds, and how much of ``$time_iso8601`` says which of them it is."""
 
 
 def inside_http(manifest: Manifest, settings: Settings) -> Iterator[str]:
     """Where answers are kept, and whose question has nothing to do with them."""
-    longest = max((one.gateway.cache or 0.0 for one in manifest.capabilities.values()), default=0.0)
-    if longest:
+    caches = [one.gateway.cache for one in manifest.capabilities.values() if one.gateway.cache]
+    if caches:
         names = (*credentials(settings), "X-Strangler-Force", "Upgrade")
         shown = "".join(f"${variable(name)}" for name in names if name != "Cookie")
-        yield _KEPT.filled(shown=shown, longest=math.ceil(longest))
+        yield _KEPT.filled(shown=shown, longest=math.ceil(max(caches)))
+    for name, length in sorted({_unit(cache) for cache in caches}):
+        said = (
+            "# What was kept before somebody has set the clock back is kept no longer than this.\n"
+        )
+        line = f'"~^(?<strangler_the_{name}>.{{{length}}})" $strangler_the_{name};'
+        yield said + block(f"map $time_iso8601 $strangler_{name}", ['default "";', line])
 
 
 def told(manifest: Manifest) -> Iterator[str]:
@@ -74,20 +88,26 @@ def querying(capability: Capability, manifest: Manifest) -> Iterator[str]:
         return
     sticky = (key.removeprefix("header:") for key in manifest.edge.sticky if ":" in key)
     named = "".join(f" ${variable(name)}" for name in sticky)
+    unit, _ = _unit(capability.gateway.cache)
     yield "proxy_cache strangler_answers;"
-    yield (
-        'proxy_cache_key "$strangler_capability $strangler_reason $request_method $scheme '
-        f'$http_host $request_uri{named}";'
-    )
+    of = f"$strangler_{unit} $strangler_capability $strangler_reason"
+    yield f'proxy_cache_key "{of} $request_method $scheme $http_host $request_uri{named}";'
     yield f"proxy_cache_valid 200 {round(capability.gateway.cache)}s;"
     yield "proxy_cache_convert_head off;"
     yield "proxy_cache_bypass $strangler_unkept;"
-    yield "proxy_no_cache $strangler_unkept $upstream_http_x_strangler_commanded;"
+    yield (
+        "proxy_no_cache $strangler_unkept $strangler_failed $upstream_http_x_strangler_commanded;"
+    )
 
 
 def logged(manifest: Manifest) -> str:
     """What the access log says of it."""
     return '"cache":"$upstream_cache_status",' if _cached(manifest) else ""
+
+
+def _unit(cache: float) -> tuple[str, int]:
+    """The unit of time in the key: the shortest in which an answer may grow as old as it may."""
+    return next((said for seconds, said in _UNITS.items() if cache <= seconds), _UNITS[86400])
 
 
 def _cached(manifest: Manifest) -> bool:

@@ -150,6 +150,20 @@ def test_what_is_no_answer_is_not_kept(edge: System, path: str, status: int) -> 
     assert edge.service.hits == 2
 
 
+@pytest.mark.parametrize("share", [0, COHORTS])
+@pytest.mark.parametrize("header", ["Cache-Control: max-age=3600", "X-Accel-Expires: 3600"])
+def test_a_failure_is_not_kept_whatever_it_says_of_itself(
+    edge: System, path: str, share: int, header: str
+) -> None:
+    edge.stand(share)
+    edge.service.behave = edge.monolith.behave = says(header, status=500)
+    if share:
+        edge.monolith.behave = monolith()
+    assert [ask(edge, path)[1].status for _ in range(2)] == [500] * 2
+    edge.reset()
+    assert ask(edge, path)[1].status == 200
+
+
 def test_a_fallback_is_not_kept(edge: System, path: str) -> None:
     edge.stand(COHORTS)
     edge.service.behave = reply(503, {})

@@ -94,6 +94,21 @@ def test_no_token_outlives_a_clock_that_is_set_back(watch: Watch) -> None:
     assert watch.tokens == before + 1
 
 
+def test_no_answer_outlives_a_clock_that_is_set_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be kept for as long as the clock has to go until it is there again."""
+    monkeypatch.setattr(front, "Front", Clocked)
+    cached = '[capability.weather.gateway]\ncache = "5s"\n'
+    with system(tmp_path, text=front.MANIFEST + cached) as edge:
+        edge.stand(1000)
+        watch = Watch(edge)
+        watch.set(HOUR)
+        assert watch.ask().header("Cache-Status") == "strangler; fwd=miss"
+        watch.set(0)
+        assert watch.ask().header("Cache-Status") == "strangler; fwd=miss"
+
+
 def test_clients_do_not_notice(watch: Watch) -> None:
     for ahead in (HOUR, -24 * HOUR, 24 * HOUR, 0):
         watch.set(ahead)
