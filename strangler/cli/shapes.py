@@ -42,6 +42,9 @@ forecast ``transfer switch --dry-run`` has ``capability``, ``freeze``, ``budget`
 repair   ``capability``, ``done``
 publish  ``revision``, ``path``, ``agents`` as for moves
 keys     ``folder``, ``parties``, ``made``
+clients  ``clients add`` has ``key``, ``client``, ``id``, ``capabilities`` (none: it opens all),
+         ``made``; ``clients list`` has ``keys``, ``clients revoke`` has ``revoked`` [as these,
+         without ``key``]
 compile  ``compile nginx`` has ``folder``, ``files``, ``changed`` [a file that was written, or with
          ``--check`` would be]
 freeze   ``frozen``, ``new`` [a file that was not there], ``changes`` [{``where``, ``what``,
