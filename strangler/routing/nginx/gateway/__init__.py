@@ -39,8 +39,9 @@ __all__ = [
 def gateway(manifest: Manifest, settings: Settings) -> str:
     """The file ``gateway.conf``, inside ``http { … }``."""
     return file(
-        "What a gateway owes beside the right arm: how often a client may ask, which other sites' "
-        "scripts may, and what protects browsers where an answer says nothing of it itself.",
+        "What a gateway owes beside the right arm: how often a client may ask and by which key, which "
+        "answers are kept, which other sites' scripts may ask, and what protects browsers where an "
+        "answer says nothing of it itself.",
         *browsers.inside_http(),
         *serving.inside_http(manifest, settings),
         *slashes.inside_http(manifest),
