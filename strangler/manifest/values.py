@@ -30,8 +30,13 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
-# STRANGLER_<NAME> places a port, STRANGLER_<NAME>_URL its service: these mean something else.
-_TAKEN = {"actor", "build", "edge", "keys", "manifest", "monolith", "table"}
+# STRANGLER_<NAME> places a port, STRANGLER_<NAME>_URL and STRANGLER_<NAME>_DATABASE say where its
+# service and its rows are: these mean something else.
+_TAKEN = {
+    "actor", "build", "certificate", "certificate_key", "control", "door", "drain", "edge", "keys",
+    "log_level", "manifest", "monolith", "mover", "nginx", "nginx_user", "table", "threads",
+    "waiting",
+}  # fmt: skip
 
 
 class Wrong(ValueError):
@@ -68,7 +73,7 @@ def name(value: object) -> str:
             f"{given!r} can't be part of file names and environment variables",
             "use a lower-case letter, then letters, digits and _, at most 40 in all",
         )
-    if given in _TAKEN or given.endswith("_url"):
+    if given in _TAKEN or given.endswith(("_url", "_database")):
         raise Wrong(f"STRANGLER_{given.upper()} means something else", "use another name")
     return given
 

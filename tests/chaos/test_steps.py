@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import os
 import signal
-from contextlib import closing
+from contextlib import closing, nullcontext, suppress
 
 import pytest
 
 from strangler.ladder import Arm
+from strangler.transfer.database import LockTimeout
 from strangler.transfer.protocol import STEPS, Decision
 from tests.chaos import cast, checker, notes
 from tests.chaos.campaign import Campaign
@@ -60,7 +61,9 @@ def test_whoever_dies_while_repairing_is_made_good(world: World, blow: Blow):
                 mending = campaign.start("mender", cast.mender, number, blow)
                 stopped = campaign.ended_or_stopped(mending)
                 if stopped:
-                    mend(world)
+                    # On SQLite nobody passes whoever is stopped while it writes.
+                    with suppress(LockTimeout) if world.kind == "sqlite" else nullcontext():
+                        mend(world)
                     assert mending.pid is not None
                     os.kill(mending.pid, signal.SIGCONT)
                     mending.join()

@@ -264,6 +264,8 @@ NAMES = [
     ("monolith", "STRANGLER_MONOLITH means something else"),
     ("edge", "STRANGLER_EDGE means something else"),
     ("pricing_url", "STRANGLER_PRICING_URL means something else"),
+    ("mover", "STRANGLER_MOVER means something else"),
+    ("pricing_database", "STRANGLER_PRICING_DATABASE means something else"),
 ]
 
 
