@@ -32,6 +32,8 @@ from strangler.transfer.mapping import Key, Row, Target
 
 HEARTBEAT = "strangler_heartbeat"
 """The canary row's table: ``capability`` (its key), ``beat`` (int) and ``at`` (aware datetime)."""
+INSTALLING = 30.0
+"""Seconds that an installation waits for whoever is writing."""
 
 
 class TransferError(Exception):
@@ -359,7 +361,7 @@ class Session(ABC):
         """
 
     @abstractmethod
-    def install(self, *, owner: Arm, epoch: int) -> None:
+    def install(self, *, owner: Arm, epoch: int, patience: float = INSTALLING) -> None:
         """Make the kit's tables, and triggers on the capability's, or what is missing of them.
 
         New triggers neither capture nor fence until a step says so; those that are there keep doing
@@ -367,6 +369,7 @@ class Session(ABC):
 
         Raises:
             Unfit: it is not allowed to, or a table can't have them; the message says what to grant.
+            LockTimeout: somebody has not let go of a table within ``patience`` seconds.
         """
 
     @abstractmethod

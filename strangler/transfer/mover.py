@@ -14,11 +14,19 @@ from contextlib import ExitStack, closing
 from math import ceil
 
 from strangler.ladder import Arm
+from strangler.transfer import actions
 from strangler.transfer.apply import Applied, Flow
 from strangler.transfer.backfill import Backfill
 from strangler.transfer.bulk import Bulk
 from strangler.transfer.control import Control, ControlAway, NotOurs, Report, Stuck
-from strangler.transfer.database import HEARTBEAT, Database, Session, TransferError
+from strangler.transfer.database import (
+    HEARTBEAT,
+    Database,
+    LockTimeout,
+    Session,
+    TransferError,
+    Unfit,
+)
 from strangler.transfer.delivering import make_room
 from strangler.transfer.filling import Filling
 from strangler.transfer.mapping import TableMap
@@ -35,6 +43,8 @@ BEAT = 0.25
 """Seconds between two touches of the canary row."""
 RETRY = 5.0
 """Seconds after which parked keys are tried again."""
+REINSTALL = 10.0
+"""Seconds after which triggers are tried again that could not be made."""
 WAIT = 0.3
 """Seconds between two attempts to get the lease."""
 TROUBLED = 1.0
@@ -105,7 +115,7 @@ class Mover:
                 return
             if done:
                 _log.warning("%s: repaired: %s", self._name, ", ".join(done))
-            missing = reinstall(self._control, monolith=monolith, service=service)
+            missing, whole = self._reinstalled(monolith, service)
             now = self._control.decision()
             pairing = pair(self._maps, monolith, service)
             source, target = monolith, service
@@ -114,12 +124,25 @@ class Mover:
             flow = Flow(pairing, source, target, now.owner, self._control.token, now.epoch)
             bulk = Bulk(flow)
             backfill: Backfill | Filling | None = None
-            if not self._control.backfilled():
+            if whole and not self._control.backfilled():
                 if bulk.pours:
                     backfill = stack.enter_context(self._beside(flow, bulk.limit))
                 else:
                     backfill = Backfill(flow, chunk=bulk.limit)
-            _Carrying(flow, bulk, backfill, self._control, missing).carry(stop)
+            _Carrying(flow, bulk, backfill, self._control, missing, whole=whole).carry(stop)
+
+    def _reinstalled(self, monolith: Session, service: Session) -> tuple[list[str], bool]:
+        """What is missing still, and whether that is all that could be done about it now.
+
+        Nobody's rows wait for the table that somebody else holds, nor do writers for long.
+        """
+        try:
+            return reinstall(
+                self._control, monolith=monolith, service=service, patience=actions.PATIENCE
+            ), True
+        except (LockTimeout, Unfit) as error:
+            _log.error("%s: triggers are missing, and can't be made now: %s", self._name, error)
+            return [*monolith.missing(), *service.missing()], False
 
     def _beside(self, flow: Flow, chunk: int) -> Filling:
         source, target = self._monolith, self._service
@@ -138,13 +161,16 @@ class _Carrying:
         backfill: Backfill | Filling | None,
         control: Control,
         missing: list[str],
+        *,
+        whole: bool,
     ) -> None:
-        """``missing`` is what could not be installed again."""
+        """``missing`` is what could not be installed again; unless ``whole``, it is tried again."""
         self._flow = flow
         self._control = control
         self._bulk = bulk
         self._backfill = backfill
         self._missing = missing
+        self._whole = whole
         self._carried = 0
         self._recent: deque[tuple[float, int]] = deque(maxlen=10)
         self._writers: Counter[tuple[str, bool]] = Counter()
@@ -152,7 +178,7 @@ class _Carrying:
         self._again = time.monotonic() + RETRY
 
     def carry(self, stop: threading.Event) -> None:
-        due = 0.0
+        due, again = 0.0, time.monotonic() + REINSTALL
         while not stop.is_set():
             applied = self._bulk.batch()
             self._note(applied)
@@ -171,7 +197,7 @@ class _Carrying:
                 if lost := [*altered, *(one for one in absent if one not in self._missing)]:
                     _log.warning("%s: begins anew", "; ".join(lost))
                     return
-                if self._control.wanted():
+                if self._control.wanted() or (not self._whole and now > again):
                     return
                 self._retry(now)
                 make_room(self._flow)

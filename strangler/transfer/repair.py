@@ -8,7 +8,7 @@ from contextlib import suppress
 from strangler.ladder import Arm
 from strangler.transfer import actions
 from strangler.transfer.control import Control
-from strangler.transfer.database import LockTimeout, Owner, Session, TransferError
+from strangler.transfer.database import INSTALLING, LockTimeout, Owner, Session, TransferError
 from strangler.transfer.protocol import Action, remaining
 
 _log = logging.getLogger("strangler.transfer")
@@ -63,7 +63,9 @@ def repair(
     return found
 
 
-def reinstall(control: Control, *, monolith: Session, service: Session) -> list[str]:
+def reinstall(
+    control: Control, *, monolith: Session, service: Session, patience: float = INSTALLING
+) -> list[str]:
     """Install again what is missing, and have every row go once more: nobody saw what was written.
 
     To be called by whoever holds the lease and has repaired. Says what is missing still.
@@ -75,11 +77,11 @@ def reinstall(control: Control, *, monolith: Session, service: Session) -> list[
     sides = (monolith, service)
     if not (lost := [one for session in sides for one in session.missing()]):
         return []
-    _log.error("installed again, and every row goes once more: %s", "; ".join(lost))
     control.begin_backfill()  # first: whoever finds the triggers in place asks no more
     now = control.decision()
     for session in sides:
-        session.install(owner=now.owner, epoch=now.epoch)
+        session.install(owner=now.owner, epoch=now.epoch, patience=patience)
+    _log.error("installed again, and every row goes once more: %s", "; ".join(lost))
     return [one for session in sides for one in session.missing()]
 
 

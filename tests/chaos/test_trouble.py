@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 
+import psycopg
 import pytest
 
 from strangler.ladder import Arm
@@ -245,6 +246,29 @@ def test_triggers_that_a_migration_has_dropped_are_there_again_and_nothing_is_lo
         until(lambda: desk.reports[-1].pending == 0 and not desk.reports[-1].missing)
     same(world)
     assert sorted(row[1] for row in service.entries()) == [1, 2, 3, 4]
+
+
+@postgres
+@plain
+def test_triggers_of_a_table_that_somebody_holds_stop_no_other_tables_rows(
+    world: World, monolith: Side, service: Side, monkeypatch: pytest.MonkeyPatch
+):
+    """They are made as soon as that is over; until then it is told that they are missing."""
+    monkeypatch.setattr(production, "REINSTALL", 0.5)
+    with moving(world) as desk, psycopg.connect(world.url(Arm.MONOLITH)) as long:
+        until(lambda: desk.backfilled() and desk.reports and desk.reports[-1].pending == 0)
+        with held(world):
+            drop_triggers(world, monolith, "shop_entry")
+            long.execute("LOCK TABLE shop_entry IN ROW EXCLUSIVE MODE")
+        monolith.run("INSERT INTO shop_counter VALUES (77, 1)")
+        monolith.add_entry("a", 1, "unseen")
+        until(lambda: service.run("SELECT 1 FROM counter WHERE number = 77"))
+        until(lambda: any("shop_entry is gone" in one for one in desk.reports[-1].missing))
+        assert not desk.backfilled()
+        long.rollback()
+        until(lambda: [row[1] for row in service.entries()] == [1])
+        until(lambda: desk.backfilled() and not desk.reports[-1].missing)
+    same(world)
 
 
 @plain

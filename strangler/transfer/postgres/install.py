@@ -16,7 +16,7 @@ from strangler.transfer.postgres.schema import Described
 from strangler.transfer.postgres.triggers import OFF, ON, State
 
 PATIENCE = 30.0
-"""How long an installation waits for whoever is writing."""
+"""Seconds to wait for whoever is at the tables, where they are set aside or let go."""
 
 RETIRED = "retired_"
 """What the names of tables that were set aside begin with."""
@@ -41,11 +41,12 @@ SELECT 1 FROM pg_proc WHERE proname = %s AND pronamespace = current_schema()::re
 """
 
 
-def install(link: Link, *, owner: Arm, epoch: int) -> None:
+def install(link: Link, *, owner: Arm, epoch: int, patience: float) -> None:
     """Make what is missing, in one transaction.
 
     Raises:
         Unfit: with everything that stands in its way.
+        LockTimeout: somebody has not let go of a table within ``patience`` seconds.
     """
     connection = link.connection
     with connection.transaction():
@@ -84,7 +85,7 @@ def install(link: Link, *, owner: Arm, epoch: int) -> None:
                 connection,
                 statements,
                 tables=link.captured,
-                patience=PATIENCE,
+                patience=patience,
                 what="making the triggers",
             )
         connection.execute(tables.OWNER_ROW, [link.capability, link.arm, owner, epoch])

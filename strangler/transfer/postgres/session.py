@@ -11,7 +11,16 @@ from typing import ParamSpec, TypeVar
 import psycopg
 
 from strangler.ladder import Arm
-from strangler.transfer.database import Database, Digest, Owner, Parked, Pourer, Session, Table
+from strangler.transfer.database import (
+    INSTALLING,
+    Database,
+    Digest,
+    Owner,
+    Parked,
+    Pourer,
+    Session,
+    Table,
+)
 from strangler.transfer.mapping import Key, Row, Target
 from strangler.transfer.postgres import (
     digests,
@@ -76,8 +85,8 @@ class PostgresSession(Session):
         return self._link.look(table).table
 
     @_spoken
-    def install(self, *, owner: Arm, epoch: int) -> None:
-        install.install(self._link, owner=owner, epoch=epoch)
+    def install(self, *, owner: Arm, epoch: int, patience: float = INSTALLING) -> None:
+        install.install(self._link, owner=owner, epoch=epoch, patience=patience)
 
     @_spoken
     def missing(self) -> list[str]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from strangler.ladder import Arm
 from strangler.transfer.database import (
     HEARTBEAT,
+    INSTALLING,
     Claim,
     Delivered,
     Entry,
@@ -73,7 +74,13 @@ class SqliteSession(Session):
         """A table as it is now."""
         return self._tables.get(table).table
 
-    def install(self, *, owner: Arm, epoch: int) -> None:
+    def install(
+        self,
+        *,
+        owner: Arm,
+        epoch: int,
+        patience: float = INSTALLING,  # noqa: ARG002 - one writes at a time
+    ) -> None:
         """Make the kit's tables and triggers, or what is missing of them."""
         installing.install(self._link, self._tables, owner=owner, epoch=epoch)
 
