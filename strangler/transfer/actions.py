@@ -39,14 +39,14 @@ def hand_over(session: Session, token: int, now: Decision) -> None:
     """
     with session.step(token=token, epoch=now.epoch - 1) as step:
         handing(step, now)
+        step.empty_journal()
 
 
 def handing(step: Step, now: Decision) -> None:
-    """The same, within a transaction."""
+    """The same, within a transaction, but for the journal."""
     step.record(owner=now.owner, epoch=now.epoch, frozen=False)
     step.fence(up=True, patience=PATIENCE)
     step.capture(on=False, patience=PATIENCE)
-    step.empty_journal()
 
 
 def thaw(session: Session, token: int, now: Decision) -> None:

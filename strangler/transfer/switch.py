@@ -174,6 +174,9 @@ class Switch:
                 self._numbers()
             with self._timed(Action.OPEN), self._undone(new) as step:
                 actions.opening(step, self._next)
+            # While nobody waits for us: a mover that was stopped may still hold some of it.
+            with self._timed(Action.HAND_OVER), self._undone(old) as step:
+                step.empty_journal()
             with self._timed(Action.CLOSE_DOOR):
                 old.close_door(patience=self._left())
             try:

@@ -271,6 +271,24 @@ def test_triggers_of_a_table_that_somebody_holds_stop_no_other_tables_rows(
     same(world)
 
 
+@postgres
+@plain
+def test_no_writer_waits_while_a_dry_run_waits_for_a_mover_that_was_stopped(
+    world: World, monolith: Side
+):
+    with held(world) as ours, closing(world.database(Arm.MONOLITH).session()) as stopped:
+        monolith.add_entry("a", 1, "x")
+        rehearsing = threading.Thread(target=Switch(ours.flow, ours.desk, budget=9.0).rehearse)
+        with stopped.claim(100):
+            rehearsing.start()
+            rehearsing.join(1.0)
+            monolith.run("SET statement_timeout = '5s'")
+            monolith.add_entry("a", 2, "y")
+            assert rehearsing.is_alive()
+        rehearsing.join()
+        assert ours.flow.source.pending() == 1, "what nobody had claimed is there"
+
+
 @plain
 def test_a_row_that_no_mapping_accepts_is_parked_and_named(world: World, monolith: Side):
     if world.kind == "postgres":
