@@ -12,8 +12,10 @@ import os
 import re
 import secrets
 from base64 import urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from fcntl import LOCK_EX, flock
 from hashlib import md5
 from pathlib import Path
 from typing import Annotated
@@ -79,7 +81,8 @@ def add(folder: Path, client: str, capabilities: Sequence[str] = ()) -> tuple[Ke
         capabilities=tuple(capabilities),
         made=datetime.now(UTC).date().isoformat(),
     )
-    _write(folder, (*read(folder), made))
+    with _alone(folder):
+        _write(folder, (*read(folder), made))
     return made, text
 
 
@@ -89,11 +92,14 @@ def revoke(folder: Path, name: str) -> tuple[Key, ...]:
     Raises:
         ClientsUnusable: the file can't be read, or written.
     """
-    there = read(folder)
-    gone = tuple(one for one in there if name in {one.client, one.known})
-    if gone:
-        _write(folder, tuple(one for one in there if one not in gone))
-    return gone
+    if not read(folder):
+        return ()
+    with _alone(folder):
+        there = read(folder)
+        gone = tuple(one for one in there if name in {one.client, one.known})
+        if gone:
+            _write(folder, tuple(one for one in there if one not in gone))
+        return gone
 
 
 def digest(key: str) -> str:
@@ -102,11 +108,25 @@ def digest(key: str) -> str:
     return urlsafe_b64encode(made).rstrip(b"=").decode()
 
 
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Nobody else changes the file meanwhile: what was revoked would hold again."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise ClientsUnusable(f"{folder}: {error.strerror}") from error
+    try:
+        flock(descriptor, LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def _write(folder: Path, keys: Sequence[Key]) -> None:
     draft = folder / f".{FILE}.{secrets.token_hex(4)}"
     lines = ",\n".join(msgspec.json.encode(one).decode() for one in keys)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(f"[\n{lines}\n]\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -64,3 +65,13 @@ def test_a_folder_that_can_t_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ClientsUnusable, match="file"):
         clients.add(tmp_path / "file", "acme")
+
+
+def test_what_is_revoked_holds_no_more_whoever_adds_at_that_moment(tmp_path: Path) -> None:
+    names = [f"gone-{number}" for number in range(20)]
+    for name in names:
+        clients.add(tmp_path, name)
+    with ThreadPoolExecutor(4) as several:
+        list(several.map(lambda name: clients.revoke(tmp_path, name), names))
+        list(several.map(lambda number: clients.add(tmp_path, f"new-{number}"), range(20)))
+    assert {one.client for one in clients.read(tmp_path)} == {f"new-{n}" for n in range(20)}
