@@ -56,6 +56,11 @@ _KEPT = Text(r"""
         commands "strangler_fresh=-; Max-Age=%{longest}; Path=/; HttpOnly; SameSite=Lax$strangler_secure";
     }
 """)
+_OVERRIDING = (
+    "X-Forwarded-Prefix", "X-Forwarded-Scheme", "X-Forwarded-Ssl", "Front-End-Https",
+    "X-Original-URL", "X-Rewrite-URL", "X-HTTP-Method-Override", "X-Method-Override",
+)  # fmt: skip
+"""Headers by which some frameworks are asked another question than the key says."""
 _UNITS = {60: ("minute", 16), 3600: ("hour", 13), 86400: ("day", 10)}
 """Seconds, and how much of ``$time_iso8601`` says which of them it is."""
 
@@ -64,7 +69,7 @@ def inside_http(manifest: Manifest, settings: Settings) -> Iterator[str]:
     """Where answers are kept, and whose question has nothing to do with them."""
     caches = [one.gateway.cache for one in manifest.capabilities.values() if one.gateway.cache]
     if caches:
-        names = (*credentials(settings), "X-Strangler-Force", "Upgrade")
+        names = (*credentials(settings), *_OVERRIDING, "X-Strangler-Force", "Upgrade")
         shown = "".join(f"${variable(name)}" for name in names if name != "Cookie")
         yield _KEPT.filled(shown=shown, longest=math.ceil(max(caches)))
     for name, length in sorted({_unit(cache) for cache in caches}):

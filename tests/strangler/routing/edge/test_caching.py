@@ -93,6 +93,8 @@ CREDENTIALS = [
     {"Cookie": "strangler_cohort=7; strangler_pin=weather:9"},
     {"Cookie": "strangler_cohort=7; strangler_fresh=-"},
     {FORCE: "monolith"},
+    {"X-Forwarded-Prefix": "//evil.example"},
+    {"X-HTTP-Method-Override": "DELETE"},
 ]
 
 
