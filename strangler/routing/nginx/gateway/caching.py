@@ -60,7 +60,7 @@ _OVERRIDING = (
     "X-Forwarded-Prefix", "X-Forwarded-Scheme", "X-Forwarded-Ssl", "Front-End-Https",
     "X-Original-URL", "X-Rewrite-URL", "X-HTTP-Method-Override", "X-Method-Override",
 )  # fmt: skip
-"""Headers by which some frameworks are asked another question than the key says."""
+"""Headers by which some frameworks are asked something else; a proxy in front may always send one."""
 _UNITS = {60: ("minute", 16), 3600: ("hour", 13), 86400: ("day", 10)}
 """Seconds, and how much of ``$time_iso8601`` says which of them it is."""
 
@@ -69,7 +69,7 @@ def inside_http(manifest: Manifest, settings: Settings) -> Iterator[str]:
     """Where answers are kept, and whose question has nothing to do with them."""
     caches = [one.gateway.cache for one in manifest.capabilities.values() if one.gateway.cache]
     if caches:
-        names = (*credentials(settings), *_OVERRIDING, "X-Strangler-Force", "Upgrade")
+        names = (*credentials(settings), "X-Strangler-Force", "Upgrade")
         shown = "".join(f"${variable(name)}" for name in names if name != "Cookie")
         yield _KEPT.filled(shown=shown, longest=math.ceil(max(caches)))
     for name, length in sorted({_unit(cache) for cache in caches}):
@@ -92,7 +92,7 @@ def querying(capability: Capability, manifest: Manifest) -> Iterator[str]:
     if capability.gateway.cache is None:
         return
     sticky = (key.removeprefix("header:") for key in manifest.edge.sticky if ":" in key)
-    named = "".join(f" ${variable(name)}" for name in sticky)
+    named = "".join(f" ${variable(name)}" for name in (*sticky, *_OVERRIDING))
     unit, _ = _unit(capability.gateway.cache)
     yield "proxy_cache strangler_answers;"
     of = f"$strangler_{unit} $strangler_capability $strangler_reason"

@@ -78,6 +78,8 @@ def test_who_asks_the_same_gets_the_same(edge: System, path: str, share: int) ->
     assert ask(edge, path, method="HEAD")[0] == MISS, "has an answer of its own"
     assert ask(edge, f"{path}?")[0] == MISS
     assert ask(edge, path, {**ME, "X-Tenant": "a"})[0] == MISS
+    for header in ("X-Forwarded-Prefix", "X-Forwarded-Scheme", "X-HTTP-Method-Override"):
+        assert [ask(edge, path, {**ME, header: "x"})[0] for _ in range(2)] == [MISS, HIT]
     _, other = ask(edge, path, {**ME, "Origin": "https://shop.example"})
     assert other.header("Access-Control-Allow-Origin") == "https://shop.example"
     answer = edge.client.ask("GET", path, ME, host="other.example")
@@ -93,8 +95,6 @@ CREDENTIALS = [
     {"Cookie": "strangler_cohort=7; strangler_pin=weather:9"},
     {"Cookie": "strangler_cohort=7; strangler_fresh=-"},
     {FORCE: "monolith"},
-    {"X-Forwarded-Prefix": "//evil.example"},
-    {"X-HTTP-Method-Override": "DELETE"},
 ]
 
 
