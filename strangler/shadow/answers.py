@@ -40,9 +40,23 @@ def same(one: Difference, made: Made, moment: str) -> bool:
         return False
     if _is_time(ours) and _tells(theirs, moment):
         return True
+    return _rendered(ours, theirs, made)
+
+
+def _rendered(ours: str, theirs: str, made: Made) -> bool:
+    """Is it the same text, with keys in it? One of theirs may be that of rows of several tables."""
+    keys: dict[str, list[str]] = {}
     for key, other in made:
-        theirs = re.sub(rf"(?<!\d){re.escape(str(other))}(?!\d)", str(key), theirs)
-    return ours == theirs
+        keys.setdefault(str(other), []).append(re.escape(str(key)))
+    if not keys:
+        return False
+    longest_first = "|".join(map(re.escape, sorted(keys, key=len, reverse=True)))
+    pieces = re.split(rf"(?<!\d)({longest_first})(?!\d)", theirs)
+    wanted = (
+        f"(?:{'|'.join(keys[piece])})" if at % 2 else re.escape(piece)
+        for at, piece in enumerate(pieces)
+    )
+    return re.fullmatch("".join(wanted), ours) is not None
 
 
 def _tells(value: str, moment: str) -> bool:
