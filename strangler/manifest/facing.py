@@ -53,11 +53,20 @@ def site(value: object) -> str:
 
 def key(value: object) -> str:
     """The header in which an API key is shown."""
+    return _header(value, "X-Api-Key")
+
+
+def credential(value: object) -> str:
+    """A header by which the monolith knows a client."""
+    return _header(value, "Remote-User")
+
+
+def _header(value: object, such: str) -> str:
     given = text(value)
     if not _PLAIN.fullmatch(given):
-        raise Wrong(f"{given!r} is no name of a header", "write one, such as 'X-Api-Key'")
+        raise Wrong(f"{given!r} is no name of a header", f"write one, such as {such!r}")
     if given.lower().startswith("x-strangler-") or given.lower() in _SPOKEN_FOR:
-        raise Wrong(f"{given} says something else", "write another header, such as 'X-Api-Key'")
+        raise Wrong(f"{given} says something else", f"write another header, such as {such!r}")
     return given
 
 

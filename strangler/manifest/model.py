@@ -22,6 +22,7 @@ class Edge:
 
     ``sticky`` names what a client's cohort comes from; the first that is there counts:
     ``header:NAME``, ``cookie`` (the edge's own) or ``address``.
+    ``credentials`` are headers, beside the usual ones, by which the monolith knows a client.
     ``header`` is how many bytes a line of a request's head may have; all of them four times that.
     ``site`` is by which URL clients are to come; ``hsts`` for how many seconds browsers are to
     remember that it is only reached by TLS.
@@ -29,6 +30,7 @@ class Edge:
 
     monolith: str
     sticky: tuple[str, ...] = ("cookie", "address")
+    credentials: tuple[str, ...] = ()
     header: int = 8 * 1024
     site: str | None = None
     hsts: float | None = None

@@ -84,6 +84,7 @@ def _edge(section: Section) -> Edge:
     edge = Edge(
         monolith=section.require("monolith", values.url, "", remedy='"http://127.0.0.1:8000"'),
         sticky=section.listed("sticky", values.sticky, Edge("").sticky, some=True),
+        credentials=section.listed("credentials", facing.credential, ()),
         header=section.take("header", facing.header, Edge("").header),
         site=section.take("site", facing.site, None),
         hsts=section.take("hsts", values.whole_seconds, None),

@@ -25,8 +25,8 @@ from strangler.shadow.judge import Outcome
 from tests.bench.harness import ROOT, Goal, Pair, Row, Where, at_least, frozen, in_turn, row
 from tests.bench.shop import Server, Shop
 
-PAIRS = 6
-ROUNDS = 12
+PAIRS = 12
+ROUNDS = 6
 """With each pair."""
 SECONDS = 0.25
 """Of each measurement."""

@@ -33,8 +33,10 @@ def compiled(manifest: Manifest, settings: Settings | None = None) -> Mapping[st
         CannotCompile: the manifest says something that no NGINX can be told.
     """
     settings = settings or Settings()
-    shown = keys.headers(manifest) - set(settings.credentials)
-    settings = replace(settings, credentials=(*settings.credentials, *sorted(shown)))
+    usual = {one.lower() for one in settings.credentials}
+    shown = {one.lower(): one for one in (*keys.headers(manifest), *manifest.edge.credentials)}
+    more = sorted(one for name, one in shown.items() if name not in usual)
+    settings = replace(settings, credentials=(*settings.credentials, *more))
     files = {
         "nginx.conf": main.main(manifest, settings),
         "shared.conf": main.shared(manifest),

@@ -74,7 +74,8 @@ def to_service(settings: Settings) -> list[str]:
 
 def credentials(settings: Settings) -> tuple[str, ...]:
     """Every header that no service may see."""
-    return (*settings.credentials, *(one for one in _SPOKEN if one not in settings.credentials))
+    known = {one.lower() for one in settings.credentials}
+    return (*settings.credentials, *(one for one in _SPOKEN if one.lower() not in known))
 
 
 def hidden(*shown: str) -> list[str]:

@@ -247,6 +247,8 @@ IN_THE_EDGE = [
     Case("sticky", '["header:a b"]', "'header:a b' is nothing", "header:NAME", at="sticky[0]"),
     Case("sticky", '["header:X-Strangler-A"]', "is the edge's own", "clients", at="sticky[0]"),
     Case("sticky", '["cookie", "cookie"]', "'cookie' is there twice", "", at="sticky[1]"),
+    Case("credentials", '["a b"]', "no name of a header", "'Remote-User'", at="credentials[0]"),
+    Case("credentials", '["Host"]', "says something else", "'Remote-User'", at="credentials[0]"),
     Case("site", '"shop.example"', "'shop.example' has no scheme", NO_URL),
     Case("site", '"https://shop_;example"', "names no host", "'https://shop.example'"),
     Case("hsts", '"1500ms"', "has a part of a second", "whole seconds"),

@@ -71,6 +71,7 @@ WHOLE = """
 [edge]
 monolith = "https://shop.example/"
 sticky = ["header:X-Tenant", "address"]
+credentials = ["Remote-User"]
 header = "16k"
 site = "https://shop.example"
 hsts = "1h"
@@ -139,6 +140,7 @@ def test_everything_that_can_be_said_is_understood():
     assert manifest.edge == Edge(
         "https://shop.example",
         ("header:X-Tenant", "address"),
+        ("Remote-User",),
         16384,
         "https://shop.example",
         3600.0,

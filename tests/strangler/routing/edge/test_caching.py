@@ -32,7 +32,8 @@ numbers = itertools.count()
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    with system(tmp_path_factory.mktemp("edge"), text=MANIFEST + CACHE, tables=True) as made:
+    text = MANIFEST.replace("[edge]\n", '[edge]\ncredentials = ["Remote-User"]\n') + CACHE
+    with system(tmp_path_factory.mktemp("edge"), text=text, tables=True) as made:
         yield made
 
 
@@ -90,6 +91,7 @@ CREDENTIALS = [
     {"Authorization": "Bearer x"},
     {"X-Api-Key": "x"},
     {"X-Auth-Token": "x"},
+    {"Remote-User": "x"},
     {"Cookie": "sessionid=x"},
     {"Cookie": "strangler_cohort=7; sessionid=x"},
     {"Cookie": "strangler_cohort=7; strangler_pin=weather:9"},
@@ -133,6 +135,20 @@ def test_what_an_arm_wants_kept_private_is_not_kept(
     if share:
         edge.monolith.behave = monolith()
     assert [ask(edge, path)[0] for _ in range(2)] == [MISS, MISS]
+
+
+def test_a_token_is_of_one_user_also_where_the_manifest_says_by_which_header(edge: System) -> None:
+    edge.stand(COHORTS)
+
+    def tokens(user: str) -> int:
+        before = len(edge.monolith.seen)
+        edge.ask("GET", "/weather/rome", {**ME, "Remote-User": user})
+        assert edge.service.seen[-1].header("Remote-User") is None
+        return len(edge.monolith.seen) - before
+
+    asked = [tokens(user) for user in ("ann", "ann", "bob", "bob", "ann")]
+    assert asked[0] == asked[2] == 1
+    assert sum(asked) <= 3  # ten seconds may have ended in between
 
 
 def test_what_varies_is_kept_for_each(edge: System, path: str) -> None:
