@@ -58,7 +58,7 @@ def test_nobody_s_clock_is_believed(street: Street) -> None:
         street.in_step()
         street.change(*LIVE)
         time.sleep(0.5)
-        street.carried()
+        # While the crowd writes, something is always on its way.
         street.until(lambda: _fresh(street))  # and so it is on the way back
         street.change(*BACK)
         street.mover.kill()  # whoever comes after it takes its lease
