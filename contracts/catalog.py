@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from contracts.money import Money
+from strangler.events.declare import event
 from strangler.ports.declare import Port, command, query
 from strangler.ports.errors import DeclaredError
 
@@ -20,6 +21,26 @@ class Product:
     attributes: dict[str, str]
     price: Money
     active: bool
+
+
+@event("catalog.product.changed", key="sku")
+@dataclass(frozen=True, slots=True)
+class ProductChanged:
+    """What a product is like from now on."""
+
+    sku: str
+    name: str
+    category: str
+    price: Money
+    active: bool
+
+
+@event("catalog.product.removed", key="sku")
+@dataclass(frozen=True, slots=True)
+class ProductRemoved:
+    """No product has this SKU any more."""
+
+    sku: str
 
 
 class UnknownProduct(DeclaredError, status=404):

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
+from strangler.events.declare import event
 from strangler.ports.declare import Meta, Port, command, query
 from strangler.ports.errors import DeclaredError
 
@@ -62,6 +63,39 @@ class Order:
     total: Decimal | None
     reason: str | None
     placed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SoldLine:
+    """So many of a SKU, at so much in all, without tax."""
+
+    sku: str
+    quantity: int
+    total: Decimal
+
+
+@event("ordering.order.confirmed", key="order")
+@dataclass(frozen=True, slots=True)
+class OrderConfirmed:
+    """A customer has bought this: it is paid for, and has left the stock."""
+
+    order: UUID
+    customer: str
+    country: str
+    lines: list[SoldLine]
+    currency: str
+    total: Decimal
+    confirmed_at: datetime
+
+
+@event("ordering.order.cancelled", key="order")
+@dataclass(frozen=True, slots=True)
+class OrderCancelled:
+    """A customer does not want a confirmed order any more."""
+
+    order: UUID
+    customer: str
+    cancelled_at: datetime
 
 
 class NotAuthenticated(DeclaredError, status=401):
