@@ -33,7 +33,7 @@ def freeze(
     ] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Write each port and each public HTTP face into files, to be committed.
+    """Write each port, event and public HTTP face into files, to be committed.
 
     A change that would break somebody is refused without a reason.
 
@@ -43,12 +43,16 @@ def freeze(
     """
     session.begin(context)
     from strangler.django import contracts
+    from strangler.events.freezing import UnreadablePast
     from strangler.ports.freezing.freeze import Incompatible, freeze_all, fresh
 
     new: dict[str, int] = {}
     changes: list[Change] = []
     broken: list[Change] = []
-    for one in contracts.freezers():
+    freezers = contracts.freezers()
+    if lost := [line for one in freezers for line in contracts.unreadable(one)]:
+        raise UnreadablePast(lost)
+    for one in freezers:
         first = fresh(one.documents, one.folder)
         try:
             changes += freeze_all(one.documents, one.folder, reason=reason or None)
@@ -56,20 +60,7 @@ def freeze(
             broken += refused.changes
         else:
             new |= {f"{one.folder.name}/{name}": count for name, count in first.items()}
-    if as_json:
-        shown = _shapes([*changes, *broken])
-        render.dump({"frozen": not broken, "new": list(new), "changes": shown})
-    else:
-        for name, count in new.items():
-            render.say(f"frozen: {name} ({count} {'operation' if count == 1 else 'operations'})")
-        for change in changes:
-            render.say(str(change))
-        for change in broken:
-            render.complain(str(change))
-        if broken:
-            render.complain("not frozen: make the change in steps, or freeze it with a --reason")
-        elif not changes and not new:
-            render.say("frozen as they were")
+    (_dump if as_json else _tell)(new, changes, broken)
     raise typer.Exit(1 if broken else 0)
 
 
@@ -105,6 +96,25 @@ def check(
     if not problems and not as_json:
         render.say("the frozen contracts are what the code says")
     raise typer.Exit(1 if problems else 0)
+
+
+def _dump(new: dict[str, int], changes: list[Change], broken: list[Change]) -> None:
+    shown = _shapes([*changes, *broken])
+    render.dump({"frozen": not broken, "new": list(new), "changes": shown})
+
+
+def _tell(new: dict[str, int], changes: list[Change], broken: list[Change]) -> None:
+    for name, count in new.items():
+        what = "event" if name.endswith(".events.json") else "operation"
+        render.say(f"frozen: {name} ({count} {what}{'' if count == 1 else 's'})")
+    for change in changes:
+        render.say(str(change))
+    for change in broken:
+        render.complain(str(change))
+    if broken:
+        render.complain("not frozen: make the change in steps, or freeze it with a --reason")
+    elif not changes and not new:
+        render.say("frozen as they were")
 
 
 def _shapes(changes: list[Change]) -> list[dict[str, object]]:

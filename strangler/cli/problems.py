@@ -19,6 +19,7 @@ from strangler.django.control_plane.errors import (
     UnknownCapability,
     UnknownDifference,
 )
+from strangler.events.freezing import UnreadablePast
 from strangler.ladder import Gate, IllegalMove
 from strangler.manifest import ManifestErrors
 from strangler.ports.freezing.freeze import NoSuchRevision
@@ -63,6 +64,7 @@ def kinds() -> tuple[type[Exception], ...]:
         TableUnusable,
         TransferError,
         UnknownRelation,
+        UnreadablePast,
     )
 
 

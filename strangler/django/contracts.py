@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from strangler.django import conf
+from strangler.events import freezing as telling
 from strangler.manifest import Capability
 from strangler.ports.declare import Port
 from strangler.ports.declare import capability as capability_of
@@ -62,7 +63,7 @@ class Freezer:
 
 
 def freezers() -> list[Freezer]:
-    """The folders ``frozen`` (ports) and ``http`` (public faces) beside the contracts' modules.
+    """The folders ``frozen`` (ports, events) and ``http`` (faces) beside the contracts' modules.
 
     Faces are left out where drf-spectacular is not installed: then nothing says what they are.
 
@@ -75,7 +76,9 @@ def freezers() -> list[Freezer]:
     for capability in capabilities:
         declared = port(capability)
         home = Path(str(sys.modules[declared.__module__].__file__)).parent
-        folders.setdefault(home / "frozen", {}).update(freeze.documents([declared]))
+        frozen = folders.setdefault(home / "frozen", {})
+        frozen.update(freeze.documents([declared]))
+        frozen.update(telling.documents([capability.name]))
         if document is not None:
             face = normalise(document, capability.routes)
             folders.setdefault(home / "http", {})[f"{capability.name}.openapi.json"] = face
@@ -92,7 +95,12 @@ def check(against: str | None = None) -> list[str]:
         NoSuchRevision: git does not know the revision.
         ValueError: a frozen file is no JSON.
     """
-    return [line for one in freezers() for line in _wrong(one, against)]
+    return [line for one in freezers() for line in (*_wrong(one, against), *unreadable(one))]
+
+
+def unreadable(one: Freezer) -> Iterable[str]:
+    """What was said once, by the frozen files, and can't be read by what the code declares."""
+    return telling.problems(freeze.committed(one.folder))
 
 
 def _wrong(one: Freezer, against: str | None) -> Iterable[str]:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import contracts
 from strangler import manifest
+from strangler.events import freezing as telling
 from strangler.ports.codec import codec
 from strangler.ports.declare import Method, Port, capability, methods
 from strangler.ports.errors import DeclaredError
@@ -53,7 +54,9 @@ def test_each_capability_has_a_contract_and_no_contract_is_left_over():
 
 
 def test_the_contracts_are_frozen_as_they_are():
-    assert freeze.check(freeze.documents(ports().values()), FROZEN) == []
+    said = {**freeze.documents(ports().values()), **telling.documents(ports())}
+    assert freeze.check(said, FROZEN) == []
+    assert list(telling.problems(freeze.committed(FROZEN))) == []
 
 
 @pytest.mark.parametrize("method", METHODS, ids=str)

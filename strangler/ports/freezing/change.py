@@ -23,10 +23,11 @@ from enum import StrEnum
 
 
 class Direction(StrEnum):
-    """Who reads: the provider reads requests, callers read responses."""
+    """Who reads: the provider reads requests, callers read responses, listeners read events."""
 
     REQUEST = "request"
     RESPONSE = "response"
+    EVENT = "event"
 
 
 class Order(StrEnum):
@@ -36,6 +37,8 @@ class Order(StrEnum):
     PROVIDER_FIRST = "provider first, then callers"
     CALLERS_FIRST = "callers first, then provider"
     STEPS = "not in one step: add a new method, move callers, remove the old"
+    LISTENERS_FIRST = "listeners first, then who says it"
+    SCHEMA = "listeners can't read what was said before: raise its schema, with an upcaster"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from strangler.ports.freezing import events
 from strangler.ports.freezing.change import Change, Direction, Order, change
 from strangler.ports.freezing.variance import Variance
 
@@ -22,7 +23,9 @@ _EMPTY: Document = {"type": "object", "properties": {}, "required": []}
 
 
 def compare(old: Document, new: Document) -> list[Change]:
-    """Every difference between two frozen ports, or between two frozen HTTP faces."""
+    """Every difference between two frozen files, which hold a port, an HTTP face, or events."""
+    if "events" in old or "events" in new:
+        return list(events.compare(old, new))
     if "paths" in old or "paths" in new:
         return list(_faces(old, new))
     return list(_ports(old, new))

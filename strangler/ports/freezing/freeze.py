@@ -16,8 +16,9 @@
       "breaking": [{"reason": "…", "what": ["…"]}, …]
     }
 
-``contracts/http/<capability>.openapi.json`` holds a public HTTP face (see ``openapi`` beside this);
-both are frozen and judged by the same functions, which take documents by file name. What does not
+``contracts/http/<capability>.openapi.json`` holds a public HTTP face (see ``openapi`` beside this),
+and ``contracts/frozen/<capability>.events.json`` events (``strangler.events.freezing``); all are
+frozen and judged by the same functions, which take documents by file name. What does not
 change the wire is left out: timeouts, docstrings, the order of things. ``breaking`` is the memory
 of changes that were made although they were not compatible.
 """
@@ -32,11 +33,13 @@ from pathlib import Path
 from typing import Any
 
 from strangler.ports.declare import Port, capability, declared, methods
+from strangler.ports.freezing import events
 from strangler.ports.freezing.compat import Change, compare
 from strangler.ports.freezing.schema import Schemas
 
 Document = dict[str, Any]
 
+_MEMORY = ("breaking", "past")
 REMEDY = "run `strangler contracts freeze` and commit what it writes"
 
 
@@ -113,7 +116,9 @@ def freeze_all(
         what = [str(change) for change in changes.get(name, ()) if not change.compatible]
         if what:
             memory.append({"reason": reason, "what": what})
-        whole = {**document, "breaking": memory} if memory else document
+        whole = {**document, "breaking": memory} if memory else dict(document)
+        if past := events.remembered(before.get(name, {}), document):
+            whole["past"] = past
         (folder / name).write_text(render(whole), encoding="utf-8")
     for name in before.keys() - documents.keys():
         (folder / name).unlink()
@@ -130,8 +135,9 @@ def fresh(documents: Mapping[str, Document], folder: Path) -> dict[str, int]:
 
 
 def _operations(document: Document) -> int:
-    if "methods" in document:
-        return len(document["methods"])
+    for kind in ("methods", "events"):
+        if kind in document:
+            return len(document[kind])
     return sum(len(methods) for methods in document.get("paths", {}).values())
 
 
@@ -233,7 +239,7 @@ def _git(folder: Path, *arguments: str) -> str:
 def _without_memory(document: Document | None) -> Document | None:
     if document is None:
         return None
-    return {key: value for key, value in document.items() if key != "breaking"}
+    return {key: value for key, value in document.items() if key not in _MEMORY}
 
 
 def _compared(name: str, old: Mapping[str, Document], new: Mapping[str, Document]) -> list[Change]:
