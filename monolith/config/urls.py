@@ -20,6 +20,7 @@ urlpatterns = [
     path("api/pricing/", include("monolith.pricing.urls")),
     path("api/inventory/", include("monolith.inventory.urls")),
     path("api/ordering/", include("monolith.ordering.urls")),
+    path("api/payments/", include("monolith.payments.urls")),
     re_path(r"^api(/.*)?$", errors.unknown_path),  # the last: whatever no context knows
 ]
 

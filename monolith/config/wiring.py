@@ -15,12 +15,14 @@ from contracts.catalog import Catalog
 from contracts.identity import Identity
 from contracts.inventory import Inventory
 from contracts.ordering import Ordering
+from contracts.payments import Payments
 from contracts.pricing import Pricing
 from monolith.catalog.service import CatalogService
 from monolith.config.errors import handler
 from monolith.identity.service import IdentityService
 from monolith.inventory.service import InventoryService
 from monolith.ordering.service import OrderingService
+from monolith.payments.service import PaymentsService
 from monolith.pricing.service import PricingService
 from strangler.django.edge.identity import CredentialsRefused
 from strangler.ports.context import User
@@ -31,6 +33,7 @@ serve(Catalog, CatalogService())
 serve(Pricing, PricingService())
 serve(Inventory, InventoryService())
 serve(Ordering, OrderingService())
+serve(Payments, PaymentsService())
 
 
 def identify(request: HttpRequest) -> User | None:

@@ -13,6 +13,7 @@ CONTEXTS = [
     "monolith.pricing",
     "monolith.inventory",
     "monolith.ordering",
+    "monolith.payments",
 ]
 
 INSTALLED_APPS = [

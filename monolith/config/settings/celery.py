@@ -30,4 +30,13 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 15.0,
         "options": {"expires": 15.0},
     },
+    "settle payments": {
+        "task": "monolith.payments.tasks.settle_payments",
+        "schedule": 15.0,
+        "options": {"expires": 15.0},
+    },
+    "forget heard webhooks": {
+        "task": "monolith.payments.tasks.forget_webhooks",
+        "schedule": 24 * 3600.0,
+    },
 }

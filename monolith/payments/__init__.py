@@ -1,0 +1,1 @@
+"""The payments context: what orders were paid with, and what went back."""

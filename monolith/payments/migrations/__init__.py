@@ -1,0 +1,1 @@
+"""How payments' tables have come to be what they are."""
