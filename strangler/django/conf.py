@@ -24,6 +24,7 @@ from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 
+from strangler.events.outbox import LIMIT
 from strangler.manifest import Manifest, load
 
 
@@ -57,6 +58,8 @@ class Settings:
     """URL by which commands reach the door; by default that of the capability's own database."""
     waiting: int | None = None
     """How many commands may wait at a door; by default a third of the workers behind NGINX."""
+    outbox: int | None = LIMIT
+    """How many events may wait to be published; None for any number, where no relay counts."""
 
 
 _KEYS = frozenset(
@@ -71,6 +74,7 @@ _KEYS = frozenset(
         "DATABASE",
         "DOOR",
         "WAITING",
+        "OUTBOX",
     }
 )
 _REQUIRED = {
@@ -148,6 +152,7 @@ def read(setting: object, environ: Mapping[str, str]) -> Settings:
         if value is not None and (not isinstance(value, str) or not value):
             problems.append(f'STRANGLER["{key}"] is {value!r}: make it a string, or leave it out')
     problems += _door(values.get("DOOR"), values.get("WAITING"))
+    problems += _outbox(values.get("OUTBOX"))
     edge = values.get("EDGE") or Edge.MIDDLEWARE
     if edge not in list(Edge):
         known = " or ".join(f'"{known}"' for known in Edge)
@@ -165,6 +170,7 @@ def read(setting: object, environ: Mapping[str, str]) -> Settings:
         database=values.get("DATABASE") or "default",
         door=values.get("DOOR") or None,
         waiting=values.get("WAITING"),
+        outbox=values.get("OUTBOX", LIMIT),
     )
 
 
@@ -174,6 +180,11 @@ def _door(url: object, waiting: object) -> Iterator[str]:
         yield f'STRANGLER["DOOR"] is a URL of {scheme!r}: make it postgresql:// or sqlite:///'
     if waiting is not None and (type(waiting) is not int or waiting < 1):
         yield f'STRANGLER["WAITING"] is {waiting!r}: make it a number, 1 at least'
+
+
+def _outbox(limit: object) -> Iterator[str]:
+    if limit is not None and (type(limit) is not int or limit < 1):
+        yield f'STRANGLER["OUTBOX"] is {limit!r}: make it a number, 1 at least, or None'
 
 
 def _forget(*, setting: str, **_: object) -> None:

@@ -12,6 +12,13 @@ from typing import Any, NoReturn
 
 from django.db import models
 
+from strangler.django.events.models import (  # noqa: F401 - Django looks for tables here
+    Backlog,
+    Outbox,
+    OutboxParked,
+    RelayLease,
+    RelayProcess,
+)
 from strangler.ladder import Arm, Stage, Standing
 
 

@@ -1,0 +1,1 @@
+"""Events inside a Django project: publishing, the kit's tables, relays."""

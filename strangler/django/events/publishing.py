@@ -1,0 +1,81 @@
+"""Saying in a Django context what has happened.
+
+::
+
+    events = Publisher(ProductVersion)
+
+    with transaction.atomic():
+        product.save()
+        events.publish(ProductChanged(sku=product.sku, …))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import Any
+
+from django.db import connections, router
+
+from strangler.django import conf
+from strangler.django.events.models import EventVersion
+from strangler.events.outbox import NotInTransaction, Outbox, Published, said
+from strangler.events.stores.writing import Postgres, Sqlite
+
+
+class Publisher:
+    """Says a capability's events, within the transactions that they speak of.
+
+    Args:
+        versions: the context's own table of versions, which travels with its rows.
+    """
+
+    def __init__(self, versions: type[EventVersion]) -> None:
+        self._versions = versions
+
+    def publish(self, event: object) -> Published:
+        """Say it: others are told once the transaction that is open has been committed.
+
+        Raises:
+            NotInTransaction: none is.
+            UnknownEvent, Unwritable: it is no event, or does not fit on a wire.
+            OutboxFull: too many wait to be published; the transaction has to be undone.
+        """
+        return self.publish_all([event])[0]
+
+    def publish_all(self, events: Iterable[object]) -> Sequence[Published]:
+        """Say all of these, in this order, in one statement for every thousand.
+
+        Raises:
+            NotInTransaction, UnknownEvent, Unwritable, OutboxFull: as for one.
+        """
+        rows = [said(one) for one in events]
+        using = router.db_for_write(self._versions)
+        connection = connections[using]
+        if not connection.in_atomic_block:
+            raise NotInTransaction(
+                "an event is said by the transaction that it speaks of: publish it within "
+                f"transaction.atomic(using={using!r}), beside the rows that it is about"
+            )
+
+        def execute(sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+            with connection.cursor() as cursor:
+                cursor.execute(sql, values)
+                return list(cursor.fetchall())
+
+        return self._outbox(connection.vendor).write(execute, rows)
+
+    def _outbox(self, vendor: str) -> Outbox:
+        return self._postgres if vendor == "postgresql" else self._sqlite
+
+    @cached_property
+    def _postgres(self) -> Outbox:
+        return Outbox(Postgres(self._table), limit=conf.settings().outbox)
+
+    @cached_property
+    def _sqlite(self) -> Outbox:
+        return Outbox(Sqlite(self._table, mark="%s"), limit=conf.settings().outbox)
+
+    @property
+    def _table(self) -> str:
+        return self._versions._meta.db_table  # noqa: SLF001  # Django's documented name for it

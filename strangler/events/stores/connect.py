@@ -1,0 +1,39 @@
+"""A store by its URL; the driver is imported where one of its kind is named."""
+
+from __future__ import annotations
+
+from strangler.events.stores import Store, Unprepared
+
+
+def connect(url: str) -> Store:
+    """One connection to a database that speaks.
+
+    Raises:
+        StoreAway: it can't be reached.
+        Unprepared: it has no outbox, or the URL names neither PostgreSQL nor SQLite.
+    """
+    scheme = url.partition(":")[0].partition("+")[0]
+    if scheme in {"postgresql", "postgres"}:
+        from strangler.events.stores.postgres import PostgresStore  # noqa: PLC0415 - see above
+
+        return PostgresStore(url)
+    if scheme == "sqlite":
+        from strangler.events.stores.sqlite import SqliteStore  # noqa: PLC0415 - see above
+
+        return SqliteStore(url)
+    raise Unprepared(
+        f"a database begins with postgresql:// or sqlite:///, and this one with {scheme!r}"
+    )
+
+
+def drained(url: str, capability: str) -> int:
+    """How many events of a capability a database has still to tell, parked ones included.
+
+    Raises:
+        StoreError: nobody can say.
+    """
+    store = connect(url)
+    try:
+        return store.waiting(capability)
+    finally:
+        store.close()

@@ -1,0 +1,1 @@
+"""Events in a service's own database: its tables, and publishing."""
