@@ -15,9 +15,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from strangler.events.envelope import Envelope
+
+LARGEST: Final = 1_000_000
+"""Bytes of an event at most, on every bus: what passes on one machine passes in production."""
 
 
 class BusError(Exception):
