@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from strangler.manifest.model import (
     BODY,
+    HTTP,
     Breaker,
     Capability,
     Edge,
+    Events,
     Gateway,
     Manifest,
     ManifestErrors,
@@ -20,9 +22,11 @@ from strangler.manifest.read import load, parse
 
 __all__ = [
     "BODY",
+    "HTTP",
     "Breaker",
     "Capability",
     "Edge",
+    "Events",
     "Gateway",
     "Manifest",
     "ManifestErrors",

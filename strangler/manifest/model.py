@@ -12,6 +12,8 @@ Placement = Literal["local", "loopback", "remote", "auto"]
 RateBy = Literal["client", "address", "key"]
 """Whose requests are counted together: by credential, or else address; by address alone; or by the
 client whose API key it is."""
+HTTP = "http"
+"""The bus that needs no broker."""
 BODY = 1024 * 1024
 """Bytes that the body of a request may have: as many as a service takes."""
 
@@ -107,11 +109,19 @@ class Gateway:
 
 
 @dataclass(frozen=True, slots=True)
+class Events:
+    """What carries events: ``http``, which needs no broker, or the URL of one."""
+
+    bus: str = HTTP
+
+
+@dataclass(frozen=True, slots=True)
 class Capability:
     """What moves: one business ability with its paths, its contract and its tables.
 
     ``queries`` are the exceptions, as ``(METHOD, path)``: commands by method, queries by nature.
     ``contract`` and ``transfer`` are ``module:name``.
+    ``subscribes`` are the types of event that it is told.
     """
 
     name: str
@@ -129,6 +139,7 @@ class Capability:
     shadow: Shadow = field(default_factory=Shadow)
     rollout: Rollout = field(default_factory=Rollout)
     gateway: Gateway = field(default_factory=Gateway)
+    subscribes: tuple[str, ...] = ()
 
     @property
     def salt(self) -> str:
@@ -138,16 +149,21 @@ class Capability:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The whole of ``capabilities.toml``: the edge, and the capabilities in the file's order."""
+    """The whole of ``capabilities.toml``: edge, events, and the capabilities in its order."""
 
     path: Path
     edge: Edge
     capabilities: Mapping[str, Capability]
+    events: Events = field(default_factory=Events)
 
     @property
     def groups(self) -> Mapping[str, str]:
         """The group of each capability that has one."""
         return {name: one.group for name, one in self.capabilities.items() if one.group}
+
+    def subscribers(self, kind: str) -> tuple[str, ...]:
+        """The capabilities that are told events of this type, in the file's order."""
+        return tuple(name for name, one in self.capabilities.items() if kind in one.subscribes)
 
     def together(self, capability: str) -> tuple[str, ...]:
         """The capabilities that flip with this one, itself among them, in the file's order.

@@ -15,6 +15,7 @@ from strangler.manifest.model import (
     Breaker,
     Capability,
     Edge,
+    Events,
     Gateway,
     Manifest,
     ManifestErrors,
@@ -33,7 +34,7 @@ def load(path: str | Path, environ: Mapping[str, str] = os.environ) -> Manifest:
     """Read a manifest file.
 
     ``STRANGLER_MONOLITH_URL`` and ``STRANGLER_<CAPABILITY>_URL`` (one URL, or several with commas
-    between them) in ``environ`` outrank what the file says.
+    between them) and ``STRANGLER_BUS`` in ``environ`` outrank what the file says.
 
     Raises:
         ManifestErrors: it can't be read, or says something wrong; all of it at once.
@@ -70,14 +71,16 @@ def parse(text: str, *, path: Path, environ: Mapping[str, str] = os.environ) -> 
     problems: list[Problem] = []
     root = Section(data, file=str(path), key="", problems=problems)
     edge = _edge(root.section("edge"))
+    events = _events(root.section("events"))
     table = root.section("capability")
     capabilities = {name: _capability(table, name) for name in table.names()}
     root.close()
     check(table, capabilities)
     edge, capabilities = _overridden(edge, capabilities, environ, problems)
+    events = _carried(events, environ, problems)
     if problems:
         raise ManifestErrors(tuple(problems))
-    return Manifest(path, edge, MappingProxyType(capabilities))
+    return Manifest(path, edge, MappingProxyType(capabilities), events)
 
 
 def _edge(section: Section) -> Edge:
@@ -91,6 +94,12 @@ def _edge(section: Section) -> Edge:
     )
     section.close()
     return edge
+
+
+def _events(section: Section) -> Events:
+    events = Events(bus=section.take("bus", values.bus, Events().bus))
+    section.close()
+    return events
 
 
 def _capability(table: Section, name: str) -> Capability:
@@ -113,6 +122,7 @@ def _capability(table: Section, name: str) -> Capability:
         shadow=_shadow(section.section("shadow")),
         rollout=_rollout(section.section("rollout")),
         gateway=_gateway(section.section("gateway")),
+        subscribes=section.listed("subscribes", values.event),
     )
     section.close()
     return capability
@@ -207,3 +217,12 @@ def _overridden(
         )
         for name, capability in capabilities.items()
     }
+
+
+def _carried(events: Events, environ: Mapping[str, str], problems: list[Problem]) -> Events:
+    """What the environment says otherwise of the bus."""
+    said = environ.get("STRANGLER_BUS", "").strip()
+    if not said:
+        return events
+    variables = Section({"STRANGLER_BUS": said}, file="environment", key="", problems=problems)
+    return replace(events, bus=variables.take("STRANGLER_BUS", values.bus, events.bus))

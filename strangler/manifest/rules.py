@@ -22,6 +22,7 @@ def check(table: Section, capabilities: Mapping[str, Capability]) -> None:
         _rows_flip_alone(table, capability, capabilities)
         _queries_are_inside(table, capability, capabilities)
         _gateway_agrees(table, capability)
+        _speakers_are_known(table, capability, capabilities)
     for one, other in combinations(capabilities.values(), 2):
         _contracts_are_apart(table, one, other)
         _paths_are_apart(table, one, other)
@@ -107,6 +108,19 @@ def _gateway_agrees(table: Section, capability: Capability) -> None:
             "every client shows a key here, and what is kept is only for those that show nothing",
             "leave cache out, or key",
         )
+
+
+def _speakers_are_known(
+    table: Section, capability: Capability, capabilities: Mapping[str, Capability]
+) -> None:
+    for kind in capability.subscribes:
+        speaker = kind.partition(".")[0]
+        if speaker not in capabilities:
+            table.report(
+                f"{capability.name}.subscribes",
+                f"{kind!r} would be said by {speaker!r}, and there is no such capability",
+                nearest(speaker, capabilities, what="capabilities"),
+            )
 
 
 def _contracts_are_apart(table: Section, one: Capability, other: Capability) -> None:

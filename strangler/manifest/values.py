@@ -14,7 +14,7 @@ from typing import TypeVar, get_args
 from urllib.parse import urlsplit
 
 from strangler.manifest import jsonpath, routes
-from strangler.manifest.model import Placement
+from strangler.manifest.model import HTTP, Placement
 
 T = TypeVar("T")
 Converter = Callable[[object], T]
@@ -28,13 +28,16 @@ SAFE = ("GET", "HEAD", "OPTIONS")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_EVENT = re.compile(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*\.[a-z][a-z0-9_-]*")
+BUSES = ("redis", "rediss", "kafka")
+"""The schemes of the brokers that carry events."""
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 # STRANGLER_<NAME> places a port, STRANGLER_<NAME>_URL and STRANGLER_<NAME>_DATABASE say where its
 # service and its rows are: these mean something else.
 _TAKEN = {
-    "actor", "build", "certificate", "certificate_key", "control", "door", "drain", "edge", "keys",
-    "log_level", "manifest", "monolith", "mover", "nginx", "nginx_user", "table", "threads",
+    "actor", "build", "bus", "certificate", "certificate_key", "control", "door", "drain", "edge",
+    "keys", "log_level", "manifest", "monolith", "mover", "nginx", "nginx_user", "table", "threads",
     "waiting",
 }  # fmt: skip
 
@@ -136,6 +139,35 @@ def query(value: object) -> tuple[str, str]:
     except routes.BadPath as error:
         raise Wrong(error.found, error.remedy) from error
     return method, path
+
+
+def event(value: object) -> str:
+    """The type of an event: capability, aggregate, and what has happened to it."""
+    given = text(value)
+    if not _EVENT.fullmatch(given):
+        raise Wrong(
+            f"{given!r} is no type of event",
+            "write capability.aggregate.what, such as 'catalog.product.changed'",
+        )
+    return given
+
+
+def bus(value: object) -> str:
+    """What carries events. What is wrong is not repeated whole, as it may hold a secret."""
+    given = text(value)
+    if given == HTTP:
+        return given
+    scheme = given.partition("://")[0]
+    remedy = "write 'http', 'redis://HOST:PORT/0' or 'kafka://HOST:PORT'"
+    if scheme not in BUSES:
+        raise Wrong(f"{scheme!r} is no bus that is known here", remedy)
+    try:
+        host, _ = urlsplit(given).hostname, urlsplit(given).port
+    except ValueError:
+        host = None
+    if not host and scheme != "kafka":  # which may name several
+        raise Wrong("the URL of the bus names no host and port", remedy)
+    return given
 
 
 def placement(value: object) -> Placement:

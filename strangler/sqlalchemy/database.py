@@ -27,6 +27,7 @@ from sqlalchemy.orm import Session
 from strangler.ports.answer import Refusal, turned_away
 from strangler.ports.context import Context, current
 from strangler.ports.errors import Busy, DoorShut, NotOwner, OutcomeUnknown
+from strangler.ports.inside import Inside
 from strangler.ports.rehearsal import Rehearsal, under_way
 from strangler.sqlalchemy.rehearsing import DatabaseRehearsal
 from strangler.transfer import fence
@@ -41,6 +42,10 @@ _log = logging.getLogger("strangler.sqlalchemy")
 
 _committed: ContextVar[Context | None] = ContextVar("strangler_committed", default=None)
 """The call that has committed something."""
+_handling: ContextVar[tuple[Database, Session] | None] = ContextVar(
+    "strangler_handling", default=None
+)
+"""The transaction in which events are being handled, and whose it is."""
 
 
 class NoDatabase(ValueError):
@@ -140,6 +145,9 @@ class Database:
     def transaction(self) -> Iterator[Session]:
         """One transaction that may write: committed at the end, undone by whatever is raised.
 
+        While events are handled it is a part of the transaction that remembers them (a savepoint,
+        so that whoever catches what was raised can go on), and is committed with that.
+
         Raises:
             Away: the database can't be reached, has broken off before the end, or other writers
                 keep it to themselves.
@@ -151,6 +159,10 @@ class Database:
                 yield session
                 session.flush()
             return
+        if (handled := self._handled()) is not None:
+            with _said(), handled.begin_nested():
+                yield handled
+            return
         session = Session(self.writing, expire_on_commit=False)
         with session, session.begin(), _said():  # beyond which is the commit: who knows how it went
             session.connection()
@@ -159,8 +171,26 @@ class Database:
         _committed.set(current())
 
     @contextmanager
+    def handling(self) -> Iterator[Session]:
+        """One transaction in which events are handled: ``transaction`` and ``reading`` join it.
+
+        Raises:
+            Away, Refusal: as ``transaction``.
+        """
+        session = Session(self.writing, expire_on_commit=False)
+        with session, session.begin(), _said():
+            session.connection()
+            with Inside(_handling, (self, session)):
+                yield session
+            session.flush()
+
+    def _handled(self) -> Session | None:
+        found = _handling.get()
+        return found[1] if found is not None and found[0] is self else None
+
+    @contextmanager
     def reading(self) -> Iterator[Session]:
-        """One moment of the database, to look at.
+        """One moment of the database, to look at; while events are handled, with their changes.
 
         Raises:
             Away: the database can't be reached, or has broken off.
@@ -169,6 +199,10 @@ class Database:
         if (rehearsal := under_way()) is not None:
             with self._rehearsed(rehearsal) as session:
                 yield session
+            return
+        if (handled := self._handled()) is not None:
+            with _said():
+                yield handled
             return
         with _said(), Session(self._looking, expire_on_commit=False) as session:
             yield session

@@ -1,0 +1,286 @@
+"""Taking events: remembered and handled in one transaction, so that each effect happens once.
+
+A batch is one transaction. Where an event can't be handled, everything is undone, those before it
+are done again, and it is set aside alone; later ones of its key are put behind it, and other keys
+flow on. What would hit any other event as well (a database or a callee that is away, a door that is
+shut) sets nothing aside, and is tried again later.
+
+Handling is a command of the capability: it comes in by the door, and only on the side that owns the
+rows. A side that does not own them can't remember anything either, because of the fence.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from strangler.events.envelope import Envelope, opened
+from strangler.events.inbox import Book, Ledger, Verdict, key, name
+from strangler.events.subscribe import Handlers
+from strangler.ports.answer import Refusal
+from strangler.ports.calling.door import entered, holder
+from strangler.ports.context import Context, Trace, current, use
+from strangler.ports.errors import (
+    CallRefused,
+    DoorShut,
+    NotExecuted,
+    NotOwner,
+    OutcomeUnknown,
+)
+from strangler.ports.rehearsal import under_way
+from strangler.routing.cohorts import draw
+
+__all__ = ["ATTEMPTS", "CHUNK", "PAUSES", "Consumer", "Failed", "Later"]
+
+PAUSES: Final = (1.0, 5.0, 30.0, 300.0)
+"""Seconds until an event is tried again that could not be handled, after each attempt."""
+ATTEMPTS: Final = len(PAUSES) + 1
+"""How often it is tried; then it stays set aside, until somebody replays or drops it."""
+CHUNK: Final = 500
+"""Events of one transaction at most."""
+SPELL: Final = 0.5
+"""Seconds after which a transaction takes no more of them: a freeze waits until it has ended."""
+PATIENCE: Final = 1.0
+"""Seconds to wait for the door; whoever brings the events brings them again."""
+PAUSE: Final = 1.0
+"""Seconds until events may come again that could not be taken now."""
+
+_log = logging.getLogger("strangler.events")
+
+
+class Later(Exception):
+    """Some of these can't be taken now, through no fault of theirs: bring them again.
+
+    ``after`` is in how many seconds. What was taken of them is remembered.
+    """
+
+    def __init__(self, said: str, after: float = PAUSE) -> None:
+        super().__init__(said)
+        self.after = after
+
+
+class Failed(Exception):
+    """A transaction was undone; ``index`` says by which event, None by none of them alone."""
+
+    def __init__(self, index: int | None, error: Exception, verdict: Verdict) -> None:
+        super().__init__(str(error))
+        self.index = index
+        self.error = error
+        self.verdict = verdict
+
+    def later(self) -> Later:
+        """What whoever brings the events is told."""
+        return Later(f"{type(self.error).__name__}: {self.error}")
+
+
+class Consumer:
+    """One capability, as far as it listens. Shared by threads."""
+
+    def __init__(
+        self, handlers: Handlers, ledger: Ledger, *, owns: Callable[[], bool] | None = None
+    ) -> None:
+        """Nothing is connected yet.
+
+        Args:
+            handlers: what is done about which event.
+            ledger: the capability's own database, with its inbox.
+            owns: whether this side owns the rows where no door can say so; by default it does.
+        """
+        self.name = handlers.consumer
+        self.handlers = handlers
+        self.ledger = ledger
+        self._owns = owns
+        self._size = CHUNK
+
+    def __repr__(self) -> str:
+        return f"Consumer({self.name!r})"
+
+    def take(self, batch: Sequence[Envelope], *, until: float = math.inf) -> None:
+        """Handle these, in order; when it returns, each of them is in the inbox.
+
+        Those of types that are not subscribed to are let go.
+
+        Args:
+            batch: in the order of their keys.
+            until: on the clock of ``time.monotonic``; nothing more is begun after that.
+
+        Raises:
+            Later: see there.
+            NotOwner: the other side owns the rows: it has to take what is left.
+        """
+        rest = [event for event in batch if event.type in self.handlers]
+        size, held = self._size, None
+        while rest:
+            try:
+                done = self._together(rest[:size])
+            except Failed as failed:
+                size = _smaller(failed, len(rest[:size]))
+                if size and failed.verdict is Verdict.LATER:
+                    rest, held = rest[:size], failed
+                if size:
+                    continue
+                self._set_aside(rest[0], failed.error)
+                done = 1
+            rest, size = rest[done:], self._size
+            if rest and time.monotonic() > until:
+                raise Later("there are more than could be handled in time", 0.0)
+        if held is not None:
+            raise held.later() from held
+
+    def owned(self) -> bool:
+        """Does this side own the rows at this moment, as far as anybody can say?"""
+        try:
+            with self.inside():
+                return True
+        except (NotOwner, Later):
+            return False
+
+    @contextmanager
+    def inside(self) -> Iterator[Context]:
+        """Inside the door, for one piece of work; gives what it is done for.
+
+        Raises:
+            NotOwner: the other side owns the rows.
+            Later: nobody comes in now.
+        """
+        if current().shadow or under_way() is not None:
+            raise RuntimeError(f"{self.name}: nothing is consumed for a shadow or a rehearsal")
+        with use(Context(cohort=draw(), pins=set())):
+            way = entered(self.name, time.monotonic() + PATIENCE)
+            try:
+                way.__enter__()
+            except DoorShut as error:
+                raise Later(str(error)) from error
+            try:
+                context = current()
+                if self._owns and holder(context, self.name) is None and not self._owns():
+                    raise NotOwner(f"nothing says that this side owns {self.name}")
+                yield context
+            finally:
+                way.__exit__(None, None, None)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Book]:
+        """One transaction inside the door.
+
+        Raises:
+            Failed: it was undone; as said inside, or by none of the events alone.
+            NotOwner, Later: see ``inside``.
+        """
+        with self.inside():
+            try:
+                with self.ledger.transaction() as book:
+                    yield book
+            except Failed as failed:
+                if failed.verdict is Verdict.NOT_OURS:
+                    raise _turned(failed.error, self.name) from failed
+                raise
+            except Exception as error:
+                verdict = self.judge(error)
+                if verdict is Verdict.NOT_OURS:
+                    raise _turned(error, self.name) from error
+                raise Failed(None, error, verdict) from error
+
+    def handle(self, event: Envelope) -> None:
+        """Do all that is done about one event, within a transaction."""
+        said = opened(event)
+        trace = Trace.continued(event.traceparent or None)
+        with use(current().replace(trace=trace)):
+            for handler in self.handlers.of(event.type):
+                handler(said)
+
+    def judge(self, error: BaseException) -> Verdict:
+        """What a failure means."""
+        verdict = self.ledger.verdict(error)
+        if verdict is not None:
+            return verdict
+        if isinstance(error, Refusal):  # of the service's own database
+            return {421: Verdict.NOT_OURS, 503: Verdict.LATER}.get(error.status, Verdict.POISON)
+        if isinstance(error, NotExecuted | OutcomeUnknown) and not isinstance(error, CallRefused):
+            return Verdict.LATER
+        return Verdict.POISON
+
+    def tried(self, attempts: int) -> datetime | None:
+        """When to try an event again that has been tried so often; None for never."""
+        if attempts >= ATTEMPTS:
+            return None
+        return datetime.now(UTC) + timedelta(seconds=PAUSES[attempts - 1])
+
+    def _together(self, chunk: Sequence[Envelope]) -> int:
+        """Handle so many of these as one transaction; says how many of them are dealt with.
+
+        Raises:
+            Failed: none of them is.
+            NotOwner, Later: see ``inside``.
+        """
+        with self.transaction() as book:
+            new = book.remember(chunk)
+            waiting = book.waiting({key(event) for event in chunk if name(event) in new})
+            aside: list[Envelope] = []
+            done, ends = len(chunk), time.monotonic() + SPELL
+            for index, event in enumerate(chunk):
+                known = name(event)
+                if known not in new:
+                    continue
+                new.discard(known)
+                if key(event) in waiting:
+                    aside.append(event)
+                    continue
+                try:
+                    self.handle(event)
+                except Exception as error:
+                    raise Failed(index, error, self.judge(error)) from error
+                if time.monotonic() > ends:
+                    done = index + 1
+                    break
+            if new:
+                book.forget(new)
+            if aside:
+                book.put_behind(aside)
+            book.sound()
+        self._size = max(1, done) if done < len(chunk) else min(CHUNK, self._size * 2)
+        return done
+
+    def _set_aside(self, event: Envelope, error: Exception) -> None:
+        """This one can't be handled: the later ones of its key wait for it.
+
+        Raises:
+            Later, NotOwner: see ``take``.
+        """
+        reason = f"{type(error).__name__}: {error}"
+        try:
+            with self.transaction() as book:
+                if not book.remember([event]):
+                    return
+                if book.waiting([key(event)]):
+                    book.put_behind([event])
+                else:
+                    book.park(event, reason=reason, due=self.tried(1))
+        except Failed as failed:
+            raise failed.later() from failed
+        _log.warning(
+            "%s can't handle %s %s, so it and what follows of %s is set aside",
+            self.name, event.type, event.id, event.partitionkey, exc_info=error,
+        )  # fmt: skip
+
+
+def _smaller(failed: Failed, size: int) -> int:
+    """How many to try instead; none where it is the first one's own fault.
+
+    Raises:
+        Later: it is nobody's.
+    """
+    if failed.verdict is Verdict.LATER and not failed.index:
+        raise failed.later() from failed
+    return size // 2 if failed.index is None else failed.index
+
+
+def _turned(error: BaseException, consumer: str) -> NotOwner:
+    if isinstance(error, NotOwner):
+        return error
+    return NotOwner(f"the other side owns {consumer}: {error}")

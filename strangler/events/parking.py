@@ -1,0 +1,179 @@
+"""What has been set aside: tried again when it is due, and by whoever has mended what was wrong."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from strangler.events.consumer import SPELL, Consumer, Failed
+from strangler.events.envelope import decode
+from strangler.events.inbox import Book, Parked, Verdict
+
+__all__ = ["KEEP", "Parked", "drop", "parked", "prune", "replay", "retry"]
+
+KEEP: Final = timedelta(days=30)
+"""How long it is remembered that an event was taken: longer than any bus delivers one again."""
+AT_ONCE: Final = 100
+"""Events of one key that are tried in one transaction, at most."""
+PRUNED: Final = 1000
+"""Rows of the inbox that one transaction forgets."""
+
+_log = logging.getLogger("strangler.events")
+
+
+def parked(consumer: Consumer, *, key: str | None = None, limit: int = 1000) -> list[Parked]:
+    """What is set aside, by key and in order. Asks the side that it is called on."""
+    with consumer.ledger.reading() as book:
+        return book.listed(limit, key=key)
+
+
+def counted(consumer: Consumer) -> tuple[int, int]:
+    """How many events are set aside, and how many of them have been given up."""
+    with consumer.ledger.reading() as book:
+        return book.counted()
+
+
+def retry(consumer: Consumer, *, limit: int = 100) -> int:
+    """Try again what is due; says how many events have been handled.
+
+    Raises:
+        Later, NotOwner: as ``Consumer.take``.
+    """
+    with consumer.ledger.reading() as book:
+        keys = book.due(limit)
+    return sum(_again(consumer, key) for key in keys)
+
+
+def replay(consumer: Consumer, *, key: str | None = None) -> int:
+    """Try again now what is set aside, or what is of this key, however often it has been tried.
+
+    Each key goes on in order until it is empty, or an event fails once more: that one has all its
+    attempts before it. Says how many events have been handled.
+
+    Raises:
+        Later, NotOwner: as ``Consumer.take``.
+    """
+    if key is None:
+        with consumer.ledger.reading() as book:
+            keys = book.keys()
+    else:
+        keys = [key]
+    handled = 0
+    for one in keys:
+        with _said(consumer) as book:
+            book.wake(one)
+        while done := _again(consumer, one):
+            handled += done
+    return handled
+
+
+def drop(
+    consumer: Consumer, *, reason: str, key: str | None = None, event: str | None = None
+) -> list[Parked]:
+    """Never handle an event that is set aside, or all those of a key; says which these were.
+
+    What waited behind it goes on. Name one of ``key`` and ``event``; why is logged.
+
+    Raises:
+        ValueError: neither, or both, were named; or no reason.
+        Later, NotOwner: as ``Consumer.take``.
+    """
+    if (key is None) is (event is None):
+        raise ValueError("name the event to drop, or the key of which all are")
+    if not reason.strip():
+        raise ValueError("say why: what is dropped is never handled")
+    dropped: list[Parked] = []
+    while True:
+        with _said(consumer) as book:
+            found = book.named(event) if event is not None else book.listed(PRUNED, key=key)
+            if found:
+                book.free(found)
+        if not found:
+            return dropped
+        for one in found:
+            _log.warning(
+                "%s drops %s %s of %s: %s", consumer.name, one.type, one.event, one.key, reason
+            )
+        dropped += found
+        if event is not None:
+            return dropped
+
+
+def prune(consumer: Consumer, *, keep: timedelta = KEEP) -> int:
+    """Forget what was taken longer ago than that; says how many events.
+
+    Raises:
+        Later, NotOwner: as ``Consumer.take``.
+    """
+    before, total = datetime.now(UTC) - keep, 0
+    while True:
+        with _said(consumer) as book:
+            gone = book.prune(before, PRUNED)
+        total += gone
+        if gone < PRUNED:
+            return total
+
+
+def _again(consumer: Consumer, key: str) -> int:
+    """Handle the first events of a key, if they are due; says how many.
+
+    Raises:
+        Later, NotOwner: as ``Consumer.take``.
+    """
+    limit = AT_ONCE
+    while True:
+        tried: Sequence[Parked] = ()
+        try:
+            with consumer.transaction() as book:
+                tried = book.first(key, limit)
+                if not tried:
+                    return 0
+                done = _handled(consumer, tried)
+                book.free(tried[:done])
+                book.sound()
+        except Failed as failed:
+            later = failed.verdict is Verdict.LATER
+            if tried and (failed.index or (failed.index is None and len(tried) > 1 and not later)):
+                limit = failed.index or 1
+                continue
+            if later or not tried:
+                raise failed.later() from failed
+            _failed(consumer, tried[0], failed.error)
+            return 0
+        return done
+
+
+def _handled(consumer: Consumer, tried: Sequence[Parked]) -> int:
+    ends = time.monotonic() + SPELL
+    for index, one in enumerate(tried):
+        try:
+            consumer.handle(decode(one.envelope))
+        except Exception as error:
+            raise Failed(index, error, consumer.judge(error)) from error
+        if time.monotonic() > ends:
+            return index + 1
+    return len(tried)
+
+
+def _failed(consumer: Consumer, one: Parked, error: Exception) -> None:
+    attempts = one.attempts + 1
+    with _said(consumer) as book:
+        book.failed(one, reason=f"{type(error).__name__}: {error}", due=consumer.tried(attempts))
+    _log.warning(
+        "%s can't handle %s %s of %s, attempt %d",
+        consumer.name, one.type, one.event, one.key, attempts, exc_info=error,
+    )  # fmt: skip
+
+
+@contextmanager
+def _said(consumer: Consumer) -> Iterator[Book]:
+    """One transaction in which no event is handled."""
+    try:
+        with consumer.transaction() as book:
+            yield book
+    except Failed as failed:
+        raise failed.later() from failed
