@@ -69,7 +69,7 @@ def _read(body: bytes) -> tuple[str, str, Told]:
         said: Any = msgspec.json.decode(body)
         told = read(said["payment"])
         return _text(said["id"]), _text(said["type"]), told
-    except (BadAnswer, KeyError, TypeError, ValueError, msgspec.DecodeError) as error:
+    except (BadAnswer, KeyError, RecursionError, TypeError, ValueError) as error:
         raise InvalidEvent(reason=str(error)[:200]) from error
 
 

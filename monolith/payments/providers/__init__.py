@@ -89,6 +89,9 @@ def _version(said: object) -> int:
 
 
 def _money(said: Mapping[str, Any]) -> Money | None:
-    if said["amount"] is None:
+    amount = said["amount"]
+    if amount is None:
         return None
-    return Money(Decimal(said["amount"]), str(said["currency"]))
+    if not isinstance(amount, str):
+        raise TypeError(amount)
+    return Money(Decimal(amount), str(said["currency"]))

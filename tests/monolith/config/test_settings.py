@@ -86,9 +86,11 @@ def test_production_is_what_deploying_wants(tmp_path: Path):
     done = run(*check, **environment)
 
     assert done.returncode == 1
-    assert "1 issue (0 silenced)" in done.stderr
+    assert "2 issues (0 silenced)" in done.stderr
     assert "Set REDIS_URL" in done.stderr
+    assert "Set PAYMENTS_PROVIDER_URL" in done.stderr
     environment["REDIS_URL"] = "redis://127.0.0.1:1/0"
+    environment["PAYMENTS_PROVIDER_URL"] = "https://payments.example"
     done = run(*check, **environment)
     assert done.returncode == 0, done.stderr
     assert "no issues (0 silenced)" in done.stdout

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from monolith.payments.models import Intent
+from monolith.payments.providers import connect
+from monolith.payments.providers.http import HttpProvider
 from monolith.payments.sandbox.books import Books
 from monolith.payments.sandbox.faults import Faults, Plan
 from monolith.payments.sandbox.server import SandboxServer
@@ -21,13 +23,17 @@ from tests.monolith.payments.serving import SECRET
 
 
 @pytest.fixture(autouse=True)
-def _own_provider(settings: Any, tmp_path: Path) -> None:
+def _own_provider(settings: Any, tmp_path: Path) -> Iterator[None]:
     """The sandbox within this process, with books of the test's own."""
     settings.PAYMENTS = {
         "PROVIDER_URL": "",
         "WEBHOOK_SECRETS": [SECRET],
         "SANDBOX_BOOKS": tmp_path / "sandbox.sqlite3",
     }
+    yield
+    if isinstance(left := connect.provider(), HttpProvider):
+        left.close()
+    connect._connected.cache_clear()
 
 
 @pytest.fixture

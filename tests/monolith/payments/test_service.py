@@ -193,7 +193,7 @@ def test_a_job_refunds_for_nobody_and_the_customer_finds_it_so():
     ],
 )
 def test_a_bad_day_can_be_had_in_this_process_too(
-    books: Read, method: str, error: type[Exception], known: bool
+    books: Read, *, method: str, error: type[Exception], known: bool
 ):
     order = uuid4()
 
