@@ -147,11 +147,11 @@ class Store(ABC):
         """What was set aside, aggregate by aggregate, in order."""
 
     @abstractmethod
-    def replay(self, id: str | None = None) -> int:  # noqa: A002 -- CloudEvents' word
+    def replay(self, event: str | None = None) -> int:
         """Put back where they were all parked events of this one's aggregate, or of every one."""
 
     @abstractmethod
-    def drop(self, id: str, why: str) -> int | None:  # noqa: A002 -- CloudEvents' word
+    def drop(self, event: str, why: str) -> int | None:
         """Never tell this one; put what is behind it back, and say how many. None: not parked."""
 
     @abstractmethod
