@@ -19,6 +19,7 @@ from strangler.django.events.models import (  # noqa: F401 - Django looks for ta
     RelayLease,
     RelayProcess,
 )
+from strangler.django.saga.models import Saga, SagaEntry, SagaLock  # noqa: F401 - ditto
 from strangler.ladder import Arm, Stage, Standing
 
 

@@ -21,7 +21,7 @@ def clean_soon(_apps: Any, schema_editor: Any) -> None:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("strangler", "0005_closed"),
+        ("strangler", "0006_sagas"),
     ]
 
     operations = [
