@@ -21,9 +21,9 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponseBase
 
 from strangler.django import conf
-from strangler.django.doors import fencing, known, writers
+from strangler.django.doors import arriving, fencing, known, writers
 from strangler.django.edge import commands, forcing, fronted, identity, pins, service_arm
-from strangler.django.edge.answers import fenced, refusal
+from strangler.django.edge.answers import RETRY_AFTER, fenced, refusal
 from strangler.django.edge.commands import CARRIED
 from strangler.django.edge.contexts import Outside
 from strangler.django.edge.fronted import FALLBACK
@@ -291,8 +291,10 @@ class EdgeMiddleware:
         """The arm that the table says, and why."""
         call = Call(name, kind, context.cohort or 0, context.forced.get(name))
         decision = placing.place(call)
-        if decision.arm is Arm.SERVICE and kind is Kind.QUERY and name in context.pins:
-            decision = placing.place(call._replace(pinned=True))
+        if decision.arm is Arm.SERVICE and kind is Kind.QUERY:
+            pinned = placing.place(call._replace(pinned=True))
+            if pinned.arm is not decision.arm and name in context.pins:
+                decision = pinned
         return decision.arm, str(decision.reason)
 
     def _carries(self, context: Context) -> int | None:
@@ -314,6 +316,8 @@ class EdgeMiddleware:
     ) -> commands.Done:
         """Answered by this arm, or by the monolith if it fails and may fail."""
         if arm is Arm.MONOLITH:
+            if kind is Kind.QUERY and (refused := self._behind(request, name, context)):
+                return commands.Done(refused, None)
             response, failed = here()
             return commands.Done(response, arm, failed=failed)
         ready = service_arm.ready(request)
@@ -322,10 +326,23 @@ class EdgeMiddleware:
             answering = arm if outcome.answered else None
             return commands.Done(outcome.response, answering, failed=outcome.failed)
         with closing(outcome):
+            if refused := self._behind(request, name, context):
+                return commands.Done(refused, None, failed=outcome.failed)
             response = self._here(request, context)
         return commands.Done(
             response, Arm.MONOLITH, failed=outcome.failed, reason=FALLBACK, fallback=True
         )
+
+    def _behind(self, request: HttpRequest, name: str, context: Context) -> HttpResponseBase | None:
+        """What is said instead of an answer that may lack what the client has commanded."""
+        if not pins.behind(request, context, name):
+            return None
+        if not arriving.arrived(name, context.deadline):
+            message = f"{name} can't be reached, and what it has changed of late is not here yet"
+            return refusal(503, "Unavailable", message, retry_after=RETRY_AFTER)
+        if isinstance(context, Outside):
+            context.pins.arrived(name)
+        return None
 
     def _record(
         self,
@@ -361,7 +378,8 @@ class EdgeMiddleware:
             identity.give(response, context.found.cookie, secure=secure)
         if context.asked is not None:
             pins.give(response, context.asked, secure=secure)
-            if reason == Reason.PINNED and context.asked.stranger and not context.found.cookie:
+            stranger = context.asked.stranger and not context.found.cookie
+            if stranger and reason in {Reason.PINNED, FALLBACK}:
                 pins.mark(response, secure=secure)
 
     def _by_monolith(

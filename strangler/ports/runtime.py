@@ -83,6 +83,9 @@ class Wiring:
         place: where the ladder sends a call; None where there is no table: then whatever has no
             implementation here is asked of the monolith, whose port endpoint places it.
         fallback: may the monolith answer this kind of call after the service has failed?
+        arrived: has all come here that the service of a capability had committed by now? Waits for
+            it, until the deadline (on the clock of ``time.monotonic``) if there is one. Asked
+            before a fallback for whoever has commanded the capability.
         urls: the base URLs of an arm of a capability.
         audience: the party that an arm of a capability is.
         resilience: how patient callers of a capability are.
@@ -107,6 +110,7 @@ class Wiring:
     keyring: Keyring | None = None
     place: Callable[[Call], Decision] | None = None
     fallback: Callable[[str, Kind], bool] | None = None
+    arrived: Callable[[str, float | None], bool] | None = None
     urls: Callable[[str, Arm], Sequence[str]] | None = None
     audience: Callable[[str, Arm], str] = _one_party_each
     resilience: Callable[[str], Resilience] = _defaults

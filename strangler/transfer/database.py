@@ -11,6 +11,7 @@ These tables of the kit stand beside the capability's, in either database:
 - ``strangler_parked``: the keys that could not be applied, and why;
 - ``strangler_heartbeat``: the canary row, which is captured and applied like any other;
 - ``strangler_applied``: on the target, the number of the last batch that was applied;
+- ``strangler_asked``: on the target, who wants to know whether all has come (see ``answering``);
 - ``strangler_rehearsal``: whoever writes a row into it can never commit (see ``rehearsing``);
 - ``strangler_rehearsed``: what such a transaction has written, on PostgreSQL;
 - ``strangler_delivered``: on the source, what was delivered of the commands that are rehearsed.
@@ -425,6 +426,26 @@ class Session(ABC):
     @abstractmethod
     def claim(self, limit: int) -> AbstractContextManager[Claim]:
         """Some dirty keys, oldest first, that nobody else has claimed; none if there are none."""
+
+    @abstractmethod
+    def position(self) -> int:
+        """The highest number that the journal has given so far; whatever is committed has less."""
+
+    @abstractmethod
+    def carried(self, position: int) -> bool:
+        """Is nothing of the capability left in the journal up to there?"""
+
+    @abstractmethod
+    def asked(self) -> int:
+        """The last question of who waits here for what the other side has; 0 for none."""
+
+    @abstractmethod
+    def answer(self, number: int, *, token: int, epoch: int) -> None:
+        """Whatever was committed on the other side when this was asked is here by now.
+
+        Nothing, if another mover has taken over. One statement: whoever asks waits for nobody who
+        was stopped between two.
+        """
 
     @property
     @abstractmethod

@@ -61,6 +61,24 @@ class Door(ABC):
         """
 
     @abstractmethod
+    def ask(self) -> int:
+        """Ask the mover whether all that is committed on the other side by now has come here.
+
+        Gives the question's number, which is higher than that of any before.
+
+        Raises:
+            DatabaseAway: nobody can be asked.
+        """
+
+    @abstractmethod
+    def answered(self, number: int) -> bool:
+        """Has the mover said that it has?
+
+        Raises:
+            DatabaseAway: nobody can say.
+        """
+
+    @abstractmethod
     def delivered(self, rehearsal: str) -> list[str]:
         """What the mover has said of a rehearsed command's rows; see ``delivering``.
 

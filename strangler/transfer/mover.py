@@ -15,6 +15,7 @@ from math import ceil
 
 from strangler.ladder import Arm
 from strangler.transfer import actions
+from strangler.transfer.answering import BUSY, Answering
 from strangler.transfer.apply import Applied, Flow
 from strangler.transfer.backfill import Backfill
 from strangler.transfer.bulk import Bulk
@@ -175,6 +176,7 @@ class _Carrying:
         self._recent: deque[tuple[float, int]] = deque(maxlen=10)
         self._writers: Counter[tuple[str, bool]] = Counter()
         self._pulse = _Pulse(flow.source)
+        self._answering = Answering(flow)
         self._again = time.monotonic() + RETRY
 
     def carry(self, stop: threading.Event) -> None:
@@ -182,6 +184,7 @@ class _Carrying:
         while not stop.is_set():
             applied = self._bulk.batch()
             self._note(applied)
+            self._answering.look()
             if self._backfill is not None and not self._backfill.more():
                 self._backfill = None
                 self._pulse.forget()
@@ -204,7 +207,7 @@ class _Carrying:
             # After the report, to which a beat on its way would be a row that is not carried yet.
             self._pulse.beat(now)
             if not applied.entries:
-                stop.wait(IDLE)
+                stop.wait(BUSY if self._answering.busy else IDLE)
 
     def _note(self, applied: Applied) -> None:
         now = time.monotonic()

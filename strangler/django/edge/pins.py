@@ -1,8 +1,12 @@
 """Read your writes: whoever has commanded a capability is answered by its owner for a while.
 
-The cookie says which rows: up to where the owner's journal had come when the answer went out. Once
-nothing up to there is left in it, the other side has them all. A client that brings no cookie of
-ours could not say so, and stays with the owner.
+Where the monolith owns, the cookie says which rows: up to where its journal had come when the
+answer went out. Once nothing up to there is left in it, the service has them all. Where the service
+owns, its journal is not ours to ask: the cookie only says that there may be some, and before the
+monolith answers in the service's place, the mover has to say that they have come.
+
+A client that brings no cookie of ours could not say what it has commanded. It is taken for one that
+has: it stays with the owner, and waits for the mover.
 """
 
 from __future__ import annotations
@@ -19,17 +23,20 @@ from django.http.cookie import parse_cookie
 from strangler.django import conf, tables
 from strangler.django.doors import known
 from strangler.django.edge import identity
-from strangler.ladder import Arm
+from strangler.django.ports import placing
+from strangler.ladder import Arm, Stage
+from strangler.ports.context import Context
 from strangler.transfer.database import TransferError
 
 COOKIE = "strangler_pin"
 """The edge's own cookie: ``capability:position``, with ``|`` between several; ``-`` for none.
 
-An edge in front that can't ask a journal writes ``?`` for a position: wherever it is by now.
+``*`` stands for a position that could not be asked for, by an edge in front of us, or because the
+journal is the service's: wherever it is by now.
 """
 _KEPT = 24 * 3600
 _ONE = re.compile(r"([a-z][a-z0-9_-]*):([0-9]{1,18})")
-_NOTED = re.compile(r"([a-z][a-z0-9_-]*):\?")
+_NOTED = re.compile(r"([a-z][a-z0-9_-]*):\*")
 _UNKNOWN = -1
 
 _log = logging.getLogger("strangler.edge")
@@ -64,6 +71,11 @@ class Pins(set[str]):
         self.commanded.add(name)
         super().add(name)
 
+    def arrived(self, name: str) -> None:
+        """All that the client has commanded of this is on our side."""
+        self.positions.pop(name, None)
+        self.discard(name)
+
 
 def of(request: HttpRequest) -> Pins:
     """What the client has commanded of late that has not yet moved over."""
@@ -84,13 +96,10 @@ def of(request: HttpRequest) -> Pins:
 
 def give(response: HttpResponseBase, pins: Pins, *, secure: bool) -> None:
     """Set the cookie, where something was commanded whose rows have to move, or have moved."""
-    positions = dict(pins.positions)
-    for name in pins.commanded:
-        if (number := _position(name)) is not None:
-            positions[name] = number
-    if positions != pins.said:
-        text = "|".join(f"{name}:{number}" for name, number in sorted(positions.items())) or "-"
-        _set(response, text, secure=secure)
+    new = {name: number for name in pins.commanded if (number := _position(name)) is not None}
+    positions = pins.positions | new
+    if new or positions != pins.said:
+        _set(response, "|".join(map(_written, sorted(positions.items()))) or "-", secure=secure)
 
 
 def mark(response: HttpResponseBase, *, secure: bool) -> None:
@@ -98,28 +107,52 @@ def mark(response: HttpResponseBase, *, secure: bool) -> None:
     _set(response, "-", secure=secure)
 
 
+def behind(request: HttpRequest, context: Context, name: str) -> bool:
+    """May the client have commanded what the service has, and the monolith not yet?"""
+    entry = placing.entry(name)
+    if entry is not None and entry.stage is Stage.LIVE:
+        return name in context.pins
+    # Who was carried there by a switch may bring what this revision does not know of yet.
+    if COOKIE not in request.META.get("HTTP_COOKIE", ""):
+        return False
+    pins = context.pins
+    return isinstance(pins, Pins) and pins.positions.get(name) == _UNKNOWN
+
+
+def _written(pin: tuple[str, int]) -> str:
+    name, number = pin
+    return f"{name}:{'*' if number == _UNKNOWN else number}"
+
+
 def _set(response: HttpResponseBase, text: str, *, secure: bool) -> None:
     response.set_cookie(COOKIE, text, max_age=_KEPT, httponly=True, samesite="Lax", secure=secure)
 
 
 def _position(name: str) -> int | None:
-    """Where the journal is now; None where no rows flow to the service.
+    """Where our journal is now; None where no rows flow, ``_UNKNOWN`` where the service owns them.
 
     That this side owns is what the owner row says, and not the table: a command that was carried
-    here by a switch is answered under the revision with which its request began.
+    here by a switch is answered under the revision with which its request began. Where the table
+    says that the service does, it is not asked: if that is wrong, the next request finds out.
     """
-    door = known.door(name)
-    try:
-        row = door.owner() if door is not None else None
-        if door is None or row is None or row.owner is not Arm.MONOLITH:
-            return None
-        return door.position()
-    except TransferError as error:
-        _log.error("%s: where its journal is can't be said, so nobody is pinned: %s", name, error)
+    door, entry = known.door(name), placing.entry(name)
+    if door is None or (entry is not None and entry.stage is Stage.RETIRED):
         return None
+    if entry is not None and entry.stage is Stage.LIVE:
+        return _UNKNOWN
+    try:
+        row = door.owner()
+        if row is None:
+            return None
+        return door.position() if row.owner is Arm.MONOLITH else _UNKNOWN
+    except TransferError as error:
+        _log.error("%s: where its journal is can't be said: %s", name, error)
+        return _UNKNOWN
 
 
 def _applied(name: str, position: int) -> bool:
+    if position == _UNKNOWN:
+        return False
     if name not in conf.manifest().capabilities:
         return True
     door = known.door(name)

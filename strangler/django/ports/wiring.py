@@ -15,7 +15,8 @@ from django.db import connections
 import strangler
 from strangler.django import conf
 from strangler.django.boot import NOT_WIRED
-from strangler.django.doors import known
+from strangler.django.doors import arriving, known
+from strangler.django.edge.pins import Pins
 from strangler.django.observing import observations
 from strangler.django.ports import placing
 from strangler.django.ports.replays import DatabaseReplays
@@ -49,6 +50,7 @@ def wire() -> None:
         keyring=_keyring(settings),
         place=placing.place,
         fallback=placing.fallback,
+        arrived=_arrived,
         urls=_urls,
         audience=_audience,
         resilience=_resilience,
@@ -62,6 +64,15 @@ def wire() -> None:
     )
     if settings.wiring:
         import_module(settings.wiring)
+
+
+def _arrived(capability: str, deadline: float | None) -> bool:
+    if not arriving.arrived(capability, deadline):
+        return False
+    pins = context.current().pins
+    if isinstance(pins, Pins):
+        pins.arrived(capability)
+    return True
 
 
 def _keyring(settings: conf.Settings) -> Keyring | None:

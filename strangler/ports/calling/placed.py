@@ -165,8 +165,9 @@ class Placed:
     def may_fall_back(self, error: PortError, context: Context) -> bool:
         """May the monolith answer what the service has not?
 
-        A query, whatever happened to it; a command only if nothing can have been executed, and
-        either arm may take it. Nobody waits any more once the caller's own deadline has passed.
+        A query, whatever happened to it, but for whoever has commanded the capability only once the
+        monolith has what came of it; a command only if nothing can have been executed, and either
+        arm may take it. Nobody waits any more once the caller's own deadline has passed.
         """
         fallback = self.wiring.fallback
         kind = self.method.kind
@@ -174,7 +175,10 @@ class Placed:
             return False
         if kind is Kind.COMMAND:
             return isinstance(error, NotExecuted) and not isinstance(error, CallRefused | TooLate)
-        return context.deadline is None or time.monotonic() < context.deadline
+        if context.deadline is not None and time.monotonic() >= context.deadline:
+            return False
+        arrived, name = self.wiring.arrived, self.method.capability
+        return arrived is None or name not in context.pins or arrived(name, context.deadline)
 
 
 class Watched:

@@ -67,6 +67,7 @@ _DECIDE = Text("""
     include monolith.conf;
 """)
 _PINNED = Text("""
+    set $strangler_rows +; # who commands it is pinned
     set $strangler_there "";
     if ($strangler_pinned) {
         set $strangler_there %{table}/current/$strangler_capability.commands/$strangler_cohort;

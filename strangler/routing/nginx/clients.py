@@ -28,27 +28,33 @@ _SHARED = Text(r"""
         default "";
         "yes:" "strangler_pin=-; Max-Age=%{day}; Path=/; HttpOnly; SameSite=Lax$strangler_secure";
     }
-    # What a service has commanded elsewhere while it answered, which only the monolith's journal could
-    # say more about: the client is pinned, and the monolith writes the position when it next asks.
+    # What a service has commanded while it answered: its own, if its rows flow, and others by ports.
+    # The client is pinned. Of where the rows are by now the monolith asks, when it has to.
     map $upstream_http_x_strangler_commanded $strangler_pin {
         default $strangler_pin_told;
         "" "";
     }
-    map "$strangler_arm:$strangler_capability:$upstream_http_x_strangler_commanded" $strangler_noted {
+    map "$strangler_arm$strangler_rows:$strangler_capability:$upstream_http_x_strangler_commanded" $strangler_noted {
         volatile;
         default "";
         "~^service:(?<strangler_n0>[a-z0-9_]+):\k<strangler_n0>$" "";
-        "~^service:[a-z0-9_]+:(?<strangler_n1>[a-z0-9_]+)$" "$strangler_n1:?";
-        "~^service:[a-z0-9_]+:(?<strangler_n2>[a-z0-9_]+),(?<strangler_n3>[a-z0-9_]+)$" "$strangler_n2:?|$strangler_n3:?";
-        "~^service:[a-z0-9_]+:(?<strangler_n4>[a-z0-9_]+),(?<strangler_n5>[a-z0-9_]+),(?<strangler_n6>[a-z0-9_]+)" "$strangler_n4:?|$strangler_n5:?|$strangler_n6:?";
+        "~^service\+?:[a-z0-9_]+:(?<strangler_n1>[a-z0-9_]+)$" "$strangler_n1:*";
+        "~^service\+?:[a-z0-9_]+:(?<strangler_n2>[a-z0-9_]+),(?<strangler_n3>[a-z0-9_]+)$" "$strangler_n2:*|$strangler_n3:*";
+        "~^service\+?:[a-z0-9_]+:(?<strangler_n4>[a-z0-9_]+),(?<strangler_n5>[a-z0-9_]+),(?<strangler_n6>[a-z0-9_]+)" "$strangler_n4:*|$strangler_n5:*|$strangler_n6:*";
     }
     map $http_cookie $strangler_pins {
         default "";
-        "~(?:^|;)[ ]*strangler_pin=(?<strangler_old>[a-z][a-z0-9_:|?-]{0,400})(?:;|$)" "$strangler_old|";
+        "~(?:^|;)[ ]*strangler_pin=(?<strangler_old>[a-z][a-z0-9_:|*-]{0,400})(?:;|$)" $strangler_old;
+    }
+    map "$strangler_noted $strangler_pins" $strangler_all_pins {
+        volatile;
+        default "$strangler_pins|$strangler_noted";
+        "~ $" $strangler_noted;
+        "~^(?<strangler_n7>[^ ]+) (?:[^ ]*\|)?\k<strangler_n7>(?:\||$)" $strangler_pins;
     }
     map $strangler_noted $strangler_pin_told {
         volatile;
-        default "strangler_pin=$strangler_pins$strangler_noted; Max-Age=%{day}; Path=/; HttpOnly; SameSite=Lax$strangler_secure";
+        default "strangler_pin=$strangler_all_pins; Max-Age=%{day}; Path=/; HttpOnly; SameSite=Lax$strangler_secure";
         "" "";
     }
     map $scheme $strangler_secure {

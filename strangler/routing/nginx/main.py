@@ -18,6 +18,7 @@ _SHARED = Text("""
     map "" $strangler_reason { default ""; }
     map "" $strangler_arm { default ""; }
     map "" $strangler_pinned { default ""; }
+    map "" $strangler_rows { default ""; }
     map "" $strangler_service { default ""; }
     map "" $strangler_deadline { default ""; }
     map "" $strangler_else { default @strangler_unavailable; }

@@ -21,7 +21,7 @@ from strangler.ladder import Arm
 from strangler.ports import forks
 from strangler.transfer.database import DatabaseAway, Owner
 from strangler.transfer.door import Door, DoorClosed
-from strangler.transfer.postgres import journal
+from strangler.transfer.postgres import asking, journal
 from strangler.transfer.postgres.errors import spoken, translate
 from strangler.transfer.postgres.holding import WAITING, patient
 from strangler.transfer.postgres.link import Connection, connect, door_number
@@ -100,6 +100,12 @@ class PostgresDoor(Door):
     def applied(self, position: int) -> bool:
         return self._asked(lambda it: journal.applied(it, self._capability, position))
 
+    def ask(self) -> int:
+        return self._asked(lambda connection: asking.ask(connection, self._capability))
+
+    def answered(self, number: int) -> bool:
+        return self._asked(lambda it: asking.answered(it, self._capability)) >= number
+
     def delivered(self, rehearsal: str) -> list[str]:
         return self._asked(lambda connection: journal.delivered(connection, rehearsal))
 
@@ -122,6 +128,9 @@ class PostgresDoor(Door):
             except BaseException:
                 self._drop(connection)
                 raise
+        except BaseException:
+            self._drop(connection)
+            raise
         self._put(connection)
         return answer
 

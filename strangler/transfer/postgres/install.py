@@ -60,9 +60,9 @@ def install(link: Link, *, owner: Arm, epoch: int, patience: float) -> None:
             connection.execute(tables.TABLES)
             connection.execute(tables.NEVER)
             connection.execute(tables.GRANTS)
-            connection.execute(
-                sql.SQL(tables.DELIVERED).format(schema=sql.Identifier(link.look(HEARTBEAT).schema))
-            )
+            schema = sql.Identifier(link.look(HEARTBEAT).schema)
+            for function in (tables.DELIVERED, tables.ASK):
+                connection.execute(sql.SQL(function).format(schema=schema))
         # No step changes meanwhile what the triggers have to be.
         connection.execute(
             "SELECT FROM strangler_owner WHERE capability = %s FOR UPDATE", [link.capability]

@@ -23,6 +23,7 @@ from strangler.transfer.database import (
 )
 from strangler.transfer.mapping import Key, Row, Target
 from strangler.transfer.postgres import (
+    asking,
     digests,
     holding,
     install,
@@ -125,6 +126,22 @@ class PostgresSession(Session):
     def claim(self, limit: int) -> Iterator[journal.PostgresClaim]:
         with spoken(), journal.claim(self._link, limit) as claimed:
             yield claimed
+
+    @_spoken
+    def position(self) -> int:
+        return journal.position(self._link.connection)
+
+    @_spoken
+    def carried(self, position: int) -> bool:
+        return journal.applied(self._link.connection, self._link.capability, position)
+
+    @_spoken
+    def asked(self) -> int:
+        return asking.asked(self._link)
+
+    @_spoken
+    def answer(self, number: int, *, token: int, epoch: int) -> None:
+        asking.answer(self._link, number, token=token, epoch=epoch)
 
     @property
     def applied(self) -> int:

@@ -57,6 +57,11 @@ CREATE TABLE IF NOT EXISTS strangler_applied (
     capability text PRIMARY KEY,
     number bigint NOT NULL
 );
+CREATE TABLE IF NOT EXISTS strangler_asked (
+    capability text PRIMARY KEY,
+    number bigint NOT NULL,
+    answered bigint NOT NULL DEFAULT 0
+);
 CREATE TABLE IF NOT EXISTS strangler_rehearsal (
     capability text NOT NULL,
     xact xid8 NOT NULL DEFAULT pg_current_xact_id()
@@ -97,19 +102,30 @@ CREATE OR REPLACE FUNCTION strangler_delivered_of(wanted text) RETURNS SETOF tex
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, {schema}, pg_temp
     AS $of$ SELECT said FROM strangler_delivered WHERE rehearsal = wanted ORDER BY at $of$
 """
+# Whoever may ask whether all has come may not say that it has.
+ASK = """
+CREATE OR REPLACE FUNCTION strangler_ask(wanted text) RETURNS bigint
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, {schema}, pg_temp
+    AS $ask$
+INSERT INTO strangler_asked AS a (capability, number)
+    SELECT capability, 1 FROM strangler_owner WHERE capability = wanted
+    ON CONFLICT (capability) DO UPDATE SET number = a.number + 1 RETURNING number
+$ask$
+"""
 # Whoever keeps the door reads the owner row, and how far the journal is; neither is a secret.
 GRANTS = """
 GRANT SELECT ON strangler_owner TO PUBLIC;
 GRANT SELECT (id, capability) ON strangler_journal TO PUBLIC;
 GRANT SELECT ON SEQUENCE strangler_journal_id_seq TO PUBLIC;
-GRANT SELECT ON strangler_applied, strangler_rehearsal, strangler_rehearsed TO PUBLIC;
+GRANT SELECT ON strangler_applied, strangler_asked TO PUBLIC;
+GRANT SELECT ON strangler_rehearsal, strangler_rehearsed TO PUBLIC;
 GRANT INSERT (capability) ON strangler_rehearsal TO PUBLIC
 """
 
 NAMES = (
     "strangler_owner", "strangler_journal", "strangler_span", "strangler_parked",
-    "strangler_heartbeat", "strangler_applied", "strangler_rehearsal", "strangler_rehearsed",
-    "strangler_delivered",
+    "strangler_heartbeat", "strangler_applied", "strangler_asked", "strangler_rehearsal",
+    "strangler_rehearsed", "strangler_delivered",
 )  # fmt: skip
 
 INSTALLING = 5_370_120_441

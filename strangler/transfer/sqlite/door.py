@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from strangler.ladder import Arm
 from strangler.transfer.database import Owner
 from strangler.transfer.door import Door, DoorClosed
-from strangler.transfer.sqlite import journal
+from strangler.transfer.sqlite import asking, journal
 from strangler.transfer.sqlite.link import Link, file_of
 from strangler.transfer.sqlite.locks import FileLock
 from strangler.transfer.sqlite.places import Places
@@ -72,6 +72,16 @@ class SqliteDoor(Door):
         """Is nothing of the capability left in the journal up to there?"""
         with self._linked() as link:
             return journal.applied(link, self._capability, position)
+
+    def ask(self) -> int:
+        """Ask the mover whether all that is committed on the other side has come here."""
+        with self._linked() as link:
+            return asking.ask(link, self._capability)
+
+    def answered(self, number: int) -> bool:
+        """Has the mover said that it has?"""
+        with self._linked() as link:
+            return asking.answered(link, self._capability) >= number
 
     def delivered(self, rehearsal: str) -> list[str]:
         """What the mover has said of a rehearsed command's rows."""

@@ -19,11 +19,13 @@ _NO_KEYS = {
 }
 
 _OURS = (
-    "strangler_journal", "strangler_parked", "strangler_applied", "strangler_delivered", HEARTBEAT,
+    "strangler_journal", "strangler_parked", "strangler_applied", "strangler_asked",
+    "strangler_delivered", HEARTBEAT,
 )  # fmt: skip
 
 _ALWAYS = (
-    "strangler_applied", "strangler_delivered", "strangler_rehearsal", "strangler_nowhere",
+    "strangler_applied", "strangler_asked", "strangler_delivered", "strangler_rehearsal",
+    "strangler_nowhere",
 )  # fmt: skip
 
 RETIRED = "retired_"

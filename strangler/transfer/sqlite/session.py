@@ -27,7 +27,7 @@ from strangler.transfer.database import (
     Writer,
 )
 from strangler.transfer.mapping import Key, Row
-from strangler.transfer.sqlite import installing, journal, rows
+from strangler.transfer.sqlite import asking, installing, journal, rows
 from strangler.transfer.sqlite.link import Link
 from strangler.transfer.sqlite.locks import FileLock, holders
 from strangler.transfer.sqlite.places import Places
@@ -153,6 +153,22 @@ class SqliteSession(Session):
                 with self._link.writing(durable=False):  # what is carried twice does no harm
                     journal.forget(self._link, self._tables, entries)
                     journal.deliver(self._link, self._capability, claimed.delivered)
+
+    def position(self) -> int:
+        """The highest number that the journal has given so far."""
+        return journal.position(self._link)
+
+    def carried(self, position: int) -> bool:
+        """Is nothing of the capability left in the journal up to there?"""
+        return journal.applied(self._link, self._capability, position)
+
+    def asked(self) -> int:
+        """The last question of who waits here."""
+        return asking.asked(self._link, self._capability)
+
+    def answer(self, number: int, *, token: int, epoch: int) -> None:
+        """Whatever was committed on the other side when this was asked is here by now."""
+        asking.answer(self._link, self._capability, number, token=token, epoch=epoch)
 
     @property
     def applied(self) -> int:

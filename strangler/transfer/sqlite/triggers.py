@@ -44,6 +44,9 @@ TABLES = (
     "INSERT OR IGNORE INTO strangler_origin VALUES (1, 0)",
     """CREATE TABLE IF NOT EXISTS strangler_applied (
         capability text NOT NULL PRIMARY KEY, number bigint NOT NULL)""",
+    """CREATE TABLE IF NOT EXISTS strangler_asked (
+        capability text NOT NULL PRIMARY KEY, number bigint NOT NULL,
+        answered bigint NOT NULL DEFAULT 0)""",
     """CREATE TABLE IF NOT EXISTS strangler_delivered (
         id integer NOT NULL PRIMARY KEY AUTOINCREMENT, capability text NOT NULL,
         rehearsal text NOT NULL, said text NOT NULL, at datetime NOT NULL)""",

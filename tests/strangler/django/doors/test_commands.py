@@ -6,7 +6,9 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import closing, contextmanager
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -17,15 +19,17 @@ from strangler.ladder import Arm, Stage
 from strangler.ports import headers as names
 from strangler.ports import runtime
 from strangler.ports.bind import bind
-from strangler.ports.context import Context, current
+from strangler.ports.context import Context, current, use
+from strangler.ports.errors import PortError
 from strangler.ports.serve import serve
+from strangler.ports.testing import placed
 from strangler.ports.trust import secret as secret_of_edges
 from strangler.ports.trust.keys import Keyring
 from strangler.ports.trust.tokens import Use, verify
 from strangler.transfer.sqlite import SqliteDatabase, SqliteSession
 from tests.assets.sky.port import Weather, WeatherService
 from tests.strangler.django.behind_edge import Edge, Reply
-from tests.strangler.django.faults import Seen, reply
+from tests.strangler.django.faults import Seen, close, reply
 
 BODY = b"a body, \x00 and all"
 OURS = {"Cookie": "strangler_cohort=7"}
@@ -56,8 +60,29 @@ class Side:
             step.capture(on=True, patience=1)
 
     def write(self, name: str) -> None:
+        self.run("INSERT INTO places (name) VALUES (?)", name)
+
+    def run(self, sql: str, *values: object) -> None:
         with sqlite3.connect(self.url.removeprefix("sqlite:///")) as connection:
-            connection.execute("INSERT INTO places (name) VALUES (?)", (name,))
+            connection.execute(sql, values)
+
+    @contextmanager
+    def mover(self) -> Iterator[Event]:
+        """One that answers what it is asked once everything has been moved."""
+        moved, stop = Event(), Event()
+
+        def answers() -> None:
+            with closing(self.connected()) as session:
+                while not stop.wait(0.01):
+                    now = session.owner()
+                    if moved.is_set() and now is not None:
+                        session.answer(session.asked(), token=now.token, epoch=now.epoch)
+
+        with ThreadPoolExecutor() as threads:
+            done = threads.submit(answers)
+            yield moved
+            stop.set()
+            done.result(5)
 
 
 @pytest.fixture
@@ -279,11 +304,11 @@ class TestReadYourWrites:
             return given[0].strip().partition(";")[0] if given else None
 
         assert told("weather:1") is None
-        assert told("weather:?|tides:?") == "strangler_pin=weather:1"
+        assert told("weather:*|tides:*") == "strangler_pin=weather:1"
         with side.session.claim(10) as claim:
             assert len(claim.entries) == 1
         assert told("weather:1") == "strangler_pin=-"
-        assert told("weather:?") == "strangler_pin=-"
+        assert told("weather:*") == "strangler_pin=-"
         assert told("-") is None
 
     def test_who_brings_no_cookie_stays_with_the_owner(self, shop: Edge, side: Side) -> None:
@@ -293,6 +318,132 @@ class TestReadYourWrites:
         assert any("strangler_pin=-" in one for one in given)
         kept = {"X-Tenant": "acme", "Cookie": "strangler_pin=-"}
         assert shop.ask("GET", "/weather/rome", kept).arm == "service"
+
+
+class TestServiceGone:
+    """The service owns, has been commanded, and dies; its rows may not have flowed back yet."""
+
+    @pytest.fixture(autouse=True)
+    def live(self, shop: Edge, side: Side, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("strangler.django.doors.arriving.PATIENCE", 0.3)
+        monkeypatch.setattr("strangler.django.ports.placing.in_step", lambda _: True)
+        shop.stand(Stage.LIVE, tables=True)
+        side.says(Arm.SERVICE, 2)
+
+    def commanded(self, shop: Edge) -> dict[str, str]:
+        """The headers of a client that has commanded the service."""
+        answer = post(shop)
+        assert (answer.status, answer.arm) == (200, "service")
+        assert pin_of(answer) == "strangler_pin=weather:*"
+        return {"Cookie": "strangler_cohort=7; strangler_pin=weather:*"}
+
+    def test_who_has_commanded_waits_for_the_rows(self, shop: Edge, side: Side) -> None:
+        mine = self.commanded(shop)
+        assert pin_of(shop.ask("GET", "/weather/rome", mine)) is None
+        assert side.session.asked() == 0, "nobody asks while the service answers"
+        shop.service.behave = close
+        answer = shop.ask("GET", "/weather/rome", mine)
+        assert (answer.status, answer.arm, answer.header("Retry-After")) == (503, None, "1")
+        assert answer.header(names.EXECUTED) == "no"
+        assert shop.asked == []
+        assert pin_of(answer) is None, "it is pinned still"
+        assert shop.ask("GET", "/weather/rome", OURS).reason == "fallback", "others are not"
+        with ThreadPoolExecutor() as threads, side.mover() as moved:
+            asked = threads.submit(shop.ask, "GET", "/weather/rome", mine)
+            time.sleep(0.1)
+            assert not asked.done()
+            moved.set()
+            answer = asked.result(5)
+        assert (answer.status, answer.arm, answer.reason) == (200, "monolith", "fallback")
+        assert pin_of(answer) == "strangler_pin=-"
+        assert shop.ask("GET", "/weather/rome", OURS | {"Cookie": "strangler_pin=-"}).status == 200
+
+    def test_every_command_pins_anew(self, shop: Edge, side: Side) -> None:
+        """Else its cookie would end with the first command's day."""
+        mine = self.commanded(shop)
+        answer = shop.ask("POST", "/weather/rome", mine, BODY)
+        assert (answer.arm, pin_of(answer)) == ("service", "strangler_pin=weather:*")
+
+    def test_a_stranger_may_have_commanded(self, shop: Edge, side: Side) -> None:
+        shop.service.behave = close
+        stranger = {"X-Tenant": "acme"}
+        assert shop.ask("GET", "/weather/rome", stranger).status == 503
+        with side.mover() as moved:
+            moved.set()
+            answer = shop.ask("GET", "/weather/rome", stranger)
+        assert (answer.status, answer.reason) == (200, "fallback")
+        assert pin_of(answer) == "strangler_pin=-"
+        known = stranger | {"Cookie": "strangler_pin=-"}
+        assert shop.ask("GET", "/weather/rome", known).status == 200
+
+    def test_what_a_service_says_that_can_not_answer(self, shop: Edge, side: Side) -> None:
+        mine = self.commanded(shop)
+        shop.service.behave = reply(503, {"from": "the service"})
+        assert shop.ask("GET", "/weather/rome", mine).json()["error"] == "Unavailable"
+
+    def test_so_it_is_behind_nginx(self, shop: Edge, side: Side, settings: Any) -> None:
+        secret = secret_of_edges.make(settings.STRANGLER["KEYS"])
+        settings.STRANGLER = {**settings.STRANGLER, "EDGE": "nginx"}
+        begin(shop)
+        shop.stand(Stage.LIVE, tables=True)
+        told = {"X-Strangler-Edge": secret, "X-Strangler-Reason": "fallback"}
+        pins = {"Cookie": "strangler_cohort=7; strangler_pin=tides:*|weather:*"}
+        answer = shop.ask("GET", "/weather/rome", told | pins)
+        assert (answer.status, answer.header("Retry-After")) == (503, "1")
+        assert shop.ask("GET", "/weather/rome", told | OURS).status == 200
+        with side.mover() as moved:
+            moved.set()
+            answer = shop.ask("GET", "/weather/rome", told | pins)
+        assert (answer.status, answer.reason) == (200, "fallback")
+        assert pin_of(answer) == "strangler_pin=-"
+
+    def test_a_table_that_knows_nothing_of_it_yet(self, shop: Edge, side: Side) -> None:
+        """A switch has carried a command; the next query meets the revision of before."""
+        shop.stand(Stage.SHADOW, tables=True)
+        mine = self.commanded(shop)
+        assert shop.ask("GET", "/weather/rome", OURS).arm == "monolith"
+        assert shop.ask("GET", "/weather/rome", mine).status == 503
+        side.says(Arm.MONOLITH, 3)
+        answer = shop.ask("GET", "/weather/rome", mine)
+        assert (answer.status, answer.arm) == (200, "monolith")
+
+    def test_a_killed_one_is_read_here_once_the_rows_are(self, shop: Edge, side: Side) -> None:
+        mine = self.commanded(shop)
+        shop.stand(Stage.LIVE, tables=True, killed=True)
+        assert shop.ask("GET", "/weather/rome", mine).status == 503
+        assert shop.ask("GET", "/weather/rome", OURS).arm == "monolith"
+
+    def test_ports_ask_too(self, shop: Edge, side: Side) -> None:
+        shop.service.behave = close
+        serve(Weather, WeatherService())
+        mine, others = Context(cohort=7, pins={"weather"}), Context(cohort=7)
+        try:
+            with placed("auto"):
+                with use(mine), pytest.raises(PortError):
+                    bind(Weather).degrees("rome")
+                with use(others):
+                    assert bind(Weather).degrees("rome") == 21
+                with side.mover() as moved, use(mine):
+                    moved.set()
+                    assert bind(Weather).degrees("rome") == 21
+        finally:
+            runtime.unregister(Weather)
+
+    def test_who_can_not_be_asked_has_not_said_so(self, shop: Edge, side: Side) -> None:
+        mine = self.commanded(shop)
+        shop.service.behave = close
+        side.run("DROP TABLE strangler_asked")
+        assert shop.ask("GET", "/weather/rome", mine).status == 503
+
+    def test_what_is_retired_has_nobody_to_fall_back_on(self, shop: Edge, side: Side) -> None:
+        shop.stand(Stage.RETIRED, tables=True)
+        answer = post(shop)
+        assert (answer.arm, pin_of(answer)) == ("service", None)
+
+
+def pin_of(answer: Reply) -> str | None:
+    given = [value.strip() for key, value in answer.headers if key == "Set-Cookie"]
+    return next((one.partition(";")[0] for one in given if "strangler_pin" in one), None)
 
 
 class TestJobs:

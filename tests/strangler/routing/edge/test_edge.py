@@ -15,8 +15,8 @@ from strangler.ports.context import Trace
 from strangler.ports.headers import FORCE, INTERNAL
 from strangler.routing.decide import Call, Kind, decide
 from strangler.routing.table import Snapshot
-from tests.strangler.django.faults import Seen, close, reply
-from tests.strangler.routing.edge.front import SECRET, Client, System, service, system
+from tests.strangler.django.faults import Behave, Seen, close, reply
+from tests.strangler.routing.edge.front import SECRET, Client, System, monolith, service, system
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 SPAN = "b7ad6b7169203331"
@@ -78,9 +78,9 @@ def test_what_a_service_has_commanded_elsewhere_pins_the_client(edge: System) ->
     mine = {"X-Tenant": "a", "Cookie": "a=b; strangler_pin=other:3"}
     for said, noted in [
         ("tides", None),
-        ("weather", "strangler_pin=other:3|weather:?"),
-        ("tides,weather", "strangler_pin=other:3|tides:?|weather:?"),
-        ("a,b,weather,d", "strangler_pin=other:3|a:?|b:?|weather:?"),
+        ("weather", "strangler_pin=other:3|weather:*"),
+        ("tides,weather", "strangler_pin=other:3|tides:*|weather:*"),
+        ("a,b,weather,d", "strangler_pin=other:3|a:*|b:*|weather:*"),
     ]:
         edge.service.behave = reply(200, {}, f"X-Strangler-Commanded: {said}")
         answer = edge.ask("GET", "/tides/high", mine)
@@ -89,6 +89,56 @@ def test_what_a_service_has_commanded_elsewhere_pins_the_client(edge: System) ->
         if noted:
             answer = edge.ask("GET", "/weather/rome", {"X-Tenant": "a", "Cookie": noted})
             assert (answer.arm, answer.reason) == ("monolith", "pinned")
+
+
+def test_who_commands_a_service_with_tables_is_pinned_once(edge: System) -> None:
+    """Should the service die, the monolith then asks first whether the rows have come back."""
+    edge.stand(1000)
+    answer = edge.ask("POST", "/weather/rome", {"X-Tenant": "a"})
+    assert (answer.arm, answer.all("Set-Cookie")) == ("service", [])
+    edge.service.behave = reply(200, {}, "X-Strangler-Commanded: weather")
+    for before, after in [
+        ("a=b", "weather:*"),
+        ("strangler_pin=-", "weather:*"),
+        ("strangler_pin=other:3|xweather:*", "other:3|xweather:*|weather:*"),
+        ("strangler_pin=weather:3", "weather:3|weather:*"),
+        ("strangler_pin=weather:*", "weather:*"),
+        ("strangler_pin=a:1|weather:*|b:*; c=d", "a:1|weather:*|b:*"),
+        ("strangler_pin=a:1|weather:*", "a:1|weather:*"),
+    ]:
+        answer = edge.ask("POST", "/weather/rome", {"X-Tenant": "a", "Cookie": before})
+        (pin,) = answer.all("Set-Cookie")
+        assert pin.partition(";")[0] == f"strangler_pin={after}"
+        assert "Max-Age=86400;" in pin, "it is pinned for as long again"
+        asked = edge.ask("GET", "/weather/rome", {"X-Tenant": "a", "Cookie": pin.partition(";")[0]})
+        assert (asked.arm, asked.reason) == ("service", "inside")
+    edge.service.behave = reply(200, {}, "X-Strangler-Commanded: tides")
+    answer = edge.ask("POST", "/tides/high", {"X-Tenant": "a"})
+    assert (answer.arm, answer.all("Set-Cookie")) == ("service", []), "it has no tables"
+
+
+def test_whoever_falls_back_brings_its_pin_and_is_told_what_has_become_of_it(edge: System) -> None:
+    edge.stand(1000)
+    mine = {"X-Tenant": "a", "Cookie": "strangler_cohort=7; strangler_pin=weather:*"}
+    edge.service.behave = close
+    gone = {"error": "Unavailable", "message": "", "detail": {}}
+    edge.monolith.behave = _after_a_token(503, gone, "Retry-After: 1", "X-Strangler-Executed: no")
+    answer = edge.ask("GET", "/weather/rome", mine)
+    assert (answer.status, answer.header("Retry-After")) == (503, "1")
+    assert (answer.json(), answer.header("X-Strangler-Executed")) == (gone, "no")
+    assert edge.asked[-1].header("Cookie") == mine["Cookie"]
+    assert edge.asked[-1].header("X-Strangler-Reason") == "fallback"
+    edge.monolith.behave = _after_a_token(200, {}, "Set-Cookie: strangler_pin=-")
+    answer = edge.ask("GET", "/weather/rome", mine)
+    assert (answer.status, answer.all("Set-Cookie")) == (200, ["strangler_pin=-"])
+
+
+def _after_a_token(status: int, body: object, *headers: str) -> Behave:
+    def behave(peer: socket.socket, seen: Seen) -> None:
+        token = seen.target.startswith("/_strangler/edge/")
+        (monolith() if token else reply(status, body, *headers))(peer, seen)
+
+    return behave
 
 
 def test_a_first_visit_draws_any_cohort(edge: System) -> None:

@@ -85,7 +85,13 @@ def test_an_application_can_neither_hide_nor_read_the_journal(
         shop.execute("INSERT INTO category (name) VALUES ('hidden')")
     assert mover.pending() == 1
     assert shop.execute("SELECT owner FROM strangler_owner").fetchone() == ("monolith",)
-    for query in ("SELECT key FROM strangler_journal", "UPDATE strangler_owner SET epoch = 2"):
+    assert shop.execute("SELECT strangler_ask('catalog')").fetchone() == (1,)
+    assert shop.execute("SELECT strangler_ask('nothing')").fetchone() == (None,)
+    for query in (
+        "SELECT key FROM strangler_journal",
+        "UPDATE strangler_owner SET epoch = 2",
+        "UPDATE strangler_asked SET answered = 1",
+    ):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             shop.execute(query)
     shop.close()
