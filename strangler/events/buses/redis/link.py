@@ -48,12 +48,12 @@ class Link:
             self._client: Any = redis.Redis.from_url(
                 url,
                 protocol=2,
-                single_connection_client=True,
                 retry=Retry(NoBackoff(), 0),
                 socket_timeout=PATIENCE,
                 socket_connect_timeout=PATIENCE,
                 socket_keepalive=True,
             )
+            self._client.connection_pool.make_connection()  # connects nowhere, and knows options
         except (ValueError, TypeError, RedisError) as error:
             raise BadBus(
                 f"this is no URL of a Redis ({error}): write redis://user:password@host:6379/0"

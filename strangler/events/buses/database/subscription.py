@@ -1,0 +1,132 @@
+"""Receiving from a queue: by lease one process at a time reads a partition.
+
+What was received stays in the queue until it is acknowledged, and in memory: it comes again first,
+and the other partitions still have their turn.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from typing import Final, cast
+
+from strangler.events.buses import BusAway, BusError, Delivery, Subscription
+from strangler.events.buses.database.queue import Queue, QueueLeases, Slot
+from strangler.events.buses.reading import read
+from strangler.events.buses.shares import Share
+from strangler.events.envelope import PARTITIONS
+
+NAP: Final = (0.01, 0.1)
+"""Seconds between two looks at an empty queue: at first, and later."""
+
+
+class DatabaseSubscription(Subscription):
+    """A consumer's part of what a database says."""
+
+    def __init__(
+        self, queue: Queue, consumer: str, topics: Collection[str], *, lease: float
+    ) -> None:
+        """See that the queue is there.
+
+        Raises:
+            BusAway, BadBus: see each of them.
+        """
+        self._queue = queue
+        self._consumer = consumer
+        self._topics = sorted(set(topics))
+        leases = QueueLeases(queue, consumer, secrets.token_hex(8), lease)
+        self._share = Share(leases, [str(part) for part in range(PARTITIONS)])
+        self._kept: dict[int, Delivery] = {}
+        self._turn = 0
+        queue.some(consumer)
+
+    def receive(self, limit: int, wait: float) -> Sequence[Delivery]:
+        """The oldest events that are not acknowledged, in order for each aggregate.
+
+        Raises:
+            BusAway: try again later.
+        """
+        until = time.monotonic() + wait
+        nap, longest = NAP
+        try:
+            while True:
+                if self._share.due <= 0:
+                    self._look()
+                found = self._some(limit)
+                left = until - time.monotonic()
+                if found or left <= 0:
+                    return found
+                time.sleep(min(nap, left))
+                nap = min(nap * 1.5, longest)
+        except BusError:
+            self._forget()
+            raise
+
+    def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
+        """Never deliver these to this consumer again.
+
+        Raises:
+            BusAway: they may be delivered again.
+        """
+        positions = [cast(int, delivery.mark) for delivery in deliveries]
+        if not positions:
+            return
+        try:
+            self._queue.delete(positions)
+        except BusError:
+            self._forget()
+            raise
+        for position in positions:
+            self._kept.pop(position, None)
+
+    def backlog(self) -> int:
+        """How many events this consumer has not acknowledged.
+
+        Raises:
+            BusAway: nobody can say.
+        """
+        return self._queue.count(self._consumer, self._topics)
+
+    def close(self) -> None:
+        """Let others of the same consumer go on at once."""
+        with suppress(BusAway):  # then they wait for the lease
+            self._share.quit()
+        self._kept.clear()
+        self._queue.close()
+
+    def _look(self) -> None:
+        taken = self._share.look()
+        ours = {int(name) for name in self._share.held if name not in taken}
+        self._kept = {
+            position: delivery
+            for position, delivery in self._kept.items()
+            if delivery.event.partition in ours
+        }
+
+    def _some(self, limit: int) -> list[Delivery]:
+        found = list(self._kept.values())[:limit]
+        if len(found) == limit or not self._share.held or not self._queue.some(self._consumer):
+            return found
+        slots = [Slot(topic, int(part)) for part in self._share.held for topic in self._topics]
+        self._turn = (self._turn + 1) % max(len(slots), 1)
+        slots = slots[self._turn :] + slots[: self._turn]
+        passed = []
+        for position, slot, text in self._queue.read(self._consumer, slots, limit):
+            if position in self._kept or len(found) == limit:
+                continue
+            place = f"the queue of {slot.topic}, {position}"
+            event = read(text, consumer=self._consumer, place=place)
+            if event is None:
+                passed.append(position)
+                continue
+            delivery = self._kept[position] = Delivery(event, position)
+            found.append(delivery)
+        if passed:
+            self._queue.delete(passed)
+        return found
+
+    def _forget(self) -> None:
+        self._kept.clear()
+        self._share.forget()
