@@ -52,7 +52,7 @@ bench: .venv/dev servers # Measure us beside our peers; var/bench/report.json
 	$(BIN)/python -m tests.bench
 
 lock: .venv/dev # Pin and hash what each environment installs, after a change to pyproject.toml
-	$(LOCK) -o requirements/dev.txt --extra monolith --extra agent $(SERVICES:%=--extra %) --group dev
+	$(LOCK) -o requirements/dev.txt --extra monolith --extra agent --extra kafka $(SERVICES:%=--extra %) --group dev
 	$(LOCK) -o requirements/demo.txt --extra monolith $(SERVICES:%=--extra %) --group demo -c requirements/dev.txt
 	$(LOCK) -o requirements/monolith.txt --extra monolith -c requirements/dev.txt
 	$(LOCK) -o requirements/edge.txt --extra agent -c requirements/dev.txt
