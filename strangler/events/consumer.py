@@ -35,7 +35,7 @@ from strangler.ports.errors import (
 from strangler.ports.rehearsal import under_way
 from strangler.routing.cohorts import draw
 
-__all__ = ["ATTEMPTS", "CHUNK", "PAUSES", "Consumer", "Failed", "Later"]
+__all__ = ["ATTEMPTS", "CHUNK", "PAUSES", "Consumer", "Failed", "Later", "TooMany"]
 
 PAUSES: Final = (1.0, 5.0, 30.0, 300.0)
 """Seconds until an event is tried again that could not be handled, after each attempt."""
@@ -64,6 +64,10 @@ class Later(Exception):
         self.after = after
 
 
+class TooMany(Later):
+    """The time was up before all of them were handled."""
+
+
 class Failed(Exception):
     """A transaction was undone; ``index`` says by which event, None by none of them alone."""
 
@@ -90,11 +94,12 @@ class Consumer:
             handlers: what is done about which event.
             ledger: the capability's own database, with its inbox.
             owns: whether this side owns the rows where no door can say so; by default it does.
+                Whoever puts a service together sets it.
         """
         self.name = handlers.consumer
         self.handlers = handlers
         self.ledger = ledger
-        self._owns = owns
+        self.owns = owns
         self._size = CHUNK
 
     def __repr__(self) -> str:
@@ -110,7 +115,7 @@ class Consumer:
             until: on the clock of ``time.monotonic``; nothing more is begun after that.
 
         Raises:
-            Later: see there.
+            Later: see there; ``TooMany`` when the time was up.
             NotOwner: the other side owns the rows: it has to take what is left.
         """
         rest = [event for event in batch if event.type in self.handlers]
@@ -128,9 +133,14 @@ class Consumer:
                 done = 1
             rest, size = rest[done:], self._size
             if rest and time.monotonic() > until:
-                raise Later("there are more than could be handled in time", 0.0)
+                raise TooMany(f"there are {len(rest)} more than could be handled in time", 0.0)
         if held is not None:
             raise held.later() from held
+
+    @property
+    def size(self) -> int:
+        """How many events it handles in one transaction, at the pace of the last ones."""
+        return self._size
 
     def owned(self) -> bool:
         """Does this side own the rows at this moment, as far as anybody can say?"""
@@ -158,7 +168,7 @@ class Consumer:
                 raise Later(str(error)) from error
             try:
                 context = current()
-                if self._owns and holder(context, self.name) is None and not self._owns():
+                if self.owns and holder(context, self.name) is None and not self.owns():
                     raise NotOwner(f"nothing says that this side owns {self.name}")
                 yield context
             finally:

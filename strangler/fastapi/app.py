@@ -9,9 +9,11 @@ from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
 from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from strangler.events.consumer import Consumer
 from strangler.fastapi import errors, logs
 from strangler.fastapi.door import Doorman
 from strangler.fastapi.edge import EdgeMiddleware
+from strangler.fastapi.events import EventEndpoint, listening
 from strangler.fastapi.front import Front, Watched
 from strangler.fastapi.health import Check, Health
 from strangler.fastapi.metrics import Metrics
@@ -44,6 +46,7 @@ def service(
     settings: ServiceSettings | None = None,
     database: str | None = None,
     rehearsal: Make | None = None,
+    consumer: Consumer | None = None,
 ) -> FastAPI:
     """The app of one capability's service.
 
@@ -64,9 +67,12 @@ def service(
             capability without tables has none.
         rehearsal: makes what a command is rehearsed in, in that database; without it none is, and
             the ladder asks for that before the canary.
+        consumer: what it does about events; it is told them as the manifest says, while this side
+            owns the rows.
 
     Raises:
         ManifestErrors: the manifest is wrong, with everything that is.
+        WrongHandlers: the handlers are not for what the manifest lets it subscribe to.
         NotInManifest: it does not know the capability, or these paths as the capability's.
         KeysUnusable: the keys are missing or are none.
         BadEnvironment: so is the environment.
@@ -90,6 +96,12 @@ def service(
     pool = Pool(threads=settings.threads, waiting=settings.waiting)
     metrics = Metrics(pool)
     watch = Watch(metrics)
+    heard = None
+    if consumer is not None:
+        capable = manifest.capabilities[name]
+        consumer.owns = lambda: capable.transfer is None  # else the door has to say so
+        heard = listening(consumer, capable, manifest.events)
+        metrics.hear(heard)
     health = Health(
         about={"capability": name, "build": settings.build},
         contracts={name: digest(port)},
@@ -99,7 +111,7 @@ def service(
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         with ExitStack() as stack:
-            for one in during:
+            for one in (*during, *([heard] if heard is not None else [])):
                 stack.enter_context(one)
             yield
             health.draining = True
@@ -129,7 +141,8 @@ def service(
     endpoint = PortEndpoint(port, pool=pool, callers=callers, watch=watch)
     app.add_middleware(EdgeMiddleware, manifest=manifest, capability=name, doorman=doorman)
     app.add_middleware(Watched, watch=watch)  # the outermost
-    app.front = Front(app.behind, ports=endpoint, metrics=metrics, health=health)
+    events = EventEndpoint(consumer, pool=pool, watch=watch)
+    app.front = Front(app.behind, ports=endpoint, events=events, metrics=metrics, health=health)
     return app
 
 

@@ -9,6 +9,8 @@ from typing import Final
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from strangler.events.receiving import PATH as EVENTS
+from strangler.fastapi.events import EventEndpoint
 from strangler.fastapi.health import OPEN, Health
 from strangler.fastapi.metrics import Metrics
 from strangler.fastapi.ports import PortEndpoint, respond
@@ -28,16 +30,23 @@ _log = logging.getLogger("strangler.fastapi")
 class Front:
     """What answers first: FastAPI and its middleware stand behind it.
 
-    Answers port calls itself, and lets everything else through. While the process drains, each
-    answer is the last one on its connection, so that none is closed under a client who is about to
-    ask again.
+    Answers port calls and takes events itself, and lets everything else through. While the process
+    drains, each answer is the last one on its connection, so that none is closed under a client who
+    is about to ask again.
     """
 
     def __init__(
-        self, app: ASGIApp, *, ports: PortEndpoint, metrics: Metrics, health: Health
+        self,
+        app: ASGIApp,
+        *,
+        ports: PortEndpoint,
+        events: EventEndpoint,
+        metrics: Metrics,
+        health: Health,
     ) -> None:
         self._app = app
         self._ports = ports
+        self._events = events
         self._metrics = metrics
         self._health = health
 
@@ -48,8 +57,7 @@ class Front:
                 send = _last(send)
             self._metrics.in_flight += 1
             try:
-                answers = self._ports if scope["path"].startswith(PATH) else self._app
-                await answers(scope, receive, send)
+                await self._answering(scope["path"])(scope, receive, send)
             finally:
                 self._metrics.in_flight -= 1
         elif scope["type"] == "websocket":
@@ -57,6 +65,11 @@ class Front:
             await send({"type": "websocket.close", "code": 1008})
         else:
             await self._app(scope, receive, send)
+
+    def _answering(self, path: str) -> ASGIApp:
+        if path.startswith(PATH):
+            return self._ports
+        return self._events if path.startswith(EVENTS) else self._app
 
 
 class Watched:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cache
+import math
+from collections.abc import Callable
+from functools import cache, partial
 from typing import Final
 
 from prometheus_client import (
@@ -18,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from strangler.events.consuming import Figures, Listening
 from strangler.fastapi.pool import Pool
 
 BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -60,6 +63,24 @@ class Metrics:
         for name, (what, value) in gauges.items():
             Gauge(name, what, registry=registry).set_function(value)
         ProcessCollector(registry=registry)
+
+    def hear(self, listening: Listening) -> None:
+        """Show how those fare who listen to events here."""
+        gauges: dict[str, tuple[str, Callable[[Figures], float]]] = {
+            "strangler_events_backlog": (
+                "Events that are not acknowledged yet; NaN where nobody here pulls",
+                lambda found: math.nan if found.backlog is None else found.backlog,
+            ),
+            "strangler_events_parked": ("Events that are set aside", lambda found: found.parked),
+            "strangler_events_given_up": (
+                "Events that are set aside until somebody replays or drops them",
+                lambda found: found.given_up,
+            ),
+        }
+        for name, (what, value) in gauges.items():
+            gauge = Gauge(name, what, ["consumer"], registry=self._registry)
+            for consumer, figures in listening.figures.items():
+                gauge.labels(consumer).set_function(partial(value, figures))
 
     def count(self, method: str, route: str, call: str, status: int, seconds: float) -> None:
         """One request has been answered; ``call`` is empty where it was none of a port."""

@@ -114,6 +114,11 @@ class Events:
 
     bus: str = HTTP
 
+    @property
+    def pushed(self) -> bool:
+        """Whether whoever listens is brought the events, and pulls nothing."""
+        return self.bus.partition("?")[0] == HTTP
+
 
 @dataclass(frozen=True, slots=True)
 class Capability:

@@ -155,7 +155,7 @@ def event(value: object) -> str:
 def bus(value: object) -> str:
     """What carries events. What is wrong is not repeated whole, as it may hold a secret."""
     given = text(value)
-    if given == HTTP:
+    if given.partition("?")[0] == HTTP:
         return given
     scheme = given.partition("://")[0]
     remedy = "write 'http', 'redis://HOST:PORT/0' or 'kafka://HOST:PORT'"

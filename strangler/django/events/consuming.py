@@ -55,11 +55,14 @@ class DjangoLedger:
         alias = router.db_for_write(self._inbox)
         connection = connections[alias]
         connection.close_if_unusable_or_obsolete()
-        with writers.doing(f"events:{self._consumer}"), transaction.atomic(using=alias):
+        by = writers.doing(f"events:{self._consumer}")
+        with by, transaction.atomic(using=alias, durable=True):
             yield self._book(connection)
             if connection.needs_rollback:
-                raise Swallowed("a handler has caught an error of the database: wrap what may "
-                                "fail there in transaction.atomic()")  # fmt: skip
+                raise Swallowed(
+                    "a handler has caught an error of the database: wrap what may fail there in "
+                    "transaction.atomic()"
+                )
         fencing.taken()
 
     @contextmanager

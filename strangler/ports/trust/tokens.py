@@ -59,6 +59,8 @@ class Use(StrEnum):
     """Not a call, but a tester's wish for an arm."""
     AGENT = "agent"
     """What an agent tells the control plane."""
+    EVENTS = "events"
+    """A batch of events, for a consumer."""
 
 
 class TokenRefused(Exception):
