@@ -35,7 +35,7 @@ from monolith.payments.models import UNSETTLED, Intent
 from monolith.payments.providers import Told
 from monolith.payments.providers.connect import provider
 from monolith.payments.states import Impossible, next_state
-from strangler.ports.errors import BadAnswer
+from strangler.ports.errors import BadAnswer, NotExecuted, OutcomeUnknown
 
 LEASE = timedelta(seconds=30)
 """For so long what is under way is left to whoever is at it: longer than the provider may take."""
@@ -67,7 +67,7 @@ def charge(*, customer: str, order: UUID, amount: Money, method: str) -> Intent:
                 assert row.money is not None  # noqa: S101 -- the database sees to that
                 row = _known(learn(provider().authorise(order, row.money, row.method)))
             case PaymentState.AUTHORISED:
-                row = _known(learn(provider().capture(order)))
+                row = _known(learn(_capture(order)))
             case PaymentState.CAPTURED:
                 return row
             case PaymentState.DECLINED:
@@ -165,6 +165,14 @@ def learn(told: Told) -> Intent | None:
     row.reason = told.reason or row.reason
     row.save()
     return row
+
+
+def _capture(order: UUID) -> Told:
+    """Take what was put aside; who can't be asked has put it aside all the same."""
+    try:
+        return provider().capture(order)
+    except NotExecuted as error:
+        raise OutcomeUnknown(f"order {order} is authorised, and not captured: {error}") from error
 
 
 @transaction.atomic
