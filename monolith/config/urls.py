@@ -21,6 +21,8 @@ urlpatterns = [
     path("api/inventory/", include("monolith.inventory.urls")),
     path("api/ordering/", include("monolith.ordering.urls")),
     path("api/payments/", include("monolith.payments.urls")),
+    path("api/shipping/", include("monolith.shipping.urls")),
+    path("api/notifications/", include("monolith.notifications.urls")),
     re_path(r"^api(/.*)?$", errors.unknown_path),  # the last: whatever no context knows
 ]
 

@@ -14,16 +14,20 @@ from rest_framework.settings import api_settings
 from contracts.catalog import Catalog
 from contracts.identity import Identity
 from contracts.inventory import Inventory
+from contracts.notifications import Notifications
 from contracts.ordering import Ordering
 from contracts.payments import Payments
 from contracts.pricing import Pricing
+from contracts.shipping import Shipping
 from monolith.catalog.service import CatalogService
 from monolith.config.errors import handler
 from monolith.identity.service import IdentityService
 from monolith.inventory.service import InventoryService
+from monolith.notifications.service import NotificationsService
 from monolith.ordering.service import OrderingService
 from monolith.payments.service import PaymentsService
 from monolith.pricing.service import PricingService
+from monolith.shipping.service import ShippingService
 from strangler.django.edge.identity import CredentialsRefused
 from strangler.ports.context import User
 from strangler.ports.serve import serve
@@ -34,6 +38,8 @@ serve(Pricing, PricingService())
 serve(Inventory, InventoryService())
 serve(Ordering, OrderingService())
 serve(Payments, PaymentsService())
+serve(Shipping, ShippingService())
+serve(Notifications, NotificationsService())
 
 
 def identify(request: HttpRequest) -> User | None:

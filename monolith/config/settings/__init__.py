@@ -15,6 +15,7 @@ from monolith.config.settings.celery import *  # noqa: F403 -- ditto
 from monolith.config.settings.rest import *  # noqa: F403 -- ditto
 from monolith.config.settings.identity import *  # noqa: F403 -- ditto
 from monolith.config.settings.payments import *  # noqa: F403 -- ditto
+from monolith.config.settings.notifications import *  # noqa: F403 -- ditto
 from monolith.config.settings.strangler import *  # noqa: F403 -- ditto
 from monolith.config.settings.logging import *  # noqa: F403 -- ditto
 # isort: on

@@ -14,6 +14,8 @@ CONTEXTS = [
     "monolith.inventory",
     "monolith.ordering",
     "monolith.payments",
+    "monolith.shipping",
+    "monolith.notifications",
 ]
 
 INSTALLED_APPS = [

@@ -35,6 +35,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 15.0,
         "options": {"expires": 15.0},
     },
+    "deliver notifications": {
+        "task": "monolith.notifications.tasks.deliver_notifications",
+        "schedule": 5.0,
+        "options": {"expires": 5.0},
+    },
     "forget heard webhooks": {
         "task": "monolith.payments.tasks.forget_webhooks",
         "schedule": 24 * 3600.0,

@@ -22,7 +22,7 @@ REST_FRAMEWORK = {
 
 SPECTACULAR_SETTINGS = {
     "TITLE": "Shop",
-    "DESCRIPTION": "Identity, catalog, pricing, inventory, ordering and payments of the monolith.",
+    "DESCRIPTION": "What a client can do at this shop: all that the monolith answers.",
     "VERSION": "1",
     "OAS_VERSION": "3.1.1",
     "SERVE_INCLUDE_SCHEMA": False,

@@ -1,0 +1,111 @@
+"""What becomes of a shipment, and why: each of these is one short transaction, or within one.
+
+The row of a shipment is locked before anything is decided about it. An order that is cancelled
+before it has been heard of leaves a row too: so whatever comes first, both sides of a race meet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from contracts.ordering import SoldLine
+from contracts.shipping import (
+    NotDeliverable,
+    NotSendable,
+    ShipmentDelivered,
+    ShipmentSent,
+    ShipmentState,
+    UnknownShipment,
+)
+from monolith.shipping.carriers import carrier, number
+from monolith.shipping.models import Shipment, ShipmentLine, ShipmentVersion
+from strangler.django.events.publishing import Publisher
+
+events = Publisher(ShipmentVersion)
+
+
+@transaction.atomic
+def prepare(order: UUID, *, customer: str, country: str, lines: Iterable[SoldLine]) -> None:
+    """See that there is a shipment for a confirmed order, unless it was cancelled before."""
+    row, new = Shipment.objects.select_for_update().get_or_create(
+        order=order,
+        defaults={"customer": customer, "country": country, "state": ShipmentState.PREPARING},
+    )
+    if new:
+        ShipmentLine.objects.bulk_create(
+            ShipmentLine(shipment=row, position=position, sku=line.sku, quantity=line.quantity)
+            for position, line in enumerate(lines)
+        )
+
+
+@transaction.atomic
+def call_off(order: UUID, *, customer: str) -> None:
+    """An order is cancelled: what has not left the house stays, and what has left it comes back."""
+    row, _ = Shipment.objects.select_for_update().get_or_create(
+        order=order, defaults={"customer": customer, "state": ShipmentState.CANCELLED}
+    )
+    if row.state == ShipmentState.PREPARING:
+        row.state = ShipmentState.CANCELLED
+    elif row.state in {ShipmentState.SENT, ShipmentState.DELIVERED}:
+        row.state = ShipmentState.RETURNING
+    else:
+        return
+    row.save(update_fields=["state", "updated_at"])
+
+
+@transaction.atomic
+def hand_over(order: UUID) -> Shipment:
+    """Give it to a carrier, and say so; what has been handed over is left as it is.
+
+    Raises:
+        UnknownShipment, NotSendable: see each of them.
+    """
+    row = _locked(order)
+    if row.sent_at is not None:
+        return row
+    if row.state != ShipmentState.PREPARING:
+        raise NotSendable(order=order, state=ShipmentState(row.state))
+    row.state, row.sent_at = ShipmentState.SENT, timezone.now()
+    row.carrier, row.tracking = carrier(row.country), number()
+    row.save(update_fields=["state", "carrier", "tracking", "sent_at", "updated_at"])
+    events.publish(
+        ShipmentSent(
+            order=order,
+            customer=row.customer,
+            carrier=row.carrier,
+            tracking=row.tracking,
+            sent_at=row.sent_at,
+        )
+    )
+    return row
+
+
+@transaction.atomic
+def deliver(order: UUID) -> Shipment:
+    """It has arrived, and that is said; what has arrived before is left as it is.
+
+    Raises:
+        UnknownShipment, NotDeliverable: see each of them.
+    """
+    row = _locked(order)
+    if row.delivered_at is not None:
+        return row
+    if row.state != ShipmentState.SENT:
+        raise NotDeliverable(order=order, state=ShipmentState(row.state))
+    row.state, row.delivered_at = ShipmentState.DELIVERED, timezone.now()
+    row.save(update_fields=["state", "delivered_at", "updated_at"])
+    events.publish(
+        ShipmentDelivered(order=order, customer=row.customer, delivered_at=row.delivered_at)
+    )
+    return row
+
+
+def _locked(order: UUID) -> Shipment:
+    row = Shipment.objects.select_for_update().filter(pk=order).first()
+    if row is None:
+        raise UnknownShipment(order=order)
+    return row
