@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -21,6 +22,8 @@ import pytest
 
 from contracts.money import Money
 from monolith.payments.providers.http import HttpProvider
+from monolith.payments.sandbox import magic
+from monolith.payments.sandbox.faults import Fault
 from monolith.payments.sandbox.server import SandboxServer
 from monolith.payments.signing import HEADER, verify
 from monolith.payments.states import Standing
@@ -221,3 +224,23 @@ def test_it_starts_without_django():
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout == "False\n"
+
+
+def test_the_reference_says_what_it_can_be_told():
+    text = (ROOT / "docs" / "reference" / "settings.md").read_text()
+    said = text.partition("## The sandbox provider\n")[2]
+    helped = subprocess.run(
+        [sys.executable, "-m", "monolith.payments.sandbox", "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+    options, faults = re.findall(r"\n\| --- .*\n((?:\|.*\n)+)", said)
+    named = re.findall(r"^\| `(--?\w+)` \|", options, re.MULTILINE)
+    assert set(named) == set(re.findall(r"^  (--\w+)", helped, re.MULTILINE))
+    assert re.findall(r"^\| `(\w+)` \|", faults, re.MULTILINE) == list(Fault)
+    assert set(re.findall(r"`(sandbox-[a-z-]+)`", said)) == {
+        *magic.DECLINED, *magic.LOST, *magic.FAULTS,
+    }  # fmt: skip
