@@ -47,6 +47,8 @@ PLANTS = [
     Plant("sqlalchemy", "strangler/transfer/planted.py", "import sqlalchemy"),
     Plant("sqlalchemy", "strangler/fastapi/planted.py", "import sqlalchemy.orm"),
     Plant("sqlalchemy", "monolith/catalog/planted.py", "import alembic.config"),
+    Plant("brokers", "strangler/events/planted.py", "import redis"),
+    Plant("brokers", "monolith/catalog/planted.py", "from confluent_kafka import Producer"),
     Plant("tree", "strangler/ports/planted.py", "import contracts.money"),
     Plant("tree", "strangler/django/planted.py", "import monolith.config"),
     Plant("tree", "strangler/fastapi/planted.py", "import extracted"),
