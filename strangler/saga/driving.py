@@ -133,7 +133,8 @@ def _tell(before: Record, record: Record, now: float) -> None:
     if record.state is State.STUCK:
         _log.error("%s is stuck at %s: %s", _named(record), record.step, record.trouble)
     elif record.state is not before.state:
-        why = f": {record.cause}: {record.reason}" if record.cause else ""
-        _log.info("%s is %s%s", _named(record), record.state, why)
+        if record.cause:
+            said = (_named(record), record.state, record.cause, record.reason)
+            _log.info("%s is %s: %s: %s", *said)
     elif record.late(now):
         _log.warning("%s is late at %s: %s", _named(record), record.step, record.trouble)
