@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from strangler.ladder import Stage, Standing, share
+from strangler.manifest import load
 from strangler.ports.trust import keys
 from strangler.routing.publish import publish
 from strangler.routing.table import Entry
 from tests.bench.harness import ROOT, Where, run, serving
 from tests.servers import free_port
 
-CAPABILITIES = ("identity", "catalog", "pricing", "inventory", "ordering")
+CAPABILITIES = tuple(load(ROOT / "router" / "capabilities.toml", {}).capabilities)
 PRODUCTS = 50
 
 
