@@ -25,6 +25,7 @@ from strangler.cli import (
     moving,
     problems,
     render,
+    sagas,
     transfer,
     usage,
     viewing,
@@ -100,6 +101,7 @@ app.add_typer(transfer.app, name="transfer")
 app.add_typer(compiling.app, name="compile")
 app.add_typer(contracts.app, name="contracts")
 app.add_typer(clients.app, name="clients")
+app.add_typer(sagas.app, name="saga")
 
 
 def run(arguments: Sequence[str], *, program: str = "strangler") -> int:

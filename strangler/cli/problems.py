@@ -28,6 +28,7 @@ from strangler.ports.trust.keys import KeysUnusable
 from strangler.routing.nginx import CannotCompile
 from strangler.routing.publish import PublishFailed
 from strangler.routing.table import TableUnusable
+from strangler.saga import errors as sagas
 from strangler.transfer.control import ControlAway
 from strangler.transfer.database import TransferError
 
@@ -42,6 +43,8 @@ _USAGE = (
     UnknownCapability,
     UnknownDifference,
     UnknownRelation,
+    sagas.ReasonMissing,
+    sagas.UnknownSaga,
 )
 
 
@@ -61,6 +64,7 @@ def kinds() -> tuple[type[Exception], ...]:
         NotCut,
         ProjectNotFound,
         PublishFailed,
+        sagas.SagaError,
         TableUnusable,
         TransferError,
         UnknownRelation,

@@ -45,6 +45,11 @@ keys     ``folder``, ``parties``, ``made``
 clients  ``clients add`` has ``key``, ``client``, ``id``, ``capabilities`` (none: it opens all),
          ``made``; ``clients list`` has ``keys``, ``clients revoke`` has ``revoked`` [as these,
          without ``key``]
+sagas    ``saga list`` has ``sagas`` [{``saga``, ``name``, ``key``, ``state``, ``step`` or null,
+         ``attempts``, ``cause``, ``reason``, ``trouble``, ``holder`` (null where there is none),
+         ``late``, ``deadline``, ``due``, ``started``, ``ended``}]; ``saga retry`` and ``saga
+         abandon`` have one; ``saga show`` also ``data``, ``locks`` and ``log`` [{``at``, ``step``,
+         ``event``, ``state``, ``attempt``, ``token``, ``detail``}]
 compile  ``compile nginx`` has ``folder``, ``files``, ``changed`` [a file that was written, or with
          ``--check`` would be]
 freeze   ``frozen``, ``new`` [a file that was not there], ``changes`` [{``where``, ``what``,

@@ -1,0 +1,36 @@
+"""Whatever step of a relay is its last, nothing is lost, and what listeners handle is in order."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.strangler.events.speaking import Speaker
+
+TOP = Path(__file__).parents[3]
+
+
+def crashing(speaker: Speaker, record: Path, sign: str) -> Any:
+    program = [sys.executable, "-m", "tests.strangler.events.crashing"]
+    done = subprocess.run(
+        [*program, speaker.url, str(record), sign],
+        cwd=TOP,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("sign", ["KILL", "STOP"])
+def test_at_every_step(speaker: Speaker, tmp_path: Path, sign: str):
+    found = crashing(speaker, tmp_path / "record", sign)
+    assert found["steps"] > 20, found
+    assert found["told"] > found["events"], "nothing was ever told twice, so nothing was tried"
