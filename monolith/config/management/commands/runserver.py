@@ -13,7 +13,7 @@ from django.core.servers.basehttp import WSGIServer
 from django.db import connection
 from django.utils.autoreload import DJANGO_AUTORELOAD_ENV
 
-from strangler.django import conf
+from strangler.django import conf, timers
 from strangler.django.control_plane import control
 from strangler.ports.trust.keys import generate
 
@@ -46,3 +46,8 @@ class Command(runserver.Command):
                 call_command("seed", stdout=self.stdout)
             connection.close()
         super().handle(*args, **options)
+
+    def inner_run(self, *args: Any, **options: Any) -> None:
+        """Serve, and do beside what a worker does in production."""
+        timers.begin()
+        super().inner_run(*args, **options)
