@@ -81,8 +81,7 @@ class SqlStore(Store):
             until = self._moment(now + timedelta(seconds=LEASE))
             rows = self._held()
             if len(rows) < PARTITIONS:
-                for number in range(PARTITIONS):
-                    self._changed(sql.BEGIN, [number])
+                self._changed(sql.BEGIN)
                 rows = self._held()
             self._changed(sql.LIVE, [holder, until])
             members = set()
@@ -93,10 +92,12 @@ class SqlStore(Store):
                     self._changed(sql.DIE, [name])
             held = [Held(*row[:3], self._lives(row[1], row[3], now)) for row in rows]
             mine = share(holder, members, held)
-            for number in mine.release:
-                self._changed(sql.RELEASE, [number])
-            for number in mine.take:
-                self._changed(sql.TAKE, [holder, number])
+            if mine.release:
+                these, values = self._among("partition", mine.release)
+                self._changed(sql.RELEASE.format(partitions=these), values)
+            if mine.take:
+                these, values = self._among("partition", mine.take)
+                self._changed(sql.TAKE.format(partitions=these), [holder, *values])
             self._changed(sql.RENEW, [until, holder])
         tokens = {one.partition: one.token for one in held}
         taken = [Lease(number, tokens[number] + 1) for number in mine.take]

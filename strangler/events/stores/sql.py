@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from strangler.events.envelope import PARTITIONS
 from strangler.events.outbox import BACKLOG, COLUMNS, OUTBOX, PARKED, RELAY, RELAY_PROCESS
 
 EVENT: Final = ", ".join(f'"{name}"' for name in ("position", *COLUMNS))
@@ -19,8 +20,9 @@ BEHIND: Final = f"EXISTS (SELECT 1 {_SAME})"
 
 HELD: Final = f"SELECT partition, holder, token, until FROM {RELAY} ORDER BY partition"
 BEGIN: Final = (
-    f"INSERT INTO {RELAY} (partition, holder, token, until) VALUES (?, '', 0, NULL) "
-    "ON CONFLICT (partition) DO NOTHING"
+    f"INSERT INTO {RELAY} (partition, holder, token, until) VALUES "
+    + ", ".join(f"({number}, '', 0, NULL)" for number in range(PARTITIONS))
+    + " ON CONFLICT (partition) DO NOTHING"
 )
 LIVE: Final = (
     f"INSERT INTO {RELAY_PROCESS} (holder, until) VALUES (?, ?) "
@@ -28,8 +30,8 @@ LIVE: Final = (
 )
 MEMBERS: Final = f"SELECT holder, until FROM {RELAY_PROCESS}"
 DIE: Final = f"DELETE FROM {RELAY_PROCESS} WHERE holder = ?"
-TAKE: Final = f"UPDATE {RELAY} SET holder = ?, token = token + 1 WHERE partition = ?"
-RELEASE: Final = f"UPDATE {RELAY} SET holder = '', until = NULL WHERE partition = ?"
+TAKE: Final = f"UPDATE {RELAY} SET holder = ?, token = token + 1 WHERE {{partitions}}"
+RELEASE: Final = f"UPDATE {RELAY} SET holder = '', until = NULL WHERE {{partitions}}"
 RENEW: Final = f"UPDATE {RELAY} SET until = ? WHERE holder = ?"
 LEAVE: Final = f"UPDATE {RELAY} SET holder = '', until = NULL WHERE holder = ?"
 

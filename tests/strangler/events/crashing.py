@@ -104,7 +104,7 @@ def say(speaker: Speaker, turn: int) -> int:
     events = [StarSeen(name, turn) for name in NAMES for _ in range(2)]
     if turn % 2:
         events.insert(3, StarSeen("Sirius", turn, BRIGHT))
-    if turn % 4 == 2:
+    else:
         with closing(speaker.store()) as store:
             for one in store.parked(1000):
                 if one.reason == "too bright":
@@ -153,6 +153,7 @@ def main() -> None:
         elif os.WIFEXITED(status):
             assert os.waitstatus_to_exitcode(status) == DONE
             break
+        relay(speaker, record)
     with closing(speaker.store()) as store:
         store.replay()
     relay(speaker, record, refuses=lambda _: False)
