@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from uuid import UUID, uuid4
 
@@ -13,9 +13,13 @@ from strangler.events.envelope import Envelope, envelope, identifier, payload
 
 
 def confirmed(
-    order: UUID | None = None, *, customer: str = "cleo", country: str = "DE", ago: float = 0
+    order: UUID | None = None,
+    *,
+    customer: str = "cleo",
+    country: str = "DE",
+    at: datetime | None = None,
 ) -> OrderConfirmed:
-    """A customer has bought two lamps and a desk, so many days ago."""
+    """A customer has bought two lamps and a desk."""
     return OrderConfirmed(
         order=order or uuid4(),
         customer=customer,
@@ -23,16 +27,16 @@ def confirmed(
         lines=[SoldLine("LAMP", 2, Decimal("20.00")), SoldLine("DESK", 1, Decimal("99.90"))],
         currency="EUR",
         total=Decimal("142.68"),
-        confirmed_at=datetime.now(UTC) - timedelta(days=ago),
+        confirmed_at=at or datetime.now(UTC),
     )
 
 
-def cancelled(order: UUID, *, customer: str = "cleo") -> OrderCancelled:
+def cancelled(order: UUID, *, customer: str = "cleo", at: datetime | None = None) -> OrderCancelled:
     """They do not want it any more."""
-    return OrderCancelled(order=order, customer=customer, cancelled_at=datetime.now(UTC))
+    return OrderCancelled(order=order, customer=customer, cancelled_at=at or datetime.now(UTC))
 
 
-def carried(event: object, *, version: int = 1, at: datetime | None = None) -> Envelope:
+def carried(event: object, *, version: int = 1) -> Envelope:
     """An event on its way, with an id of its own."""
     kind = declared(type(event))
     return envelope(
@@ -41,7 +45,7 @@ def carried(event: object, *, version: int = 1, at: datetime | None = None) -> E
         key=kind.key_of(event),
         version=version,
         schema=kind.schema,
-        at=at or datetime.now(UTC),
+        at=datetime.now(UTC),
         payload=payload(event),
         trace=None,
     )
