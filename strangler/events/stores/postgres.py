@@ -35,10 +35,11 @@ _SETTINGS = {
 _PASSES = ("08", "25P03", "40", "53", "55P03", "57", "58")
 _UNPREPARED = ("3F", "42")
 _REMOVE = (
-    f"DELETE FROM {OUTBOX} AS o USING (SELECT r.partition FROM {RELAY} AS r "  # noqa: S608 - ours
+    f"WITH held AS (SELECT r.partition FROM {RELAY} AS r "  # noqa: S608 - ours
     "JOIN unnest(?::smallint[], ?::bigint[]) AS l (partition, token) USING (partition, token) "
-    "WHERE r.holder <> '' ORDER BY r.partition FOR SHARE OF r) AS held "
-    'WHERE o."position" = ANY(?) AND o.partition = held.partition'
+    "WHERE r.holder <> '' ORDER BY r.partition FOR SHARE OF r) "
+    f"DELETE FROM {OUTBOX} AS o WHERE o.\"position\" = ANY(?) "
+    "AND o.partition = ANY(ARRAY(SELECT partition FROM held))"
 )
 
 
