@@ -1,6 +1,6 @@
-# One target for each deployable: monolith, worker (beat too), mover, the services, and the edge. Each
-# installs its own lock file and copies its own packages: a service's image has no Django, the
-# monolith's no FastAPI, the edge's neither.
+# One target for each deployable: monolith, worker (beat too), mover, the services, the edge, and who
+# plays the payment provider. Each installs its own lock file and copies its own packages: a service's
+# image has no Django, the monolith's no FastAPI, the edge's neither.
 #
 #   docker build --target monolith --tag shop-monolith .
 
@@ -89,6 +89,19 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
 CMD ["gunicorn", "monolith.config.wsgi", "--bind", "0.0.0.0:8000", "--workers", "4", \
      "--worker-tmp-dir", "/dev/shm", "--no-control-socket", "--forwarder-headers", "", \
      "--access-logfile", "-"]
+
+
+# Plays the payment provider. It needs Python, and nothing of the shop.
+FROM base AS provider
+COPY monolith/__init__.py monolith/
+COPY monolith/payments/__init__.py monolith/payments/signing.py monolith/payments/
+COPY monolith/payments/sandbox monolith/payments/sandbox
+RUN install --directory --owner app --group app /books
+USER app
+EXPOSE 8200
+HEALTHCHECK --interval=10s --timeout=3s --start-period=5s \
+    CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8200/healthz', timeout=2)"]
+CMD ["python", "-m", "monolith.payments.sandbox", "--host", "0.0.0.0", "--books", "/books/books.sqlite3"]
 
 
 FROM base AS catalog

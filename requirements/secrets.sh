@@ -35,6 +35,7 @@ EOT
     echo "$5=postgresql://mover:$mover@$2:5432/$1" >>"$draft/mover.env"
 }
 echo "SECRET_KEY=$(random)" >"$draft/monolith.env"
+echo "PAYMENTS_WEBHOOK_SECRETS=$(random)" >"$draft/provider.env"
 database shop postgres monolith.env DATABASE_URL STRANGLER_MOVER_DATABASE
 database catalog catalog-postgres catalog.env CATALOG_DATABASE_URL STRANGLER_CATALOG_DATABASE
 database inventory inventory-postgres inventory.env INVENTORY_DATABASE_URL STRANGLER_INVENTORY_DATABASE

@@ -16,7 +16,7 @@ from tests.repository.locks import ROOT
 DJANGO = {"monolith", "control", "worker", "beat", "mover", "migrate"}
 SERVICES = {"catalog", "inventory", "pricing"}
 MIGRATIONS = {"catalog-migrate", "inventory-migrate"}
-OWN = DJANGO | SERVICES | MIGRATIONS | {"edge"}
+OWN = DJANGO | SERVICES | MIGRATIONS | {"edge", "provider"}
 BOUGHT = {"postgres", "catalog-postgres", "inventory-postgres", "redis"}
 
 
@@ -105,7 +105,7 @@ def test_a_private_key_is_where_its_party_runs_and_nowhere_else():
     for name, service in services().items():
         private = {text for text in secrets(service) if text.endswith(".private.json")}
         party = "monolith" if name in DJANGO else name
-        keyless = BOUGHT | MIGRATIONS
+        keyless = BOUGHT | MIGRATIONS | {"provider"}
         assert private == (set() if name in keyless else {f"{party}.private.json"})
 
 
@@ -135,7 +135,10 @@ def test_no_secret_is_written_down():
 
 
 def test_addresses_are_those_of_services_and_their_ports():
-    ports = {"monolith": "8000", "catalog": "8101", "pricing": "8102", "inventory": "8103"}
+    ports = {
+        "monolith": "8000", "catalog": "8101", "pricing": "8102", "inventory": "8103",
+        "provider": "8200",
+    }  # fmt: skip
     for service in services().values():
         for name, value in service.get("environment", {}).items():
             if name.endswith("_URL") and value.startswith("http"):
@@ -144,6 +147,21 @@ def test_addresses_are_those_of_services_and_their_ports():
     manifest = tomllib.loads((ROOT / "router" / "capabilities.toml").read_text())
     for name in SERVICES:
         assert manifest["capability"][name]["service"][0].endswith(ports[name])
+
+
+def test_the_provider_tells_the_edge_and_is_known_to_whoever_charges():
+    command = services()["provider"]["command"]
+    image = Image("provider").command()
+    assert command[: len(image)] == image
+    assert command[len(image) :] == [
+        "--webhook",
+        f"http://edge:{Image('edge').last('EXPOSE')}/api/payments/webhooks/sandbox",
+    ]
+    for name in DJANGO | {"provider"}:
+        files = services()[name]["env_file"]
+        assert "var/secrets/provider.env" in ([files] if isinstance(files, str) else files)
+    for name in DJANGO:
+        assert "edge" in services()[name]["environment"]["ALLOWED_HOSTS"].split(",")
 
 
 def test_agents_wait_where_others_can_still_be_answered():

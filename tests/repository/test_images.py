@@ -127,6 +127,25 @@ def test_an_image_holds_all_that_it_imports(target: str, tmp_path: Path):
     assert process.returncode == 0, said
 
 
+def test_who_plays_the_payment_provider_needs_nothing_but_python(tmp_path: Path):
+    image = Image("provider")
+    image.lay_out(tmp_path)
+    assert image.locks() == []
+    assert image.base == "python:${PYTHON}-slim-bookworm"
+    assert image.last("USER") == "app"
+    assert "8200/healthz" in str(image.last("HEALTHCHECK"))
+    _, *arguments = image.command()
+    done = subprocess.run(
+        [sys.executable, "-S", *arguments, "--help"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_mover_finds_every_mapping_and_ends_when_it_is_told(tmp_path: Path):
     databases = {
         "STRANGLER_CATALOG_DATABASE": f"sqlite:///{tmp_path}/catalog.sqlite3",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import threading
@@ -17,10 +18,15 @@ from monolith.payments.sandbox.server import SandboxServer
 def main() -> None:
     """Serve until SIGTERM or SIGINT."""
     parser = argparse.ArgumentParser(prog="python -m monolith.payments.sandbox")
+    parser.add_argument("--host", default="127.0.0.1", help="where it listens")
     parser.add_argument("--port", type=int, default=8200, help="0 for any that is free")
     parser.add_argument("--books", type=Path, required=True, help="the file of its books; made")
     parser.add_argument("--webhook", default="", metavar="URL", help="whom it tells of changes")
-    parser.add_argument("--secret", default="", help="what it signs webhooks with")
+    parser.add_argument(
+        "--secret",
+        default=os.environ.get("PAYMENTS_WEBHOOK_SECRETS", "").partition(",")[0],
+        help="what it signs webhooks with; by default the first of PAYMENTS_WEBHOOK_SECRETS",
+    )
     parser.add_argument(
         "--fault", action="append", default=[], metavar="NAME=RATE", help="such as late=0.1"
     )
@@ -39,7 +45,7 @@ def main() -> None:
 
 def _serve(told: argparse.Namespace, faults: Faults) -> None:
     books = Books(told.books, telling=bool(told.webhook))
-    server = SandboxServer(told.port, books, faults)
+    server = SandboxServer((told.host, told.port), books, faults)
     for number in (signal.SIGTERM, signal.SIGINT):
         # From a thread of its own: whoever serves can't wait for itself.
         signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())

@@ -24,13 +24,13 @@ _PATH = re.compile(r"/payments(?:/(?P<key>[^/]{1,64})(?:/(?P<action>capture|refu
 
 
 class SandboxServer(ThreadingHTTPServer):
-    """A provider on loopback: its books, and what goes wrong there."""
+    """A provider: its books, and what goes wrong there."""
 
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, port: int, books: Books, faults: Faults) -> None:
-        super().__init__(("127.0.0.1", port), _Handler)
+    def __init__(self, address: tuple[str, int], books: Books, faults: Faults) -> None:
+        super().__init__(address, _Handler)
         self.books = books
         self.faults = faults
         self.closing = threading.Event()
@@ -38,7 +38,8 @@ class SandboxServer(ThreadingHTTPServer):
     @property
     def url(self) -> str:
         """Where it is reached."""
-        return f"http://127.0.0.1:{self.server_address[1]}"
+        host, port = self.server_address[:2]
+        return f"http://{host!s}:{port}"
 
     def shutdown(self) -> None:
         """Stop, and keep nobody waiting for an answer that never comes."""

@@ -46,7 +46,7 @@ def books(settings: Any) -> Callable[[], dict[str, Any]]:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxServer]:
     """A sandbox that serves HTTP."""
     books = Books(tmp_path_factory.mktemp("sandbox") / "books.sqlite3", telling=False)
-    with SandboxServer(0, books, Faults(Plan())) as server:
+    with SandboxServer(("127.0.0.1", 0), books, Faults(Plan())) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         yield server

@@ -158,6 +158,23 @@ def test_who_asks_again_has_all_the_time_anew(faults: Faults, time_passes: Pass)
     assert charge(order).state is PaymentState.CAPTURED
 
 
+def test_who_asks_while_it_is_being_settled_is_not_let_go(faults: Faults, time_passes: Pass):
+    order = uuid4()
+    faults.put(("before", "authorise"), Died(), Unreachable("down"))
+    died(order)
+    time_passes(charging.PATIENCE)
+
+    def ask() -> None:
+        with pytest.raises(Unreachable):
+            charge(order)
+
+    faults.put(("after", "look_up"), ask)
+    assert settle_payments() == 1
+
+    assert payments.payment(order).state is PaymentState.CREATED
+    assert charge(order).state is PaymentState.CAPTURED
+
+
 def test_what_is_declined_meanwhile_is_found_out(faults: Faults, time_passes: Pass):
     order = uuid4()
     faults.put(("after", "authorise"), Died())
