@@ -6,6 +6,7 @@ import contextlib
 import threading
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from decimal import Decimal
 from random import Random
 from uuid import uuid4
@@ -15,12 +16,16 @@ from django.db import connections
 
 from contracts.money import Money
 from contracts.payments import Payment, PaymentEnded, PaymentState
+from monolith.payments import charging
 from monolith.payments.models import Intent
+from monolith.payments.providers import Provider
 from monolith.payments.sandbox.server import SandboxServer
 from monolith.payments.service import PaymentsService
+from monolith.payments.states import Standing
 from monolith.payments.tasks import settle_payments
 from strangler.ports.context import Context, User, use
 from strangler.ports.errors import PortError
+from tests.monolith.ordering.faults import Died
 
 THREADS = 8
 TWELVE = Money(Decimal("12.00"), "EUR")
@@ -128,3 +133,40 @@ def test_many_workers_settle_each_once(plan: Callable[..., None], server: Sandbo
     assert set(Intent.objects.values_list("state", flat=True)) == {PaymentState.VOIDED}
     books = server.books.shown()
     assert [books[str(order)]["state"] for order in orders] == ["voided"] * 8
+
+
+def test_what_is_heard_does_not_overwrite_a_refund_that_died(
+    plan: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+):
+    """A charge is about to write what it has heard, when an order is refunded."""
+    order = uuid4()
+    read, ask = charging.next_state, charging.provider
+
+    def refund() -> None:
+        with (
+            use(Context(user=User("cleo", ("customer",)))),
+            closing(connections["default"]),
+            pytest.raises(Died),
+        ):
+            payments.refund(order)
+
+    refunding = threading.Thread(target=refund)
+
+    def slowly(state: PaymentState, told: Standing) -> PaymentState:
+        if refunding.ident is None:
+            refunding.start()
+            refunding.join(0.5)
+        return read(state, told)
+
+    def provider() -> Provider:
+        if threading.current_thread() is refunding:
+            raise Died
+        return ask()
+
+    monkeypatch.setattr(charging, "next_state", slowly)
+    monkeypatch.setattr(charging, "provider", provider)
+    with use(Context(user=User("cleo", ("customer",)))):
+        with contextlib.suppress(PaymentEnded):
+            payments.charge(order, TWELVE, "card")
+        refunding.join()
+        assert payments.payment(order).state is PaymentState.REFUNDING
