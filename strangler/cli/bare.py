@@ -11,8 +11,10 @@ import typer
 from typer.exceptions import TyperException
 
 from strangler.agent.configuring import NotConfigured
-from strangler.cli import agents, render, usage
+from strangler.cli import agents, events, relaying, render, usage
 from strangler.cli.session import AsJson, Name
+from strangler.events.buses import BadBus
+from strangler.events.stores import StoreError
 from strangler.ladder import IllegalMove
 from strangler.manifest import ManifestErrors, load
 from strangler.ports.trust.keys import KeysUnusable
@@ -29,9 +31,11 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Keep a routing table beside an edge or a service, without Django.",
+    help="What is done beside an edge or a service, without Django.",
 )
 app.command()(agents.agent)
+app.command()(relaying.relay)
+app.add_typer(events.app, name="events")
 
 
 @app.command()
@@ -79,12 +83,14 @@ def kill(
 
 
 ANSWERS = (
+    BadBus,
     CannotCompile,
     IllegalMove,
     KeysUnusable,
     ManifestErrors,
     NotConfigured,
     PublishFailed,
+    StoreError,
     TableUnusable,
 )
 """The errors that are answers, and no faults of this program."""

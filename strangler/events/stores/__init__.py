@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 from strangler.events.envelope import Envelope
 
+BEHIND = "behind version "
+"""So begins why an event is parked of which nothing was refused; then comes what was."""
 LEASE = 5.0
 """Seconds that a partition stays a relay's which does not renew it."""
 
@@ -75,6 +77,11 @@ class Parked:
     reason: str
     at: datetime
     dropped: str
+
+    @property
+    def waits(self) -> bool:
+        """Is it only behind another one?"""
+        return self.reason.startswith(BEHIND)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,10 @@ def connect(url: str) -> Store:
     """
     scheme = url.partition(":")[0].partition("+")[0]
     if scheme in {"postgresql", "postgres"}:
-        from strangler.events.stores.postgres import PostgresStore  # noqa: PLC0415 - see above
-
+        try:
+            from strangler.events.stores.postgres import PostgresStore  # noqa: PLC0415 - see above
+        except ImportError as error:
+            raise Unprepared(f"{error}; install strangler[transfer]") from error
         return PostgresStore(url)
     if scheme == "sqlite":
         from strangler.events.stores.sqlite import SqliteStore  # noqa: PLC0415 - see above

@@ -38,7 +38,7 @@ _REMOVE = (
     f"WITH held AS (SELECT r.partition FROM {RELAY} AS r "  # noqa: S608 - ours
     "JOIN unnest(?::smallint[], ?::bigint[]) AS l (partition, token) USING (partition, token) "
     "WHERE r.holder <> '' ORDER BY r.partition FOR SHARE OF r) "
-    f"DELETE FROM {OUTBOX} AS o WHERE o.\"position\" = ANY(?) "
+    f'DELETE FROM {OUTBOX} AS o WHERE o."position" = ANY(?) '
     "AND o.partition = ANY(ARRAY(SELECT partition FROM held))"
 )
 

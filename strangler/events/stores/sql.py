@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from strangler.events import stores
 from strangler.events.envelope import PARTITIONS
 from strangler.events.outbox import BACKLOG, COLUMNS, OUTBOX, PARKED, RELAY, RELAY_PROCESS
 
@@ -46,7 +47,7 @@ PARK: Final = (
     f"SELECT {EVENT}, {{reason}}, ?, '' FROM {OUTBOX} AS o WHERE {{positions}} AND {{partitions}}"
 )
 GIVEN: Final = "?"
-FIRST: Final = f"'behind version ' || (SELECT min(q.version) {_SAME})"
+FIRST: Final = f"'{stores.BEHIND}' || (SELECT min(q.version) {_SAME})"
 UNPARK: Final = (
     f"DELETE FROM {OUTBOX} AS o WHERE {{positions}} "
     f'AND EXISTS (SELECT 1 FROM {PARKED} AS q WHERE q."position" = o."position")'

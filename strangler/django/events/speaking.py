@@ -1,0 +1,72 @@
+"""The databases that speak: the project's own, and those of services that are named here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import partial
+
+from django.db import connections, router
+
+from strangler.django import conf
+from strangler.django.events import consuming
+from strangler.django.events.models import Outbox
+from strangler.django.transfer.places import django_url, service_variable
+from strangler.events.aside import InboxPlace, OutboxPlace, Place
+from strangler.events.relaying import Relaying
+from strangler.events.stores.connect import connect
+from strangler.ports.trust.keys import Keyring
+
+
+def own() -> Mapping[str, str]:
+    """The URLs of the project's databases that have an outbox, by alias.
+
+    Raises:
+        Unfit: one of them is neither PostgreSQL nor SQLite.
+    """
+    return {
+        alias: django_url(alias)
+        for alias in connections
+        if router.allow_migrate_model(alias, Outbox)
+    }
+
+
+def databases() -> Mapping[str, str]:
+    """The same, and the services' whose URL the environment has, by capability."""
+    services = {
+        name: os.environ.get(service_variable(name), "") for name in conf.manifest().capabilities
+    }
+    return {**own(), **{name: url for name, url in services.items() if url}}
+
+
+def places() -> list[Place]:
+    """Wherever events may be set aside.
+
+    Raises:
+        NoConsumer: a consumer of the manifest can't listen.
+    """
+    outboxes: list[Place] = [
+        OutboxPlace(f"outbox of {name}", partial(connect, url)) for name, url in databases().items()
+    ]
+    return outboxes + [InboxPlace(one) for one in consuming.consumers().values()]
+
+
+def relaying() -> list[Relaying]:
+    """What carries the events of the project's own databases; nothing runs yet.
+
+    Raises:
+        KeysUnusable: the http bus needs this party's key, and it is not there.
+    """
+    settings, manifest = conf.settings(), conf.manifest()
+    keyring = Keyring.load(settings.keys, settings.party) if manifest.events.pushed else None
+    return [
+        Relaying(
+            url,
+            bus=manifest.events.bus,
+            manifest=manifest,
+            keyring=keyring,
+            table=settings.table,
+            limit=settings.outbox,
+        )
+        for url in own().values()
+    ]
