@@ -86,11 +86,13 @@ def test_production_is_what_deploying_wants(tmp_path: Path):
     done = run(*check, **environment)
 
     assert done.returncode == 1
-    assert "2 issues (0 silenced)" in done.stderr
+    assert "3 issues (0 silenced)" in done.stderr
     assert "Set REDIS_URL" in done.stderr
     assert "Set PAYMENTS_PROVIDER_URL" in done.stderr
+    assert "Set EMAIL_URL" in done.stderr
     environment["REDIS_URL"] = "redis://127.0.0.1:1/0"
     environment["PAYMENTS_PROVIDER_URL"] = "https://payments.example"
+    environment["EMAIL_URL"] = "smtp+tls://shop:secret@mail.example:587"
     done = run(*check, **environment)
     assert done.returncode == 0, done.stderr
     assert "no issues (0 silenced)" in done.stdout
