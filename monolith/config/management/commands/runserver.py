@@ -13,6 +13,7 @@ from django.core.servers.basehttp import WSGIServer
 from django.db import connection
 from django.utils.autoreload import DJANGO_AUTORELOAD_ENV
 
+from monolith.notifications.tasks import deliver_notifications
 from strangler.django import conf, timers
 from strangler.django.control_plane import control
 from strangler.ports.trust.keys import generate
@@ -50,4 +51,5 @@ class Command(runserver.Command):
     def inner_run(self, *args: Any, **options: Any) -> None:
         """Serve, and do beside what a worker does in production."""
         timers.begin()
+        timers.Timer("notifications", deliver_notifications, every=1.0)
         super().inner_run(*args, **options)
