@@ -19,11 +19,14 @@ from strangler.cli import (
     checking,
     clients,
     compiling,
+    consuming,
     contracts,
     edges,
+    events,
     keys,
     moving,
     problems,
+    relaying,
     render,
     sagas,
     transfer,
@@ -91,6 +94,8 @@ for command in (
     checking.check,
     boundaries.boundaries,
     transfer.mover,
+    relaying.relay,
+    consuming.consume,
     agents.agent,
     edges.edges,
     moving.publish,
@@ -98,6 +103,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(transfer.app, name="transfer")
+app.add_typer(events.app, name="events")
 app.add_typer(compiling.app, name="compile")
 app.add_typer(contracts.app, name="contracts")
 app.add_typer(clients.app, name="clients")

@@ -19,7 +19,10 @@ from strangler.django.control_plane.errors import (
     UnknownCapability,
     UnknownDifference,
 )
+from strangler.events.buses import BadBus
 from strangler.events.freezing import UnreadablePast
+from strangler.events.stores import StoreError
+from strangler.events.subscribe import BadHandler, NoConsumer
 from strangler.ladder import Gate, IllegalMove
 from strangler.manifest import ManifestErrors
 from strangler.ports.freezing.freeze import NoSuchRevision
@@ -51,6 +54,8 @@ _USAGE = (
 def kinds() -> tuple[type[Exception], ...]:
     """The errors that are answers, and no faults of this program."""
     return (
+        BadBus,
+        BadHandler,
         BadSettings,
         CannotCompile,
         ClientsUnusable,
@@ -60,11 +65,13 @@ def kinds() -> tuple[type[Exception], ...]:
         ManifestErrors,
         NoSuchRevision,
         KeysUnusable,
+        NoConsumer,
         NotConfigured,
         NotCut,
         ProjectNotFound,
         PublishFailed,
         sagas.SagaError,
+        StoreError,
         TableUnusable,
         TransferError,
         UnknownRelation,

@@ -1,4 +1,4 @@
-"""What ``manage.py check`` says: settings, manifest, middleware, contracts, boundaries and keys.
+"""What ``manage.py check`` says: settings, manifest, middleware, contracts, events and more.
 
 None of them asks the database or a service; ``strangler check`` does that too.
 """
@@ -18,6 +18,7 @@ from django.utils.module_loading import import_string
 
 from strangler.django import conf, contracts, tables
 from strangler.django.boundaries import Crossing, crossings
+from strangler.django.events import checking
 from strangler.ladder import Stage
 from strangler.manifest import Capability, Edge, Gateway, ManifestErrors
 from strangler.ports.trust import clients, secret
@@ -52,6 +53,7 @@ def run(app_configs: Sequence[AppConfig] | None = None, **_: Any) -> list[checks
         _table,
         _keys,
         _edge,
+        checking.listening,
     ]
     return [message for check in found for message in check()]
 

@@ -17,6 +17,7 @@ from typing import Final, Self
 from strangler.events import parking
 from strangler.events.buses import BadBus, Bus, BusAway, Subscription
 from strangler.events.consumer import Consumer, Later
+from strangler.events.inbox import Verdict
 from strangler.ports.errors import NotOwner
 
 __all__ = ["Figures", "Listening"]
@@ -190,9 +191,14 @@ def _again(stop: threading.Event, consumer: Consumer, work: Callable[[Consumer],
             pause = _longer(pause, began)
             level = logging.ERROR if isinstance(error, BadBus) else logging.WARNING
             _log.log(level, "%s waits for %.1f s: %s", consumer.name, pause, error)
-        except Exception:  # noqa: BLE001 - whatever it is, it may go well the next time
+        except Exception as error:  # noqa: BLE001 - whatever it is, it may go well the next time
             pause = _longer(pause, began)
-            _log.exception("%s goes on in %.1f s", consumer.name, pause)
+            known = consumer.judge(error) is Verdict.LATER
+            _log.log(
+                logging.WARNING if known else logging.ERROR,
+                "%s waits for %.1f s: %s", consumer.name, pause, error,
+                exc_info=None if known else error,
+            )  # fmt: skip
         else:
             pause = 0.0
         stop.wait(pause)

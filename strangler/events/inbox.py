@@ -312,8 +312,9 @@ def transient(error: BaseException | None) -> bool:
 
 _AWAY = frozenset({"08", "25", "40", "53", "55", "57", "58"})
 """Classes of PostgreSQL's errors: connections, transactions, resources, locks, the server's own."""
-_OWN = frozenset({"57014"})
-"""Among them a statement that took too long: it is this one's, for all that anybody knows."""
+_OWN = frozenset({"25P02", "57014"})
+"""Among them a transaction that somebody has broken, and a statement that took too long: they are
+this event's, for all that anybody knows."""
 _SQLITE = frozenset({5, 6, 7, 8, 10, 13, 14, 15})
 """Busy, locked, no memory, read only, I/O, full, can't be opened, protocol."""
 

@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 
 from strangler.events.declare import UnknownEvent, declared
 
-__all__ = ["BadHandler", "Handler", "Handlers"]
+__all__ = ["BadHandler", "Handler", "Handlers", "NoConsumer"]
 
 Handler = Callable[[Any], None]
 F = TypeVar("F", bound=Handler)
@@ -32,6 +32,10 @@ F = TypeVar("F", bound=Handler)
 
 class BadHandler(TypeError):
     """A function can't be a handler; the message says why, and what to write instead."""
+
+
+class NoConsumer(LookupError):
+    """A capability can't listen here; the message says what is missing."""
 
 
 class Handlers:

@@ -16,7 +16,8 @@ from types import MappingProxyType
 from typing import Any
 
 from django.core.signals import setting_changed
-from django.db import InterfaceError, OperationalError, connections, router, transaction
+from django.db import Error as DjangoError
+from django.db import connections, router, transaction
 from django.db.models import Model
 
 from strangler.django import conf, tables
@@ -25,12 +26,8 @@ from strangler.django.doors.fencing import Fenced
 from strangler.django.events.inbox import InboxEntry, ParkedEvent
 from strangler.events.consumer import Consumer
 from strangler.events.inbox import Book, Dialect, Tables, Verdict, transient
-from strangler.events.subscribe import Handlers
+from strangler.events.subscribe import Handlers, NoConsumer
 from strangler.manifest import Capability
-
-
-class NoConsumer(LookupError):
-    """A capability can't listen; the message says what is missing."""
 
 
 class Swallowed(Exception):
@@ -79,7 +76,7 @@ class DjangoLedger:
             if error.owner is None:
                 return Verdict.LATER
             return Verdict.NOT_OURS if error.capability == self._consumer else Verdict.POISON
-        if isinstance(error, InterfaceError | OperationalError):
+        if isinstance(error, DjangoError):
             return Verdict.LATER if transient(error.__cause__ or error) else Verdict.POISON
         return None
 

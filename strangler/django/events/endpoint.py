@@ -10,11 +10,10 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from strangler.django.events.consuming import NoConsumer
 from strangler.django.events.consuming import consumer as known
 from strangler.events.consumer import Consumer
 from strangler.events.receiving import LIMIT, receive
-from strangler.events.subscribe import BadHandler
+from strangler.events.subscribe import BadHandler, NoConsumer
 
 _log = logging.getLogger("strangler.events")
 
