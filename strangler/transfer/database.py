@@ -428,6 +428,10 @@ class Session(ABC):
         """Some dirty keys, oldest first, that nobody else has claimed; none if there are none."""
 
     @abstractmethod
+    def untold(self) -> Mapping[str, int]:
+        """How many events of the capability are still to be told, by what they wait for."""
+
+    @abstractmethod
     def position(self) -> int:
         """The highest number that the journal has given so far; whatever is committed has less."""
 

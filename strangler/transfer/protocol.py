@@ -30,6 +30,8 @@ class Phase(StrEnum):
     """The new owner has every row."""
     VERIFIED = "verified"
     """What was dirty of late has been compared."""
+    TOLD = "told"
+    """No event of the old owner's is on its way any more: what the new one says comes after it."""
     NUMBERED = "numbered"
     """The new owner gives no number that the old one has given."""
     DECIDED = "decided"
@@ -49,6 +51,7 @@ class Action(StrEnum):
     FREEZE = "freeze"
     DRAIN = "drain"
     VERIFY = "verify"
+    TELL = "tell"
     NUMBER = "number"
     DECIDE = "decide"
     OPEN = "open"
@@ -85,7 +88,8 @@ STEPS: tuple[Step, ...] = (
     Step(Phase.CLOSED, Action.FREEZE, Phase.FROZEN, Place.OLD, lasts=True),
     Step(Phase.FROZEN, Action.DRAIN, Phase.DRAINED, Place.NEW, lasts=True),
     Step(Phase.DRAINED, Action.VERIFY, Phase.VERIFIED, Place.NEW, lasts=False),
-    Step(Phase.VERIFIED, Action.NUMBER, Phase.NUMBERED, Place.NEW, lasts=True),
+    Step(Phase.VERIFIED, Action.TELL, Phase.TOLD, Place.OLD, lasts=False),
+    Step(Phase.TOLD, Action.NUMBER, Phase.NUMBERED, Place.NEW, lasts=True),
     Step(Phase.NUMBERED, Action.DECIDE, Phase.DECIDED, Place.CONTROL, lasts=True),
     Step(Phase.DECIDED, Action.OPEN, Phase.OPENED, Place.NEW, lasts=True),
     Step(Phase.OPENED, Action.PUBLISH, Phase.PUBLISHED, Place.TABLE, lasts=True),
@@ -99,6 +103,7 @@ UNDO: dict[Phase, tuple[Action, ...]] = {
     Phase.FROZEN: (Action.THAW, Action.OPEN_DOOR),
     Phase.DRAINED: (Action.THAW, Action.OPEN_DOOR),
     Phase.VERIFIED: (Action.THAW, Action.OPEN_DOOR),
+    Phase.TOLD: (Action.THAW, Action.OPEN_DOOR),
     Phase.NUMBERED: (Action.THAW, Action.OPEN_DOOR),
 }
 """The way back from before the decision. There is none from a phase that is not here."""

@@ -7,7 +7,7 @@ for us or for whoever repairs what we leave.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -17,13 +17,17 @@ from strangler.transfer.control import Control, NotOurs
 from strangler.transfer.database import Entry, LockTimeout, Session, Step, TransferError
 from strangler.transfer.pairing import Entity, changed
 from strangler.transfer.protocol import STEPS, UNDO, Action, Decision, Phase, step_from
+from strangler.transfer.untold import MANY, PARKED
 from strangler.transfer.verify import Finding, Verification
 
 BUDGET = 5.0
 """Seconds that a freeze may last; below every port's deadline."""
 SETTLED = 2000
 """Dirty keys at most, when a freeze begins."""
+TELLING = 100
+"""Events on their way at most, likewise."""
 _PAUSE = 0.05
+_SOON = 0.005
 _CALM = 1.0
 """Seconds in which to carry what is dirty still, once it is little enough."""
 
@@ -68,6 +72,7 @@ class Switch:
             Action.FREEZE: self._freeze,
             Action.DRAIN: self._drain,
             Action.VERIFY: self._verify,
+            Action.TELL: self._tell,
             Action.NUMBER: self._number,
             Action.DECIDE: self._decide,
             Action.OPEN: self._open,
@@ -90,6 +95,7 @@ class Switch:
         altered = changed(self._flow.pairing, *self._flow.sessions)
         if missing := [*altered, *old.missing(), *self._flow.target.missing()]:
             raise SwitchRefused(f"something is not in place: {'; '.join(missing)}")
+        self._hear_out(until)
         old.quieten(on=True)
         try:
             self._clear(until)
@@ -113,6 +119,17 @@ class Switch:
                     f"{dirty} keys are dirty, and writers are faster than we are: at most "
                     f"{SETTLED} may be when a freeze begins"
                 )
+
+    def _hear_out(self, until: float) -> None:
+        """Wait until little is on its way to whoever listens."""
+        while untold := self._flow.source.untold():
+            if PARKED not in untold and sum(untold.values()) <= TELLING:
+                return
+            if PARKED in untold or time.monotonic() > until:
+                raise SwitchRefused(_waiting(untold))
+            self._control.renew()
+            self._flow.batch()
+            time.sleep(_PAUSE)
 
     def _clear(self, until: float) -> None:
         while hinders := self._flow.source.hinders():
@@ -170,6 +187,8 @@ class Switch:
                     self._left()
             with self._timed(Action.VERIFY):
                 self._compared()
+            with self._timed(Action.TELL):
+                self._flow.source.untold()
             with self._timed(Action.NUMBER):
                 self._numbers()
             with self._timed(Action.OPEN), self._undone(new) as step:
@@ -263,6 +282,14 @@ class Switch:
                 f"{first.key}"
             )
 
+    def _tell(self) -> None:
+        while untold := self._flow.source.untold():
+            try:
+                self._left()
+            except SwitchRefused as error:
+                raise SwitchRefused(f"{error}: {_waiting(untold)}") from error
+            time.sleep(_SOON)
+
     def _number(self) -> None:
         flow = self._flow
         with flow.target.step(token=flow.token, epoch=flow.epoch) as step:
@@ -314,6 +341,17 @@ class Switch:
             raise SwitchRefused(
                 f"{count} rows are parked, the first is {first.table} {first.key}: {first.reason}"
             )
+
+
+def _waiting(untold: Mapping[str, int]) -> str:
+    """What of the old owner's is not told yet, and who is to be looked after."""
+    said = ", ".join(
+        f"{count}{' or more' if count >= MANY else ''} {what}" for what, count in untold.items()
+    )
+    return (
+        f"events are still to be told: {said}; a relay has to run here, and whoever listens: "
+        "`strangler events status`"
+    )
 
 
 class _TakenBack(Exception):

@@ -57,7 +57,7 @@ class Fault:
 
 
 TRANSACTIONS = {step.action for step in STEPS if step.place in {Place.OLD, Place.NEW}} - {
-    Action.VERIFY, Action.OPEN_DOOR,
+    Action.VERIFY, Action.TELL, Action.OPEN_DOOR,
 } | {Action.THAW}  # fmt: skip
 """What has a within."""
 MOMENTS = tuple(Moment)

@@ -23,6 +23,7 @@ from tests.chaos.servers import Durable, Wire
 from tests.chaos.side import Fenced, Side
 from tests.chaos.world import CAPABILITY, MAPS, World, flowing, mend
 from tests.strangler.transfer.desk import Desk
+from tests.strangler.transfer.speaking import PARK, make_tables, say
 
 postgres = pytest.mark.parametrize("kind", [pytest.param("postgres", marks=pytest.mark.postgres)])
 plain = pytest.mark.parametrize("world", [{}], indirect=True, ids=[""])
@@ -440,3 +441,37 @@ def test_the_way_back_is_refused_while_the_services_database_is_down(
     with closing(world.side(Arm.MONOLITH)) as side, pytest.raises(Fenced):
         side.add_entry("a", 2, "denied")
     same(world)
+
+
+@plain
+def test_the_new_owner_does_not_speak_before_the_old_one_has_been_heard(
+    world: World, monolith: Side
+):
+    """An event that waits holds the switch up; who tells it lets it go on."""
+    make_tables(monolith.run, kind=world.kind)
+    event = say(monolith.run, CAPABILITY, 1)
+    with held(world) as here:
+        with pytest.raises(SwitchRefused, match=r"undone at 'tell': .*1 to be published"):
+            here.switch(budget=0.5)
+        assert here.desk.decision().owner is Arm.MONOLITH
+        monolith.add_entry("writer", 1, "goes on")
+
+    def relay() -> None:
+        time.sleep(0.3)
+        with closing(world.side(Arm.MONOLITH)) as side:
+            side.run("DELETE FROM strangler_outbox WHERE id = ?", event)
+
+    telling = threading.Thread(target=relay)
+    with held(world) as here:
+        telling.start()
+        here.switch()
+        telling.join()
+        assert here.desk.decision().owner is Arm.SERVICE
+
+
+@plain
+def test_what_no_bus_takes_keeps_a_switch_from_beginning(world: World, monolith: Side):
+    make_tables(monolith.run, kind=world.kind)
+    monolith.run(PARK, f"{1:032x}", 1, CAPABILITY, 1, "")
+    with held(world) as here, pytest.raises(SwitchRefused, match="1 parked"):
+        here.switch()

@@ -6,11 +6,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import psycopg
 
 from strangler.ladder import Arm
+from strangler.transfer import untold
 from strangler.transfer.database import (
     INSTALLING,
     Database,
@@ -126,6 +127,17 @@ class PostgresSession(Session):
     def claim(self, limit: int) -> Iterator[journal.PostgresClaim]:
         with spoken(), journal.claim(self._link, limit) as claimed:
             yield claimed
+
+    @_spoken
+    def untold(self) -> dict[str, int]:
+        return untold.untold(self._told)
+
+    def _told(self, query: str) -> list[tuple[Any, ...]]:
+        try:
+            given = [self._link.capability]
+            return self._link.connection.execute(query.replace("?", "%s"), given).fetchall()
+        except psycopg.errors.UndefinedTable:
+            return []
 
     @_spoken
     def position(self) -> int:

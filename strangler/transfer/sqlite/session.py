@@ -8,8 +8,10 @@ import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from strangler.ladder import Arm
+from strangler.transfer import untold
 from strangler.transfer.database import (
     HEARTBEAT,
     INSTALLING,
@@ -24,6 +26,7 @@ from strangler.transfer.database import (
     Step,
     Superseded,
     Table,
+    Unfit,
     Writer,
 )
 from strangler.transfer.mapping import Key, Row
@@ -134,6 +137,16 @@ class SqliteSession(Session):
     def oldest(self) -> float | None:
         """The age of the oldest dirty key."""
         return journal.oldest(self._link, self._capability)
+
+    def untold(self) -> dict[str, int]:
+        """How many events are still to be told, by what they wait for."""
+        return untold.untold(self._told)
+
+    def _told(self, query: str) -> list[Any]:
+        try:
+            return self._link.rows(query, [self._capability])
+        except Unfit:  # there is no such table
+            return []
 
     @contextmanager
     def claim(self, limit: int) -> Iterator[Claim]:

@@ -96,6 +96,12 @@ def _verified(state: State, rules: Rules, order: Order) -> State:
     return state._replace(broken="verified")
 
 
+def _told(state: State, rules: Rules, order: Order) -> State:
+    if state.sides[order.old].untold:
+        raise Wait
+    return state
+
+
 def _decided(state: State, rules: Rules, order: Order) -> State:
     control = state.control
     if rules.decision_checks and (control.token, control.epoch) != (order.token, order.epoch):
@@ -138,6 +144,7 @@ _PERFORMED: dict[Action, Callable[[State, Rules, Order], State]] = {
     Action.FREEZE: _frozen,
     Action.DRAIN: _drained,
     Action.VERIFY: _verified,
+    Action.TELL: _told,
     Action.NUMBER: _numbered,
     Action.DECIDE: _decided,
     Action.OPEN: _opened,

@@ -13,10 +13,11 @@ COMMITTED = "commit point respected"
 MONOTONE = "epoch monotone"
 CARRIED = "what is not dirty is there"
 VERIFIED = "verified"
+TOLD = "told in order"
 TORN = "never torn"
 STUCK = "never stuck"
 
-HARM = frozenset({FENCED, KEPT, DOUBLED, NUMBERED, DENIED, STUCK, TORN})
+HARM = frozenset({FENCED, KEPT, DOUBLED, NUMBERED, DENIED, TOLD, STUCK, TORN})
 """What a client or an operator would notice; the others are why it can't happen."""
 ALL = HARM | {COMMITTED, MONOTONE, CARRIED, VERIFIED}
 

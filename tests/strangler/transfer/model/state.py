@@ -39,6 +39,8 @@ class Bounds(NamedTuple):
     """Who was stopped wakes up, at any time; otherwise it is stopped for ever, and in the way."""
     undos: int = 0
     """Switches that go over their budget."""
+    speaks: bool = False
+    """Each write says an event, which a relay tells sooner or later."""
 
     @property
     def rows(self) -> int:
@@ -59,6 +61,8 @@ class Side(NamedTuple):
     journal: tuple[int, ...]
     """Committed entries, also those that somebody has claimed."""
     last: int
+    untold: int
+    """Events that are on their way to whoever listens."""
 
 
 class Control(NamedTuple):
@@ -137,6 +141,7 @@ class State(NamedTuple):
     cuts: int
     tokens: int
     wakes: bool
+    speaks: bool
     broken: str = ""
     """The name of an invariant that the last action has seen broken."""
 
@@ -146,7 +151,7 @@ def initial(bounds: Bounds) -> State:
     rows = (0,) * bounds.rows
     monolith = Side(
         owner=0, epoch=1, token=1, frozen=False, fenced=False, captures=True, rows=rows,
-        journal=rows, last=0,
+        journal=rows, last=0, untold=0,
     )  # fmt: skip
     service = monolith._replace(fenced=True, captures=False)
     return State(
@@ -166,6 +171,7 @@ def initial(bounds: Bounds) -> State:
         cuts=bounds.cuts,
         tokens=bounds.tokens,
         wakes=bounds.wakes,
+        speaks=bounds.speaks,
     )
 
 

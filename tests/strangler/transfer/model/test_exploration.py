@@ -13,6 +13,8 @@ from tests.strangler.transfer.model.state import Bounds
 
 BOUNDS = {
     "appliers race": Bounds(rogues=2, appliers=2, switches=2, cuts=1),
+    "what is written is told": Bounds(rogues=2, switches=2, speaks=True, undos=1),
+    "and a mover is killed meanwhile": Bounds(rogues=1, switches=1, crashes=1, speaks=True),
     "two keys": Bounds(rogues=2, keys=2, appliers=2, switches=1, cuts=1),
     "a command comes twice": Bounds(rogues=1, deliveries=2, switches=1, undos=1),
     "there and back": Bounds(deliveries=2, switches=2),

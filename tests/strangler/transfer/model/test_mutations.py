@@ -31,6 +31,7 @@ STOPPED = Bounds(rogues=1, takeovers=1)
 STOPPED_THERE = Bounds(rogues=1, switches=2, takeovers=1)
 APPLIERS = Bounds(rogues=2, appliers=2)
 CUT = Bounds(rogues=2, appliers=2, cuts=1)
+SPOKEN = Bounds(rogues=2, speaks=True)
 TWICE = Bounds(deliveries=2)
 LATE = swapped([step.action for step in STEPS].index(Action.DECIDE))
 
@@ -85,6 +86,12 @@ HOLES = {
     "sequences are forgotten on the way back": Hole(
         Rules(steps=without(Action.NUMBER)), Bounds(rogues=2, switches=2), invariants.NUMBERED
     ),
+    "what the old owner has said is not told first": Hole(
+        Rules(steps=without(Action.TELL)), SPOKEN, invariants.TOLD
+    ),
+    "nor on the way back": Hole(
+        Rules(steps=without(Action.TELL)), SPOKEN._replace(switches=2), invariants.TOLD
+    ),
     "idempotency keys are left behind": Hole(
         Rules(keys_travel=False), TWICE, invariants.DOUBLED
     ),
@@ -118,6 +125,7 @@ HOLES = {
 SUITE = (
     Bounds(deliveries=1, crashes=1),
     Bounds(rogues=2, crashes=1),
+    SPOKEN,
     Bounds(rogues=1, switches=2, crashes=1),
     Bounds(rogues=1, takeovers=1, undos=1),
     Bounds(deliveries=1, takeovers=1, wakes=False),
@@ -126,8 +134,9 @@ SUITE = (
 
 HARMLESS = {
     "without verify": "it looks once more at what the drain has carried; nothing else relies on it",
-    "verify after number": "neither changes what the other looks at, and both are done while "
+    "verify after tell": "neither changes what the other looks at, and both are done while "
     "nobody writes",
+    "tell after number": "likewise",
     "open after publish": "the new owner has every row, and turns away what comes too early",
     "hand over after open door": "who comes in by the door reads that all is frozen, and waits",
     "publish after hand over": "whoever is carried to the new owner might read at the old one, "

@@ -18,6 +18,9 @@ def moves(state: State, rules: Rules) -> Iterator[Move]:
             continue  # the same as the one before
         yield from _command(state, rules, index, one)
     yield from _rogues(state, rules)
+    for place, arm in enumerate(ARMS):
+        if untold := state.sides[place].untold:
+            yield f"the {arm}'s relay tells an event", on(state, place, untold=untold - 1)
 
 
 def _command(state: State, rules: Rules, index: int, one: Writer) -> Iterator[Move]:
@@ -101,6 +104,10 @@ def _committed(state: State, rules: Rules, side: int, keys: tuple[int, ...], bit
         if there.captures and travels:
             journal[key] += 1
     after = on(state, side, rows=tuple(rows), journal=tuple(journal))
+    if state.speaks:
+        after = on(after, side, untold=there.untold + 1)
+        if state.sides[1 - side].untold:
+            return after._replace(broken="told in order")
     if state.acknowledged & bit:
         return after._replace(broken="none doubled")
     return after._replace(acknowledged=state.acknowledged | bit)
