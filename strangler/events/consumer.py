@@ -20,6 +20,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from strangler.events.envelope import Envelope, opened
+from strangler.events.handling import handling
 from strangler.events.inbox import Book, Ledger, Verdict, key, name
 from strangler.events.subscribe import Handlers
 from strangler.ports.answer import Refusal
@@ -200,7 +201,7 @@ class Consumer:
         """Do all that is done about one event, within a transaction."""
         said = opened(event)
         trace = Trace.continued(event.traceparent or None)
-        with use(current().replace(trace=trace)):
+        with handling(event), use(current().replace(trace=trace)):
             for handler in self.handlers.of(event.type):
                 handler(said)
 

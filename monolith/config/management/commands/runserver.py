@@ -16,6 +16,7 @@ from django.utils.autoreload import DJANGO_AUTORELOAD_ENV
 from monolith.notifications.tasks import deliver_notifications
 from strangler.django import conf, timers
 from strangler.django.control_plane import control
+from strangler.django.events import developing
 from strangler.ports.trust.keys import generate
 
 
@@ -52,4 +53,5 @@ class Command(runserver.Command):
         """Serve, and do beside what a worker does in production."""
         timers.begin()
         timers.Timer("notifications", deliver_notifications, every=1.0)
-        super().inner_run(*args, **options)
+        with developing.carried(f"http://{self.addr}:{self.port}"):
+            super().inner_run(*args, **options)
