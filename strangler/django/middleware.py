@@ -33,6 +33,7 @@ from strangler.django.ports import placing
 from strangler.django.shadow import rehearsing, shadowing
 from strangler.django.shadow.asking import INSIDE
 from strangler.django.shadow.readonly import read_only
+from strangler.events.outbox import OutboxFull
 from strangler.ladder import Arm
 from strangler.manifest.values import SAFE, UNSAFE
 from strangler.ports import runtime
@@ -115,6 +116,16 @@ class EdgeMiddleware:
         with use(context), writers.doing(request):
             response = self._here(request, context)
         return response if fencing.hit() is None else fenced(response)
+
+    def process_exception(
+        self, _request: HttpRequest, exception: Exception
+    ) -> HttpResponseBase | None:
+        """An event that found no room has undone what it was to speak of: come again."""
+        if not isinstance(exception, OutboxFull):
+            return None
+        message = "Too much waits to be told to others. Try again shortly."
+        after = int(exception.headers["Retry-After"])
+        return refusal(exception.status, exception.error, message, retry_after=after, executed=True)
 
     def _match(self, request: HttpRequest) -> tuple[Target, Match | None]:
         """What was asked for, and the capability that it belongs to.

@@ -28,10 +28,12 @@ class Publisher:
 
     Args:
         versions: the context's own table of versions, which travels with its rows.
+        using: the database; else the one that these rows are written to.
     """
 
-    def __init__(self, versions: type[EventVersion]) -> None:
+    def __init__(self, versions: type[EventVersion], *, using: str | None = None) -> None:
         self._versions = versions
+        self._using = using
 
     def publish(self, event: object) -> Published:
         """Say it: others are told once the transaction that is open has been committed.
@@ -50,7 +52,7 @@ class Publisher:
             NotInTransaction, UnknownEvent, Unwritable, OutboxFull: as for one.
         """
         rows = [said(one) for one in events]
-        using = router.db_for_write(self._versions)
+        using = self._using or router.db_for_write(self._versions)
         connection = connections[using]
         if not connection.in_atomic_block:
             raise NotInTransaction(
