@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from django.db import connections
+from django.db.backends.signals import connection_created
 
 from strangler.django.saga.store import Tables
 from strangler.ports.errors import ConnectionLost, DeclaredError
@@ -31,6 +32,7 @@ from strangler.saga.store import Change, Record
 
 ALIAS = "plane"
 LEASE = 1000.0
+FATES = ("well", "hotel refused", "hotel lost")
 STEPS = ("open", "flight", "hotel", "confirm", "tell")
 LEDGER = Path(os.environ.get("SHOP_ROOT", ".")) / "callees.sqlite3"
 
@@ -266,8 +268,19 @@ def _sweep(now: float) -> None:
     engine(now).sweep(10)
 
 
+def _unhurried(*, connection: Any, **_: Any) -> None:
+    """A process that is killed takes nothing with it that the disk would have to have."""
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA synchronous=OFF")
+
+
 def main() -> None:
-    """Print what was found, by fate: argument 1 is whether whoever goes on is killed anywhere."""
+    """Print what was found, by fate: those that are given, or with none all of them.
+
+    With none, whoever goes on is killed everywhere, too.
+    """
+    connection_created.connect(_unhurried)
     with closing(sqlite3.connect(LEDGER, isolation_level=None)) as ledger:
         ledger.execute("PRAGMA journal_mode=WAL")
         ledger.execute("PRAGMA synchronous=OFF")
@@ -279,9 +292,8 @@ def main() -> None:
         cursor.execute("CREATE TABLE IF NOT EXISTS written (saga VARCHAR(40), step VARCHAR(40))")
     gc.freeze()
     gc.disable()
-    fates = ("well", "hotel refused", "hotel lost")
-    runs: list[tuple[str, int | None]] = [(fate, None) for fate in fates]
-    if sys.argv[1] == "everywhere":
-        runs += [(fate, second) for fate in fates for second in range(1, 40)]
+    runs: list[tuple[str, int | None]] = [(fate, None) for fate in sys.argv[1:] or FATES]
+    if not sys.argv[1:]:
+        runs += [(fate, second) for fate in FATES for second in range(1, 40)]
     found = {f"{fate}, {second}": enumerate_kills(fate, second=second) for fate, second in runs}
     sys.stdout.write(json.dumps(found))
