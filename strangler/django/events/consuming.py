@@ -35,10 +35,16 @@ class Swallowed(Exception):
 
 
 class DjangoLedger:
-    """The inbox of one capability, in the database that its models are written to."""
+    """The inbox of one capability, in the database that its models are written to.
 
-    def __init__(self, consumer: str, inbox: type[Model], parked: type[Model]) -> None:
+    ``using`` is the alias of another one.
+    """
+
+    def __init__(
+        self, consumer: str, inbox: type[Model], parked: type[Model], *, using: str | None = None
+    ) -> None:
         self._consumer = consumer
+        self._using = using
         self._inbox = inbox
         self._tables = Tables(inbox._meta.db_table, parked._meta.db_table)  # noqa: SLF001  # Django's documented name for it
 
@@ -49,7 +55,7 @@ class DjangoLedger:
         Raises:
             Swallowed: it would have been undone quietly.
         """
-        alias = router.db_for_write(self._inbox)
+        alias = self._alias()
         connection = connections[alias]
         connection.close_if_unusable_or_obsolete()
         by = writers.doing(f"events:{self._consumer}")
@@ -65,7 +71,7 @@ class DjangoLedger:
     @contextmanager
     def reading(self) -> Iterator[Book]:
         """The tables as they are at this moment."""
-        connection = connections[router.db_for_write(self._inbox)]
+        connection = connections[self._alias()]
         connection.close_if_unusable_or_obsolete()
         yield self._book(connection)
 
@@ -79,6 +85,9 @@ class DjangoLedger:
         if isinstance(error, DjangoError):
             return Verdict.LATER if transient(error.__cause__ or error) else Verdict.POISON
         return None
+
+    def _alias(self) -> str:
+        return self._using or router.db_for_write(self._inbox)
 
     def _book(self, connection: Any) -> Book:
         def execute(statement: str, parameters: Sequence[Any]) -> Sequence[tuple[Any, ...]]:

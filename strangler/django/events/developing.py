@@ -33,8 +33,9 @@ def carried(url: str) -> Iterator[None]:
         conf.manifest.cache_clear()
     with ExitStack() as stack:
         try:
-            for one in (*speaking.relaying(), running.listening()):
+            for one in speaking.relaying():
                 stack.enter_context(one)
+            stack.enter_context(running.listening())
         except (BadHandler, KeysUnusable, NoConsumer, Unfit) as error:
             _log.error("events stay where they are: %s", error)
         yield

@@ -3,9 +3,9 @@
 ``python -m tests.strangler.events.taking URL FOLDER STRIDE``: every attempt is a forked child that
 takes whatever has been said, tries again what was set aside, and ends before one statement or
 commit, or just after a commit, later by a stride each time. The next one is brought again what
-nobody has acknowledged. One star can't be seen at first, so it is set aside with what follows, and replayed.
-Writes how many steps there were; raises AssertionError if an effect was lost, doubled or out of
-order.
+nobody has acknowledged. One star can't be seen at first, so it is set aside with what follows, and
+replayed. Writes how many steps there were; raises AssertionError if an effect was lost, doubled or
+out of order.
 """
 
 from __future__ import annotations

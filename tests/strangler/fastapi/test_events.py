@@ -1,0 +1,148 @@
+"""A service that listens: it is brought events, or pulls them, while it owns its rows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from strangler.events import receiving
+from strangler.events.buses.connect import connect
+from strangler.events.envelope import BATCH, Envelope, encode_batch
+from strangler.fastapi.events import WrongHandlers, check
+from strangler.ladder import Arm
+from strangler.manifest import Capability, parse
+from strangler.ports import headers as names
+from strangler.ports.trust.keys import Keyring, generate
+from strangler.transfer.sqlite import SqliteDatabase
+from tests.strangler.events.listening import Listener, star
+from tests.strangler.fastapi.running import Answered, Service, ask
+from tests.strangler.fastapi.sample import ROUTES
+
+SKY = """
+[capability.sky]
+context  = "monolith.sky"
+owner    = "team-sky"
+contract = "tests.strangler.fastapi.sample:Sky"
+service  = ["http://127.0.0.1:8103"]
+routes   = ["/api/sky/"]
+"""
+LISTENING = (
+    ROUTES.replace(
+        'callers  = ["kitchen"]',
+        'callers  = ["kitchen"]\nsubscribes = ["sky.star.seen"]\ntransfer = "no.such:tables"',
+    )
+    + SKY
+)
+PATIENCE = 30.0
+
+
+class Garden:
+    """A service, its database, and who speaks to it."""
+
+    def __init__(self, folder: Path, **env: str) -> None:
+        self.keys = folder / "keys"
+        for party in ("monolith", "garden", "kitchen", "sky"):
+            generate(self.keys, party)
+        (folder / "capabilities.toml").write_text(LISTENING)
+        self.url = f"sqlite:///{folder / 'garden.sqlite3'}"
+        self.mended = folder / "mended"
+        self.listener = Listener(self.url)
+        self.service = Service(
+            "tests.strangler.fastapi.listening",
+            {
+                "STRANGLER_MANIFEST": str(folder / "capabilities.toml"),
+                "STRANGLER_KEYS": str(self.keys),
+                "GARDEN_DATABASE": self.url,
+                "GARDEN_MENDED": str(self.mended),
+                **env,
+            },
+        )
+
+    def owned(self, owner: Arm, epoch: int) -> None:
+        session = SqliteDatabase(
+            self.url, capability="garden", arm=Arm.SERVICE, tables=["effect"]
+        ).session()
+        session.install(owner=owner, epoch=epoch)
+        session.close()
+
+    def bring(self, *events: Envelope, party: str = "monolith") -> Answered:
+        body = encode_batch(list(events))
+        keyring = Keyring.load(self.keys, party)
+        token = receiving.token(keyring, "garden", body, audience="garden")
+        headers = {"Content-Type": BATCH, names.CONTEXT: token}
+        return ask(self.service.url, "POST", f"{receiving.PATH}garden", body, headers)
+
+    def figure(self, name: str) -> float:
+        text = self.service.get("/metrics").body.decode()
+        (line,) = (one for one in text.splitlines() if one.startswith(f"{name}{{"))
+        return float(line.rpartition(" ")[2])
+
+
+def soon(done: Callable[[], Any]) -> None:
+    ends = time.monotonic() + PATIENCE
+    while not done():
+        assert time.monotonic() < ends
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def garden(tmp_path: Path) -> Iterator[Garden]:
+    made = Garden(tmp_path)
+    with made.service:
+        yield made
+    made.listener.close()
+
+
+def test_it_is_brought_events_while_it_owns_its_rows(garden: Garden) -> None:
+    effects = garden.listener.effects
+    assert garden.bring(star("Vega", 1)).refused == (421, "NotOwner")  # nobody says that it does
+    garden.owned(Arm.SERVICE, 3)
+    events = [star("Vega", 1), star("Sirius", 1), star("Vega", 2), star("Sirius", 2)]
+    for _ in range(2):
+        assert garden.bring(*events).status == 200
+    assert garden.bring(star("Vega", 3), party="sky").status == 200
+    assert garden.bring(star("Vega", 4), party="kitchen").refused == (403, "SpeakerRefused")
+    assert effects() == {"Vega": [1, 2, 3]}
+    soon(lambda: garden.figure("strangler_events_parked") == 2)
+    garden.mended.touch()  # and its own thread tries again
+    soon(lambda: effects().get("Sirius") == [1, 2])
+    soon(lambda: garden.figure("strangler_events_parked") == 0)
+    answer = ask(garden.service.url, "GET", f"{receiving.PATH}garden")
+    assert (answer.status, answer.headers["allow"]) == (405, "POST")
+    assert ask(garden.service.url, "POST", f"{receiving.PATH}garden", b"[]").status == 401
+
+
+@pytest.mark.redis
+def test_it_pulls_from_a_broker_while_it_owns_its_rows(tmp_path: Path, redis_url: str) -> None:
+    garden = Garden(tmp_path, STRANGLER_BUS=redis_url)
+    with garden.service, connect(redis_url) as bus:
+        bus.publish([star("Vega", 1), star("Vega", 2)])
+        time.sleep(1.0)
+        assert garden.listener.effects() == {}
+        garden.owned(Arm.SERVICE, 3)
+        soon(lambda: garden.listener.effects() == {"Vega": [1, 2]})
+        bus.publish([star("Vega", 3)])
+        soon(lambda: garden.listener.effects() == {"Vega": [1, 2, 3]})
+    garden.listener.close()
+
+
+def test_handlers_and_manifest_have_to_agree(tmp_path: Path) -> None:
+    def capability(text: str) -> Capability:
+        return parse(text, path=tmp_path / "m.toml", environ={}).capabilities["garden"]
+
+    listener = Listener(f"sqlite:///{tmp_path / 'x.sqlite3'}")
+    listener.consumer.name = "garden"
+    check(listener.consumer, capability(LISTENING))
+    with pytest.raises(WrongHandlers, match=r"sky\.star\.seen is handled, and not subscribed"):
+        check(listener.consumer, capability(ROUTES))
+    more = LISTENING.replace('["sky.star.seen"]', '["sky.star.seen", "sky.comet.gone"]')
+    with pytest.raises(WrongHandlers, match=r"sky\.comet\.gone is subscribed to, and nobody"):
+        check(listener.consumer, capability(more))
+    listener.consumer.name = "notes"
+    with pytest.raises(WrongHandlers, match="the handlers are notes's"):
+        check(listener.consumer, capability(LISTENING))
+    listener.close()
