@@ -25,6 +25,8 @@ from strangler.cli import shapes
 from strangler.cli.app import app, run
 from strangler.ladder import COHORTS, Arm, Direction, Gate, Stage, Standing, Transition
 from strangler.ports import errors, headers
+from strangler.saga import errors as sagas
+from strangler.saga import machine
 from strangler.transfer import protocol
 from tests.docs.reading import DOCUMENTS, label
 
@@ -205,6 +207,52 @@ def _ended(phase: protocol.Phase) -> str:
     return f"forward: {', '.join(step.action for step in rest)}"
 
 
+def saga_diagram() -> str:
+    """A saga as Mermaid: every arrow of the table that leads from one state to another."""
+    arrows: dict[tuple[str, str], list[str]] = {}
+    for row in machine.TRANSITIONS:
+        if row.source is not row.target:
+            events = arrows.setdefault((row.source, row.target), [])
+            if row.event not in events:
+                events.append(row.event)
+    lines = ["```mermaid", "stateDiagram-v2", "    [*] --> running"]
+    lines += [f"    {one} --> {two}: {', '.join(said)}" for (one, two), said in arrows.items()]
+    ends = [f"    {state} --> [*]" for state in machine.State if state.ended]
+    return "\n".join([*lines, *ends, "```"])
+
+
+def saga_table() -> str:
+    """Every row of a saga's table."""
+    rows = [
+        (f"`{row.source}`", str(row.event), _condition(row), f"`{row.target}`", str(row.move))
+        for row in machine.TRANSITIONS
+    ]
+    return _table(("from", "what happens", "where", "to", "the step"), rows)
+
+
+_CONDITIONS = {
+    "local": ("the step is local", "the step is not local"),
+    "back": ("it has turned", "it has not turned"),
+    "last": ("no step is left that way", "a step is left that way"),
+    "final": ("it may be done, and can't be undone", "it is not done, or can be undone"),
+    "spent": ("it was the last try", "more tries are left"),
+}
+
+
+def _condition(row: machine.Transition) -> str:
+    said = [" or ".join(row.kinds)] if row.kinds else []
+    for name, (yes, no) in _CONDITIONS.items():
+        value = getattr(row, name)
+        if value is not None:
+            said.append(yes if value else no)
+    return ", ".join(said) or "–"
+
+
+def saga_tree() -> str:
+    """The tree of what an engine of sagas refuses with."""
+    return _drawn(sagas.__doc__ or "", "SagaError")
+
+
 def header_list() -> str:
     """The closed list of headers."""
     said = _attributes(headers)
@@ -302,6 +350,9 @@ PARTS: dict[str, Callable[[], str]] = {
     "gates": gate_list,
     "switch": switch_diagram,
     "switch-steps": switch_steps,
+    "saga": saga_diagram,
+    "saga-table": saga_table,
+    "saga-errors": saga_tree,
     "headers": header_list,
     "errors": error_tree,
     "control-errors": control_tree,
