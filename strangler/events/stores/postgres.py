@@ -34,10 +34,12 @@ _SETTINGS = {
 # Of states: what passes, and what somebody has to mend.
 _PASSES = ("08", "25P03", "40", "53", "55P03", "57", "58")
 _UNPREPARED = ("3F", "42")
+# Nobody waits for the disk: what a power cut brings back is published again, and known by its id.
 _REMOVE = (
     f"WITH held AS (SELECT r.partition FROM {RELAY} AS r "  # noqa: S608 - ours
     "JOIN unnest(?::smallint[], ?::bigint[]) AS l (partition, token) USING (partition, token) "
-    "WHERE r.holder <> '' ORDER BY r.partition FOR SHARE OF r) "
+    "WHERE r.holder <> '' AND set_config('synchronous_commit', 'off', true) <> '' "
+    "ORDER BY r.partition FOR SHARE OF r) "
     f'DELETE FROM {OUTBOX} AS o WHERE o."position" = ANY(?) '
     "AND o.partition = ANY(ARRAY(SELECT partition FROM held))"
 )

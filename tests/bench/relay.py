@@ -1,0 +1,248 @@
+"""The way of an event: what saying it costs, the relay's pace, and how soon it is told.
+
+From PostgreSQL to Redis, beside Redis alone and beside a relay that goes row by row.
+"""
+
+from __future__ import annotations
+
+import random
+import statistics
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import redis
+
+from strangler.events.buses.connect import connect
+from strangler.events.envelope import encode, envelope, partition
+from strangler.events.outbox import said
+from strangler.events.relay import BATCH, Relay, _Carrying
+from tests.bench.harness import Goal, Pair, Row, at_least, at_most, in_turn, limit, row
+from tests.bench.transfer_shop import Sane
+from tests.servers import Redis
+from tests.strangler.events.sample import StarSeen
+from tests.strangler.events.speaking import Speaker
+
+EVENTS = 20_000
+ONE_BY_ONE = 500
+KEYS = 500
+ROUNDS = 5
+COMMITS = 200
+COMMIT_ROUNDS = 15
+TOLD = 100
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+FILL = """
+INSERT INTO strangler_outbox (id, aggregatetype, aggregateid, version, type, payload, schema,
+                              capability, partition, trace, at)
+SELECT gen_random_uuid(), 'sky.star', k.name, %(from)s + n / %(keys)s, 'sky.star.seen',
+       jsonb_build_object('name', k.name, 'number', n, 'light', repeat('x', 100))::text, 1, 'sky',
+       k.partition, %(trace)s, now()
+  FROM generate_series(0, %(count)s - 1) n
+  JOIN unnest(%(names)s::text[], %(partitions)s::smallint[]) WITH ORDINALITY k(name, partition, o)
+    ON k.o = 1 + mod(n, %(keys)s)
+ ORDER BY n
+"""
+_BUSINESS = """
+CREATE TABLE purchase (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, customer text NOT NULL,
+    total numeric(12, 2) NOT NULL, at timestamptz NOT NULL);
+CREATE TABLE line (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    purchase bigint NOT NULL REFERENCES purchase (id), sku text NOT NULL, quantity int NOT NULL);
+CREATE TABLE stock (sku text PRIMARY KEY, on_hand int NOT NULL);
+INSERT INTO stock SELECT 'SKU-' || n, 1000000 FROM generate_series(0, 999) n;
+"""
+
+
+class Way:
+    """An outbox that can be filled, and what empties it."""
+
+    def __init__(self, speaker: Speaker, url: str) -> None:
+        self._speaker = speaker
+        self._url = url
+        self._filled = 0
+        self._redis = redis.Redis.from_url(url)
+
+    def fill(self, count: int) -> None:
+        names = [f"star {number}" for number in range(KEYS)]
+        given = {
+            "from": 1 + self._filled, "count": count, "keys": KEYS, "trace": TRACE, "names": names,
+            "partitions": [partition(f"sky.star/{name}") for name in names],
+        }  # fmt: skip
+        self._filled += count
+        with psycopg.connect(self._speaker.url, autocommit=True) as connection:
+            connection.execute(FILL, given)
+            connection.execute("VACUUM ANALYZE strangler_outbox")
+        self._redis.flushall()
+
+    def relayed(self) -> float:
+        """Events in a second, by the relay."""
+        self.fill(EVENTS)
+        relay = Relay(self._speaker.store, partial(connect, self._url))
+        with closing(self._speaker.store()) as store, closing(connect(self._url)) as bus:
+            carrying = _Carrying(relay, store, bus, "bench", None)
+            carrying._attend()
+            began = time.perf_counter()
+            while found := carrying._read():
+                carrying._told(found)
+            took = time.perf_counter() - began
+            store.leave("bench")
+        assert relay.published == EVENTS
+        return EVENTS / took
+
+    def alone(self) -> float:
+        """Events in a second, by pipelined XADD, with nothing to read, make or delete."""
+        self.fill(0)
+        bodies = [
+            (f"strangler:{number % 16}", {b"e": self._body(number)}) for number in range(EVENTS)
+        ]
+        began = time.perf_counter()
+        for start in range(0, EVENTS, BATCH):
+            with self._redis.pipeline(transaction=False) as pipe:
+                for stream, fields in bodies[start : start + BATCH]:
+                    pipe.xadd(stream, fields)
+                pipe.execute()
+        return EVENTS / (time.perf_counter() - began)
+
+    def one_by_one(self) -> float:
+        """Events in a second, by a relay as they are often written: a row, a message, a commit."""
+        self.fill(ONE_BY_ONE)
+        with psycopg.connect(self._speaker.url) as connection:
+            began = time.perf_counter()
+            while found := connection.execute(
+                "SELECT id, aggregateid, payload FROM strangler_outbox ORDER BY position LIMIT 1 "
+                "FOR UPDATE SKIP LOCKED"
+            ).fetchone():
+                self._redis.xadd("strangler:rows", {"key": found[1], "e": found[2]})
+                connection.execute("DELETE FROM strangler_outbox WHERE id = %s", [found[0]])
+                connection.commit()
+            return ONE_BY_ONE / (time.perf_counter() - began)
+
+    def _body(self, number: int) -> bytes:
+        return encode(_envelope(number))
+
+    def close(self) -> None:
+        self._redis.close()
+
+
+def _envelope(number: int) -> Any:
+    one = said(StarSeen(f"star {number % KEYS}", number, "x" * 100))
+    return envelope(
+        id=str(one.id), type=one.type, key=one.aggregateid, version=number, schema=1, at=one.at,
+        payload=one.payload.encode(), trace=TRACE,
+    )  # fmt: skip
+
+
+class Shop:
+    """Places orders, and says so or not."""
+
+    def __init__(self, speaker: Speaker) -> None:
+        self._outbox = speaker.outbox(limit=1_000_000)
+        self._connection = psycopg.connect(speaker.url)
+        self._random = random.Random(7)
+
+    def ordered(self, *, says: bool) -> float:
+        """Milliseconds for one: an order, three lines, three stocks, durably."""
+        began = time.perf_counter()
+        for _ in range(COMMITS):
+            self._order(says=says)
+        return (time.perf_counter() - began) / COMMITS * 1e3
+
+    def _order(self, *, says: bool) -> None:
+        run = self._connection.execute
+        (order,) = run(
+            "INSERT INTO purchase (customer, total, at) VALUES (%s, %s, now()) RETURNING id",
+            ["ada", 12],
+        ).fetchone() or (0,)
+        for sku in sorted(self._random.sample(range(1000), 3)):
+            name = f"SKU-{sku}"
+            run("SELECT on_hand FROM stock WHERE sku = %s FOR UPDATE", [name])
+            run("UPDATE stock SET on_hand = on_hand - 1 WHERE sku = %s", [name])
+            run("INSERT INTO line (purchase, sku, quantity) VALUES (%s, %s, 1)", [order, name])
+        if says:
+            event = said(StarSeen(f"order {order}", order, "x" * 100))
+            self._outbox.write(lambda sql, values: run(sql, values).fetchall(), [event])
+        self._connection.commit()
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class Idle:
+    """How long it takes in an idle system until what was said stands in Redis."""
+
+    def __init__(self, speaker: Speaker, url: str) -> None:
+        self._speaker = speaker
+        self._url = url
+
+    def told(self) -> list[float]:
+        """Milliseconds from a commit until the bus has it, sorted."""
+        stop = threading.Event()
+        relay = Relay(self._speaker.store, partial(connect, self._url))
+        thread = threading.Thread(target=relay.run, args=(stop,))
+        thread.start()
+        try:
+            self._wait(relay, 0)
+            return sorted(self._one(relay, number) for number in range(TOLD))
+        finally:
+            stop.set()
+            thread.join()
+
+    def _one(self, relay: Relay, number: int) -> float:
+        time.sleep(random.uniform(0.1, 0.4))
+        before = relay.published
+        self._speaker.say(StarSeen("Vega", number))
+        began = time.perf_counter()
+        self._wait(relay, before + 1)
+        return (time.perf_counter() - began) * 1e3
+
+    def _wait(self, relay: Relay, published: int) -> None:
+        while relay.published < published:
+            time.sleep(0.0005)
+
+
+def bench(_folder: Path) -> Iterator[Row]:
+    """All of them on one PostgreSQL and one Redis."""
+    with ExitStack() as stack:
+        server, broker = stack.enter_context(Sane()), stack.enter_context(Redis())
+        speaker = Speaker(server.create())
+        speaker.run(_BUSINESS)
+        shop = stack.enter_context(closing(Shop(speaker)))
+        yield _cost(shop)
+        speaker.run("TRUNCATE strangler_outbox, sky_eventversion")
+        way = stack.enter_context(closing(Way(speaker, broker.url)))
+        found = in_turn(way.relayed, way.alone, rounds=ROUNDS)
+        pairs = [Pair(*pair) for pair in found]
+        name = "the relay, PostgreSQL to Redis"
+        peer = "pipelined XADD alone"
+        yield row(f"{name}, beside Redis", pairs, peer_name=peer, unit="events/s",
+                  goal=at_least(0.6))  # fmt: skip
+        pace = Goal("≥ 20,000 events/s", "ours", least=20_000)
+        yield row(f"{name}, its pace", pairs, peer_name=peer, unit="events/s", goal=pace)
+        found = in_turn(way.relayed, way.one_by_one, rounds=ROUNDS)
+        pairs = [Pair(*pair) for pair in found]
+        peer = "a row, a message and a commit at a time"
+        yield row(f"{name}, beside row by row", pairs, peer_name=peer, unit="events/s",
+                  goal=at_least(10))  # fmt: skip
+        yield _soon(Idle(speaker, broker.url))
+
+
+def _cost(shop: Shop) -> Row:
+    says: Callable[[], float] = partial(shop.ordered, says=True)
+    found = in_turn(says, partial(shop.ordered, says=False), rounds=COMMIT_ROUNDS)
+    pairs = [Pair(*pair) for pair in found]
+    name = "an order with three lines, and its event"
+    return row(name, pairs, peer_name="without the event", unit="ms", goal=at_most(1.15))
+
+
+def _soon(idle: Idle) -> Row:
+    found = idle.told()
+    p99 = found[round(len(found) * 0.99) - 1]
+    pairs = [Pair(p99, statistics.median(found))]
+    name = "from commit to Redis in an idle system, 99 of 100"
+    return row(name, pairs, peer_name="the median", unit="ms", goal=limit(250, "ms"))
