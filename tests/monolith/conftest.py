@@ -45,8 +45,16 @@ def kit_folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {"TABLE": folder / "table", "KEYS": folder / "keys"}
 
 
+@pytest.fixture(scope="session")
+def provider_books(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the payment provider within this process keeps its books."""
+    return tmp_path_factory.mktemp("payments") / "sandbox.sqlite3"
+
+
 @pytest.fixture(autouse=True)
-def _own_surroundings(settings: Any, signing_keys: Path, kit_folders: dict[str, Path]) -> None:
+def _own_surroundings(
+    settings: Any, signing_keys: Path, kit_folders: dict[str, Path], provider_books: Path
+) -> None:
     """No test touches a developer's keys, meets another's throttle, or hashes for half a second.
 
     And on whatever rung a developer's own shop stands, here the monolith answers.
@@ -57,6 +65,15 @@ def _own_surroundings(settings: Any, signing_keys: Path, kit_folders: dict[str, 
         "KEYS": str(signing_keys),
         "MAKE_MISSING_KEYS": True,
         "DEMO_PASSWORD": "",
+    }
+    settings.PAYMENTS = {
+        **settings.PAYMENTS,
+        "SANDBOX_BOOKS": signing_keys.with_name("books.sqlite3"),
+    }
+    settings.PAYMENTS = {
+        "PROVIDER_URL": "",
+        "WEBHOOK_SECRETS": [],
+        "SANDBOX_BOOKS": provider_books,
     }
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     cache.clear()
