@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import hmac
 import itertools
 import json
 import threading
@@ -220,9 +222,11 @@ def test_a_signature_proves_what_it_says():
     verify(["zero", "one"], good, body, now=NOW + TOLERANCE)
     verify(["one"], f"{good},v1={'0' * 64},v0=x", body, now=NOW)
     time_, digest = good.split(",")
+    signed = hmac.new(b"one", b"1800000000." + body, hashlib.sha256).hexdigest()
+    assert (time_, digest) == ("t=1800000000", f"v1={signed}")
     for header, said in (
         (good, b'{"a": 2}'),
-        (good.replace("t=18", "t=19"), body),
+        (good.replace("t=1800000000", "t=1800000001"), body),
         (time_, body),
         (digest, body),
         (f"{time_},{good}", body),
