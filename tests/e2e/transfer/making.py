@@ -15,12 +15,14 @@ from strangler.gates import Outcome
 from strangler.ladder import Gate
 
 
-def prepare(products: int, customers: int) -> None:
+def prepare(products: int, customers: int, parties: list[str]) -> None:
     """Tables, keys, and something to sell."""
     call_command("rotate_keys")
     call_command("migrate", verbosity=0)
     call_command("seed", products=products, customers=customers, orders=0)
-    assert run(["keys", "monolith", "pricing", "catalog", "inventory"]) == 0
+    for party in ("monolith", "pricing", "catalog", "inventory", *parties):
+        assert run(["keys", party]) == 0
+    assert run(["publish"]) == 0
     assert migrating.main() == 0
 
 

@@ -14,7 +14,7 @@ import httpx
 
 from demo.books import Books
 from demo.databases import Databases
-from demo.processes import Part
+from demo.processes import Part, run
 from demo.settings import Settings
 from demo.shop import PASSWORD, Shop
 from strangler.ladder import Stage
@@ -146,12 +146,23 @@ class Street:
 
 @contextmanager
 def opened(
-    databases: Databases, folder: Path, *, workers: int = 4, products: int = 16, customers: int = 3
+    databases: Databases,
+    folder: Path,
+    *,
+    workers: int = 4,
+    products: int = 16,
+    customers: int = 3,
+    edge: str = "middleware",
 ) -> Iterator[Street]:
     """Open the shop; everything is stopped at the end of the block."""
     folder.joinpath("log").mkdir(parents=True)
     size = Settings(
-        stay=False, folder=folder, workers=workers, products=products, customers=customers
+        stay=False,
+        folder=folder,
+        workers=workers,
+        products=products,
+        customers=customers,
+        edge=edge,
     )
     shop = Shop(size, databases)
     shop.env["DJANGO_SETTINGS_MODULE"] = SETTINGS
@@ -159,8 +170,10 @@ def opened(
         part._env["DJANGO_SETTINGS_MODULE"] = SETTINGS
     with ExitStack() as stack:
         hand = stack.enter_context(Hand({**os.environ, **shop.env}, shop.log / "hand.log"))
-        hand.call("tests.e2e.transfer.making:prepare", products, customers)
-        for part in (shop.monolith, shop.services["inventory"], shop.mover):
+        hand.call("tests.e2e.transfer.making:prepare", products, customers, shop.front.parties)
+        if shop.front.preparing:
+            run(shop.front.preparing, env=shop.env, log=shop.log / "prepare.log")
+        for part in (shop.monolith, shop.services["inventory"], shop.mover, *shop.front.parts):
             stack.callback(part.stop)
             part.start()
         with httpx.Client(base_url=shop.url, timeout=30) as client:
