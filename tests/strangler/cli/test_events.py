@@ -1,0 +1,153 @@
+"""The relay as a process, and what a person decides about events that are set aside."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from strangler.cli import bare
+from strangler.events.stores import Refusing
+from tests.strangler.events.sample import StarSeen
+from tests.strangler.events.speaking import Speaker
+
+Run = Callable[..., tuple[int, Any]]
+
+
+@pytest.fixture
+def speaker(tmp_path: Path) -> Speaker:
+    return Speaker(f"sqlite:///{tmp_path / 'sky.sqlite3'}")
+
+
+@pytest.fixture
+def run(speaker: Speaker, capsys: pytest.CaptureFixture[str]) -> Run:
+    """``strangler events … --json`` where there is no Django; its exit code, and what it says."""
+
+    def run(*arguments: str) -> tuple[int, Any]:
+        capsys.readouterr()
+        code = bare.run(["events", *arguments, "--database", speaker.url, "--json"])
+        said = capsys.readouterr().out
+        return code, json.loads(said) if said else None
+
+    return run
+
+
+@pytest.fixture
+def refused(speaker: Speaker) -> list[str]:
+    """The first event of a star was refused, the second waits behind it; their ids."""
+    speaker.say(StarSeen("Vega", 1), StarSeen("Vega", 2), StarSeen("Sirius", 1))
+    with closing(speaker.store()) as store:
+        leases = store.attend("relay")
+        first, second, other = store.read(range(16), 9)
+        store.park(
+            leases, [Refusing(first.position, "too bright"), Refusing(second.position, None)]
+        )
+        store.remove(leases, [other.position])
+        store.leave("relay")
+    return [first.event.id, second.event.id]
+
+
+def test_status_says_what_somebody_has_to_see_to(run: Run, speaker: Speaker) -> None:
+    code, said = run("status")
+    assert (code, said["databases"][0]["waiting"]) == (0, {})
+    speaker.say(StarSeen("Vega", 1))
+    code, said = run("status")
+    (one,) = said["databases"]
+    assert (code, one["waiting"], one["relays"]) == (1, {"sky": 1}, [])
+    assert one["wrong"] == ["no relay runs: strangler relay"]
+
+
+def test_what_is_parked_is_listed_with_what_waits_behind_it(run: Run, refused: list[str]) -> None:
+    code, said = run("parked")
+    assert code == 0
+    assert [(one["id"], one["version"], one["waits"]) for one in said] == [
+        (refused[0], 1, False),
+        (refused[1], 2, True),
+    ]
+    assert said[0]["reason"] == "too bright"
+    assert run("status")[1]["databases"][0]["wrong"] == [
+        "2 events are set aside: strangler events parked"
+    ]
+
+
+def test_replay_puts_back_all_of_an_aggregate(run: Run, speaker: Speaker, refused: list[str]):
+    assert run("replay", "0190e5d2-7b4c-7c3e-9a51-0a7e6f1c2d3e") == (1, {"replayed": 0})
+    assert run("replay", refused[1]) == (0, {"replayed": 2})
+    assert run("replay", "--all") == (0, {"replayed": 0})
+    rows = speaker.rows('SELECT aggregateid, version FROM strangler_outbox ORDER BY "position"')
+    assert rows == [("Vega", 1), ("Vega", 2)]
+
+
+def test_drop_says_why_and_lets_go_what_is_behind(run: Run, speaker: Speaker, refused: list[str]):
+    assert run("drop", refused[0], "--reason", "a test") == (0, {"dropped": {"outbox": 1}})
+    assert run("drop", refused[0], "--reason", "again") == (1, {"dropped": {}})
+    ((why,),) = speaker.rows("SELECT dropped FROM strangler_outbox_parked")
+    assert why.endswith(": a test")
+    assert speaker.rows("SELECT version FROM strangler_outbox") == [(2,)]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("replay",),
+        ("replay", "--all", "0190e5d2-7b4c-7c3e-9a51-0a7e6f1c2d3e"),
+        ("replay", "nonsense"),
+        ("drop", "0190e5d2-7b4c-7c3e-9a51-0a7e6f1c2d3e"),
+        ("drop", "0190e5d2-7b4c-7c3e-9a51-0a7e6f1c2d3e", "--reason", " "),
+    ],
+)
+def test_half_a_command_is_none(run: Run, arguments: tuple[str, ...]) -> None:
+    assert run(*arguments)[0] == 2
+
+
+def test_a_database_without_an_outbox_says_what_is_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty.sqlite3").touch()
+    for url, said in (
+        (f"sqlite:///{tmp_path / 'empty.sqlite3'}", "schema up to date"),
+        (f"sqlite:///{tmp_path / 'none.sqlite3'}", "unable to open"),
+        ("mysql://db/shop", "begins with postgresql://"),
+    ):
+        assert bare.run(["events", "status", "--database", url]) == 1
+        assert said in capsys.readouterr().err
+
+
+@pytest.fixture
+def relay(speaker: Speaker, redis_url: str) -> Iterator[subprocess.Popen[str]]:
+    program = [sys.executable, "-m", "strangler", "relay"]
+    with subprocess.Popen(
+        [*program, "--database", speaker.url, "--bus", redis_url],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        yield process
+        process.kill()
+
+
+@pytest.mark.redis
+def test_the_process_carries_and_gives_its_leases_back(
+    relay: subprocess.Popen[str], speaker: Speaker, redis_url: str
+) -> None:
+    speaker.say(*(StarSeen(f"star {number}", 1) for number in range(50)))
+    until = time.monotonic() + 60
+    while speaker.rows("SELECT 1 FROM strangler_outbox"):
+        assert relay.poll() is None
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    assert len(speaker.rows("SELECT * FROM strangler_relay WHERE holder <> ''")) == 16
+    relay.send_signal(signal.SIGTERM)
+    said, complaints = relay.communicate(timeout=30)
+    assert relay.returncode == 0, complaints
+    assert said == "the relay carries the events of 1 database\n"
+    assert speaker.rows("SELECT * FROM strangler_relay WHERE holder <> ''") == []
+    with redis.Redis.from_url(redis_url) as client:
+        assert sum(client.xlen(one) for one in client.scan_iter("*events:sky*")) == 50
