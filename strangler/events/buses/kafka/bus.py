@@ -88,18 +88,17 @@ class KafkaBus(Bus):
         """
         names = sorted(map(topic_of, set(topics)))
         counts = {name: self._count(name) for name in names}
-        settings = {
-            **self._settings,
+        consuming = {
             "group.id": consumer,
             "auto.offset.reset": "earliest",
             "enable.auto.commit": False,
             "session.timeout.ms": int(self._lease * 1000),
             "heartbeat.interval.ms": int(self._lease * 1000 / 5),
-            "partition.assignment.strategy": "cooperative-sticky",
+            "fetch.wait.max.ms": 100,
             "queued.max.messages.kbytes": 16_384,
         }
         try:
-            return KafkaSubscription(settings, consumer, counts)
+            return KafkaSubscription(self._settings, consuming, consumer, counts)
         except KafkaException as error:
             raise told(error) from error
 

@@ -7,15 +7,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final, cast
 
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition, admin
+    AdminClient,
+    OffsetSpec,  # type: ignore[attr-defined] -- its stub forgets it
+)
 
-from strangler.events.buses import BusAway, Delivery, Subscription
+from strangler.events.buses import Delivery, Subscription
 from strangler.events.buses.kafka.errors import passes, said, told
 from strangler.events.buses.reading import read
 
 PATIENCE: Final = 15.0
 """Seconds in which a batch has to be with all replicas in step, or a question be answered."""
 _SLICE = 0.5
+_SPEC: Any = admin.__dict__["OffsetSpec"]  # of which its types know nothing
 
 
 class _Part:
@@ -42,12 +46,20 @@ _Place = tuple[str, int]
 class KafkaSubscription(Subscription):
     """A consumer's part of some topics."""
 
-    def __init__(self, settings: dict[str, Any], consumer: str, counts: Mapping[str, int]) -> None:
+    def __init__(
+        self,
+        settings: Mapping[str, Any],
+        consuming: Mapping[str, Any],
+        consumer: str,
+        counts: Mapping[str, int],
+    ) -> None:
         self._consumer = consumer
         self._counts = counts
         self._parts: dict[_Place, _Part] = {}
         self._full = False
-        self._client = Consumer(settings)
+        self._settings = settings
+        self._admin: admin.AdminClient | None = None
+        self._client = Consumer({**settings, **consuming})
         self._joined = False
 
     def receive(self, limit: int, wait: float) -> Sequence[Delivery]:
@@ -99,23 +111,26 @@ class KafkaSubscription(Subscription):
             for name, count in self._counts.items()
             for number in range(count)
         ]
-        total = 0
         try:
-            for place in self._client.committed(places, timeout=PATIENCE):
-                marks = self._client.get_watermark_offsets(place, timeout=PATIENCE, cached=False)
-                if marks is None:
-                    raise BusAway(f"Kafka does not say how much {place.topic} holds")
-                first, end = marks
-                total += end - max(place.offset, first)
+            # Over a connection of its own: on the other one an answer waits until there is news.
+            first = self._offsets(places, _SPEC.earliest())
+            end = self._offsets(places, _SPEC.latest())
+            known = self._client.committed(places, timeout=PATIENCE)
         except (KafkaException, RuntimeError) as error:
             raise told(error) from error
-        return total
+        return sum(end[place] - max(place.offset, first[place]) for place in known)
 
     def close(self) -> None:
         """Let others of the same consumer go on at once."""
         self._parts.clear()
         with suppress(RuntimeError, KafkaException):  # it may be closed
             self._client.close()
+
+    def _offsets(self, places: Sequence[TopicPartition], which: Any) -> dict[TopicPartition, int]:
+        if self._admin is None:
+            self._admin = admin.AdminClient(dict(self._settings))
+        asked = self._admin.list_offsets(dict.fromkeys(places, which), request_timeout=PATIENCE)
+        return {place: answer.result().offset for place, answer in asked.items()}
 
     def _join(self) -> None:
         self._client.subscribe(

@@ -39,6 +39,7 @@ class MockKafka:
         self._client = ctypes.c_void_p(self._library.rd_kafka_new(_PRODUCER, conf, said, _SAID))
         assert self._client, said.value
         self._cluster = ctypes.c_void_p(self._library.rd_kafka_handle_mock_cluster(self._client))
+        self._library.rd_kafka_mock_group_initial_rebalance_delay_ms(self._cluster, 50)
         self.servers: str = self._library.rd_kafka_mock_cluster_bootstraps(self._cluster).decode()
 
     def __enter__(self) -> Self:

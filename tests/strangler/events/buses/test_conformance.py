@@ -1,0 +1,321 @@
+"""What every bus does alike."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from strangler.events.buses import LARGEST, Bus, BusAway, Subscription
+from tests.strangler.events.buses.brokers import Broker
+from tests.strangler.events.buses.saying import (
+    by_key,
+    eventually,
+    first_times,
+    gathered,
+    said,
+    spoken,
+    story,
+    told,
+)
+from tests.strangler.events.buses.worker import megabytes, worker
+
+CHAOS = bool(os.environ.get("STRANGLER_CHAOS"))
+MONTH = 500_000 if CHAOS else 12_000
+"""Events that wait for a consumer which was away for long."""
+NUMBERS = itertools.count()
+ROOM = 24.0
+"""Megabytes more, whatever waits."""
+
+
+@pytest.fixture
+def bus(broker: Broker) -> Iterator[Bus]:
+    with broker.bus() as made:
+        yield made
+
+
+@pytest.fixture
+def listener() -> str:
+    """A consumer that nobody else is."""
+    return f"listener{next(NUMBERS)}"
+
+
+@pytest.fixture
+def opened() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+def empty(subscription: Subscription) -> bool:
+    return subscription.receive(10, 0.3) == []
+
+
+def test_what_is_said_arrives_whole_and_in_order(broker: Broker, listener: str, bus: Bus):
+    topic = broker.topic(listener)
+    events = story(topic, keys=20, each=10)
+    for first in range(0, len(events), 30):
+        assert not bus.publish(events[first : first + 30])
+    with bus.subscribe(listener, [topic]) as subscription:
+        found = gathered(subscription, len(events))
+        assert empty(subscription)
+    assert {one.id: one for one in found} == {one.id: one for one in events}
+    assert set(map(tuple, by_key(found).values())) == {tuple(range(1, 11))}
+
+
+def test_who_waits_is_told_at_once(broker: Broker, listener: str, bus: Bus):
+    topic = broker.topic(listener)
+    with bus.subscribe(listener, [topic]) as subscription:
+        bus.publish([said(topic, "one", 1)])
+        gathered(subscription, 1)
+        took = []
+        for version in range(2, 7):
+            teller = threading.Timer(0.1, lambda n: bus.publish([said(topic, "one", n)]), [version])
+            teller.start()
+            (delivery,) = subscription.receive(10, 30.0)
+            took.append(time.time() - _at(delivery.event.time))
+            teller.join()
+            subscription.acknowledge([delivery])
+    assert sorted(took)[2] < 0.5, took
+
+
+def _at(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
+
+
+def test_every_consumer_is_told_and_a_slow_one_holds_nobody_up(
+    broker: Broker, listener: str, bus: Bus
+):
+    slow_one, quick_one = f"slow-{listener}", f"quick-{listener}"
+    topic = broker.topic(slow_one, quick_one)
+    events = story(topic, keys=10, each=30)
+    bus.publish(events)
+    with bus.subscribe(slow_one, [topic]) as slow, bus.subscribe(quick_one, [topic]) as quick:
+        held = slow.receive(1, 30.0)
+        assert len(held) == 1
+        assert len(gathered(quick, len(events))) == len(events)
+        assert quick.backlog() == 0
+        assert slow.backlog() == len(events)
+        assert len(gathered(slow, len(events))) == len(events)
+
+
+def test_only_its_topics_are_told(broker: Broker, listener: str, bus: Bus):
+    one, other = broker.topic(listener), broker.topic(listener)
+    bus.publish([said(one, "a", 1), said(other, "b", 1)])
+    with bus.subscribe(listener, [other]) as subscription:
+        assert by_key(gathered(subscription, 1)) == {"b": [1]}
+        assert empty(subscription)
+    with bus.subscribe(listener, [one, other]) as subscription:
+        assert by_key(gathered(subscription, 1)) == {"a": [1]}
+
+
+def test_what_is_not_acknowledged_comes_again_and_first(broker: Broker, listener: str, bus: Bus):
+    topic = broker.topic(listener)
+    bus.publish([said(topic, "one", version) for version in (1, 2, 3)])
+    with bus.subscribe(listener, [topic]) as subscription:
+        first = subscription.receive(2, 30.0)
+        while len(first) < 2:
+            first = subscription.receive(2, 30.0)
+        assert spoken(first) == [("one", 1), ("one", 2)]
+        assert spoken(subscription.receive(2, 0.0)) == spoken(first)
+        subscription.acknowledge(first[:1])
+        assert spoken(subscription.receive(1, 0.0)) == [("one", 2)]
+        eventually(lambda: len(subscription.receive(9, 0.2)) == 2, "the third has not come")
+        assert spoken(subscription.receive(9, 0.0)) == [("one", 2), ("one", 3)]
+        assert subscription.backlog() == 2
+
+
+@pytest.mark.parametrize("limit", [3, 50])
+def test_a_poisoned_key_is_alone_in_waiting(broker: Broker, listener: str, bus: Bus, limit: int):
+    topic = broker.topic(listener)
+    bus.publish([said(topic, "poison", 1)])
+    events = story(topic, keys=15, each=8)
+    with bus.subscribe(listener, [topic]) as subscription:
+        eventually(lambda: spoken(subscription.receive(limit, 1.0)) == [("poison", 1)], "no first")
+        bus.publish(events)
+        bus.publish([said(topic, "poison", 2)])
+        well: list[tuple[str, int]] = []
+        while len(well) < len(events):
+            deliveries = subscription.receive(limit, 5.0)
+            poisoned = [one for one in deliveries if one.event.subject == "poison"]
+            assert spoken(poisoned) in ([("poison", 1)], [("poison", 1), ("poison", 2)])
+            fine = [one for one in deliveries if one not in poisoned]
+            subscription.acknowledge(fine)
+            well += spoken(fine)
+        assert len(set(well)) == len(well)
+        eventually(lambda: len(subscription.receive(limit, 1.0)) == 2, "the second has not come")
+    with bus.subscribe(listener, [topic]) as later:
+        again = gathered(later, 2 if broker.exact else later.backlog())
+        assert by_key(again)["poison"] == [1, 2]
+        assert not broker.exact or len(again) == 2
+        assert later.backlog() == 0
+
+
+def test_the_backlog_is_counted_without_taking_part(broker: Broker, listener: str, bus: Bus):
+    topic = broker.topic(listener)
+    with (
+        bus.subscribe(listener, [topic]) as subscription,
+        bus.subscribe(listener, [topic]) as other,
+    ):
+        assert other.backlog() == 0
+        bus.publish(story(topic, keys=7, each=10))
+        assert other.backlog() == 70
+        gathered(subscription, 70, acknowledge=False)
+        assert other.backlog() == 70
+        gathered(subscription, 70)
+        assert other.backlog() == 0
+        bus.publish(story(topic, keys=7, each=1))
+        assert other.backlog() == 7
+
+
+def test_who_closes_lets_others_go_on_at_once(broker: Broker, listener: str, bus: Bus):
+    topic = broker.topic(listener)
+    events = story(topic, keys=30, each=2)
+    bus.publish(events)
+    leaving = bus.subscribe(listener, [topic])
+    gathered(leaving, len(events), acknowledge=False)
+    with bus.subscribe(listener, [topic]) as staying:
+        assert staying.receive(10, 0.0) == []
+        leaving.close()
+        found = gathered(staying, len(events))
+    assert set(map(tuple, by_key(found).values())) == {(1, 2)}
+
+
+def test_processes_share_the_work_and_keep_the_order_whoever_dies(
+    broker: Broker, listener: str, bus: Bus, opened: ExitStack, tmp_path: Path
+):
+    topic = broker.topic(listener)
+    log = tmp_path / "log"
+    versions = itertools.count(1)
+    keys = [f"thing-{key}" for key in range(40)]
+
+    def until_it_works(*processes: subprocess.Popen[bytes]) -> None:
+        """Say more and more, until each of them has had its part of it."""
+        since = len(told(log))
+
+        def all_work() -> bool:
+            version = next(versions)
+            bus.publish([said(topic, key, version) for key in keys])
+            return {int(who) for who, _, _ in told(log)[since:]} >= {one.pid for one in processes}
+
+        eventually(all_work, "not everybody has a part")
+
+    one, two = (opened.enter_context(worker(broker, listener, topic, log)) for _ in range(2))
+    until_it_works(one, two)
+    one.kill()
+    three = opened.enter_context(worker(broker, listener, topic, log))
+    until_it_works(two, three)
+    count = len(keys) * (next(versions) - 1)
+    eventually(
+        lambda: sum(map(len, first_times(told(log)).values())) == count, "not everything is handled"
+    )
+    assert first_times(told(log)) == {key: list(range(1, count // 40 + 1)) for key in keys}
+
+
+def test_a_broker_that_dies_loses_nothing_and_keeps_the_order(
+    broker: Broker, listener: str, opened: ExitStack, tmp_path: Path
+):
+    topic = broker.topic(listener)
+    log = tmp_path / "log"
+    events = story(topic, keys=25, each=40)
+    batches = [events[first : first + 20] for first in range(0, len(events), 20)]
+    opened.enter_context(worker(broker, listener, topic, log))
+    away = []
+
+    def publish() -> None:
+        with broker.bus() as mine:
+            for batch in batches:
+                while True:
+                    try:
+                        mine.publish(batch)
+                        break
+                    except BusAway as error:
+                        away.append(error)
+                        time.sleep(0.02)
+                time.sleep(0.01)
+
+    def more(before: int) -> None:
+        eventually(lambda: len(told(log)) > before, "nothing is handled")
+
+    publisher = threading.Thread(target=publish)
+    publisher.start()
+    for _ in range(2):
+        more(len(told(log)))
+        broker.kill()
+        time.sleep(0.1)
+        broker.again()
+    publisher.join()
+    eventually(
+        lambda: sum(map(len, first_times(told(log)).values())) == len(events),
+        "not everything has been handled",
+    )
+    assert first_times(told(log)) == by_key(events)
+
+
+def test_a_broker_that_is_away_is_told_of(broker: Broker, listener: str):
+    topic = broker.topic(listener)
+    with broker.bus() as bus, bus.subscribe(listener, [topic]) as subscription:
+        bus.publish([said(topic, "one", 1)])
+        assert len(gathered(subscription, 1, acknowledge=False)) == 1
+        broker.kill()
+        try:
+            if broker.says_that_it_is_away:
+                with pytest.raises(BusAway):
+                    bus.publish([said(topic, "one", 2)])
+                with pytest.raises(BusAway):
+                    subscription.backlog()
+                with pytest.raises(BusAway):
+                    bus.subscribe(listener, [topic])
+        finally:
+            broker.again()
+        bus.publish([said(topic, "one", 2)])
+        found = []
+        while len({one.version for one in found}) < 2:
+            try:
+                found += gathered(subscription, 2)
+            except BusAway:
+                time.sleep(0.05)
+        assert list(dict.fromkeys(one.version for one in found)) == [1, 2]
+
+
+def test_what_is_too_large_is_refused_and_holds_nobody_up(broker: Broker, listener: str, bus: Bus):
+    topic = broker.topic(listener)
+    large = said(topic, "large", 1, payload=b'"' + b"x" * LARGEST + b'"')
+    nearly = said(topic, "nearly", 1, payload=b'"' + b"x" * (LARGEST - 1000) + b'"')
+    refused = bus.publish([said(topic, "one", 1), large, nearly, said(topic, "one", 2)])
+    assert [one.event for one in refused] == [large]
+    assert "at most" in refused[0].reason
+    with bus.subscribe(listener, [topic]) as subscription:
+        assert by_key(gathered(subscription, 3)) == {"one": [1, 2], "nearly": [1]}
+
+
+@pytest.mark.long
+def test_a_month_of_events_is_caught_up_with_in_bounded_memory(
+    broker: Broker, listener: str, bus: Bus
+):
+    topic = broker.topic(listener, "warm")
+    for _ in range(2):  # what both ends need to work at all
+        bus.publish(story(topic, keys=100, each=10))
+    with bus.subscribe("warm", [topic]) as warming:
+        gathered(warming, 2000, limit=500)
+    before = megabytes()
+    batch = 1000
+    for _ in range(MONTH // batch):
+        bus.publish(story(topic, keys=100, each=batch // 100))
+    with bus.subscribe(listener, [topic]) as subscription:
+        left = subscription.backlog()
+        assert left == MONTH + 2000
+        while left:
+            deliveries = subscription.receive(500, 5.0)
+            assert len(deliveries) <= 500
+            subscription.acknowledge(deliveries)
+            left -= len(deliveries)
+        assert subscription.backlog() == 0
+    assert megabytes() - before < ROOM
