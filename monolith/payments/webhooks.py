@@ -55,8 +55,7 @@ def receive(body: bytes, signature: str, *, now: float) -> bool:
 
 def _learn(event: str, told: Told) -> None:
     try:
-        with transaction.atomic():
-            row = learn(told)
+        row = learn(told)
     except BadAnswer:  # said again, it would be no better
         log.exception("the provider's event %s can't be", event)
     else:
