@@ -8,9 +8,6 @@ from contextlib import suppress
 from typing import Any, Final, cast
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition, admin
-    AdminClient,
-    OffsetSpec,  # type: ignore[attr-defined] -- its stub forgets it
-)
 
 from strangler.events.buses import Delivery, Subscription
 from strangler.events.buses.kafka.errors import passes, said, told
