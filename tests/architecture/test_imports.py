@@ -36,6 +36,7 @@ PLANTS = [
     Plant("contracts", "contracts/planted.py", "import msgspec"),
     Plant("kit", "strangler/ladder.py", "def late():\n    import strangler.routing.decide"),
     Plant("kit", "strangler/ports/planted.py", "import strangler.shadow"),
+    Plant("kit", "strangler/saga/planted.py", "import strangler.transfer.mover"),
     Plant("kit", "strangler/fastapi/planted.py", "import strangler.django"),
     Plant("kit", "strangler/fastapi/planted.py", "import strangler.sqlalchemy.schema"),
     Plant("kit", "strangler/planted.py"),

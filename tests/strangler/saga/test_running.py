@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from uuid import UUID, uuid4
 
 import pytest
 
+from strangler.ports import runtime
 from strangler.ports.context import Context, User, current, use
+from strangler.ports.errors import DoorShut
 from strangler.saga.course import LARGEST, pause
 from strangler.saga.declare import Here, Saga, pivot
 from strangler.saga.errors import (
@@ -260,6 +264,27 @@ def test_the_deadline_of_the_call_that_is_served_counts_too(remote: Office):
     with use(Context(deadline=0.0)):
         assert remote.start(within=10.0).record.standing.at == 0
     assert remote.callees.calls == []
+
+
+def test_a_local_step_comes_in_by_the_door_of_its_capability(office: Office):
+    entered: list[str] = []
+
+    @contextmanager
+    def door(capability: str, _deadline: float) -> Iterator[int | None]:
+        entered.append(capability)
+        if len(entered) == 1:
+            raise DoorShut("it changes owner")
+        yield 1
+
+    with runtime.configured(door=door):
+        seen = office.start()
+        if office.local:
+            assert (seen.state, seen.trouble) == (State.RUNNING, "DoorShut: it changes owner")
+            assert not seen.record.standing.maybe
+            seen = office.resume(seen.id, after=pause(1))
+
+    assert seen.state is State.COMPLETED
+    assert entered == ["trips"] * (5 if office.local else 0)
 
 
 def test_whoever_was_taken_over_writes_nothing(remote: Office):
