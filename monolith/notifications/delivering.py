@@ -18,12 +18,11 @@ from django.utils import timezone
 
 from contracts.identity import Identity, UnknownUser
 from contracts.notifications import Channel, Kind, NotificationState
-from monolith.notifications import mailing
+from monolith.notifications import mailing, webhooks
 from monolith.notifications.deciding import ATTEMPTS, pause
 from monolith.notifications.failures import NeverSent, NotSent
 from monolith.notifications.models import Notification, Preference
 from monolith.notifications.rendering import body, mail
-from monolith.notifications.webhooks import webhooks
 from strangler.ports.bind import bind
 from strangler.ports.errors import PortError
 

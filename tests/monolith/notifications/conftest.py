@@ -14,7 +14,6 @@ from contracts.notifications import Kind
 from monolith.identity.models import User
 from monolith.notifications.models import Notification
 from monolith.notifications.telling import tell
-from monolith.notifications.webhooks import webhooks
 from tests.monolith.events import confirmed
 from tests.monolith.notifications.postbox import Postbox, Program, postbox, program
 
@@ -64,7 +63,6 @@ def hooked() -> Iterator[Program]:
     """A customer's program, which is told by webhook."""
     with program() as told:
         yield told
-        webhooks.close()
 
 
 @pytest.fixture

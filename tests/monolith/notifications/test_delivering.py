@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from django.utils import timezone
 
 from contracts.notifications import Kind
 from monolith.identity.models import User
-from monolith.notifications import delivering
+from monolith.notifications import delivering, webhooks
 from monolith.notifications.deciding import ATTEMPTS, PAUSES
 from monolith.notifications.delivering import LEASE, claim, deliver_next
 from monolith.notifications.models import Notification, Preference
@@ -177,6 +178,21 @@ def test_what_nobody_will_ever_take_is_given_up_at_once(
     assert reasons["nobody"] == "there is no such customer any more"
     assert "nobody wants to be told there" in reasons[str(cleo.pk)]
     assert mails.mails == []
+
+
+def test_a_program_that_does_not_answer_keeps_nobody(
+    cleo: User, told: Note, monkeypatch: pytest.MonkeyPatch
+):
+    """It takes the connection, and what is sent, and says nothing at all."""
+    monkeypatch.setattr(webhooks, "PATIENCE", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        prefer_webhook(cleo, f"http://127.0.0.1:{silent.getsockname()[1]}/")
+        told(str(cleo.pk))
+        assert deliver_notifications() == 1
+
+    row = Notification.objects.get()
+    assert (row.state, row.attempts) == ("failed", 1)
+    assert row.reason.endswith("timed out")
 
 
 @pytest.mark.parametrize("status", [302, 400, 404, 500])
