@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from contracts.money import Money
 from strangler.events.declare import event
-from strangler.ports.declare import Port, command, query
+from strangler.ports.declare import Meta, Port, command, query
 from strangler.ports.errors import DeclaredError
 
 
@@ -74,3 +75,15 @@ class Catalog(Port, capability="catalog"):
     @command(idempotent=True, raises=[NotAllowed, UnknownProduct, InvalidPrice])
     def reprice(self, sku: str, price: Money) -> Product:
         """Sell this product at another price from now on; it takes a user who is staff."""
+
+    @command(idempotent=True, timeout=10.0)
+    def announce(
+        self,
+        after: str | None = None,
+        limit: Annotated[int, Meta(ge=1, le=1000)] = 1000,
+    ) -> str | None:
+        """Say again what the next products are like, by SKU, from behind ``after`` on.
+
+        Gives the last one's SKU, to go on behind; None where there are no more. Whoever keeps a
+        copy of products fills it so.
+        """

@@ -33,13 +33,17 @@ class OrderState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OrderLine:
-    """One line as it was sold; without amounts as long as it has not been priced."""
+    """One line as it was sold; without amounts as long as it has not been priced.
+
+    ``name`` is what the product is called now, as far as ordering has been told.
+    """
 
     sku: str
     quantity: int
     unit_price: Decimal | None
     discount: Decimal | None
     total: Decimal | None
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,12 +160,14 @@ class Ordering(Port, capability="ordering"):
         lines: Annotated[list[Line], Meta(min_length=1, max_length=100)],
         country: Annotated[str, Meta(pattern="^[A-Z]{2}$")],
         coupon: Annotated[str, Meta(min_length=1, max_length=64)] | None = None,
+        payment: Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$")] | None = None,
     ) -> Order:
-        """Quote, reserve, confirm; again with the same key: the same order, or the same rejection.
+        """Quote, reserve, charge, confirm; again with the same key: the same order or rejection.
 
-        Lines of the same SKU are added up.
+        Lines of the same SKU are added up. ``payment`` is what the payment provider knows the
+        customer's means of payment by; without one, it is the one that the shop takes by default.
         """
 
     @command(idempotent=True, raises=[NotAuthenticated, UnknownOrder, NotCancellable])
     def cancel(self, order: UUID) -> Order:
-        """Cancel one's own confirmed order, and put its goods back in stock."""
+        """Cancel one's own confirmed order: its goods go back in stock, and the money goes back."""

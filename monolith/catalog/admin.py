@@ -6,10 +6,13 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.db import transaction
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from contracts.catalog import InvalidPrice
 from contracts.money import Money
+from monolith.catalog import telling
 from monolith.catalog.models import Category, Product
 from monolith.catalog.service import checked
 
@@ -43,6 +46,26 @@ class ProductAdmin(admin.ModelAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Product | None = None) -> list[str]:  # noqa: ARG002 -- Django's signature
         """A product keeps its SKU, and the currency it is sold in."""
         return ["sku", "currency"] if obj else []
+
+    def save_model(self, request: HttpRequest, obj: Product, form: Any, change: Any) -> None:
+        """Save it, and say so."""
+        with transaction.atomic():
+            super().save_model(request, obj, form, change)
+            telling.changed(obj)
+
+    def delete_model(self, request: HttpRequest, obj: Product) -> None:
+        """Remove it, and say so."""
+        sku = obj.sku
+        with transaction.atomic():
+            super().delete_model(request, obj)
+            telling.removed([sku])
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Product]) -> None:
+        """Remove these, and say so."""
+        with transaction.atomic():
+            skus = list(queryset.select_for_update().values_list("sku", flat=True))
+            super().delete_queryset(request, queryset)
+            telling.removed(skus)
 
 
 @admin.register(Category)

@@ -8,6 +8,8 @@ from typing import Any
 from django.core.validators import MaxLengthValidator, RegexValidator
 from django.db import models
 
+from strangler.django.events.models import EventVersion
+
 SKU = r"[A-Z0-9]+(-[A-Z0-9]+)*"
 SKU_LENGTH = 64
 PRICE_LIMIT = 10_000_000_000
@@ -84,3 +86,7 @@ class Product(models.Model):
     def searched(self) -> str:
         """What a search looks through."""
         return searchable(f"{self.sku}\n{self.name}\n{self.description}")
+
+
+class ProductVersion(EventVersion):
+    """How many events of each product there have been."""

@@ -22,6 +22,7 @@ from monolith.catalog.assortment import (
 )
 from monolith.catalog.models import Category, Product
 from monolith.catalog.service import shared
+from monolith.catalog.telling import changed
 
 BATCH = 2000
 
@@ -43,6 +44,7 @@ def fill(products: int, *, seed: int, advance: Callable[[int], object]) -> None:
     while batch := list(islice(rows, BATCH)):
         with transaction.atomic():
             Product.objects.bulk_create(batch)
+            changed(*batch)
         advance(len(batch))
 
 

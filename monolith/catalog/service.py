@@ -13,7 +13,7 @@ from contracts import catalog
 from contracts.catalog import InvalidPrice, NotAllowed, UnknownProduct
 from contracts.identity import Role
 from contracts.money import Money
-from monolith.catalog import models
+from monolith.catalog import models, telling
 from monolith.catalog.currencies import DECIMALS, exact
 from strangler.ports.context import current
 from strangler.ports.errors import DeclaredError
@@ -63,7 +63,19 @@ class CatalogService(catalog.Catalog):
                 )
             row.amount = checked(sku, price)
             row.save()
+            telling.changed(row)
         return shared(row)
+
+    def announce(self, after: str | None = None, limit: int = 1000) -> str | None:
+        """Say again what the next products are like, by SKU; the last one's, or None at the end."""
+        with transaction.atomic():
+            # Locked, so that nothing newer is said before this is.
+            rows = models.Product.objects.select_for_update(of=("self",))
+            found = list(
+                rows.select_related("category").filter(sku__gt=after or "").order_by("sku")[:limit]
+            )
+            telling.changed(*found)
+        return found[-1].sku if found else None
 
 
 def by_staff() -> bool:
@@ -74,14 +86,13 @@ def by_staff() -> bool:
 
 def shared(row: models.Product) -> catalog.Product:
     """A product as other contexts know it; the category must have been fetched with it."""
-    unit = Decimal(1).scaleb(-DECIMALS[row.currency])
     return catalog.Product(
         sku=row.sku,
         name=row.name,
         description=row.description,
         category=row.category.path,
         attributes=row.attributes,
-        price=Money(row.amount.quantize(unit), row.currency),
+        price=telling.price(row),
         active=row.active,
     )
 
@@ -145,11 +156,13 @@ def create(
         currency=price.currency,
         active=active,
     )
-    try:
-        with transaction.atomic():
-            row.save(force_insert=True)
-    except IntegrityError:
-        raise ProductExists(sku=sku) from None
+    with transaction.atomic():
+        try:
+            with transaction.atomic():
+                row.save(force_insert=True)
+        except IntegrityError:
+            raise ProductExists(sku=sku) from None
+        telling.changed(row)
     return row
 
 
@@ -167,6 +180,7 @@ def update(sku: str, *, category: str | None = None, **changes: Any) -> models.P
         for name, value in changes.items():
             setattr(row, name, value)
         row.save()
+        telling.changed(row)
     return row
 
 

@@ -35,7 +35,7 @@ class LineInline(ReadOnly, admin.TabularInline):
 class OrderAdmin(ReadOnly, admin.ModelAdmin):
     """Every order, and how far it has come."""
 
-    list_display = ("id", "customer", "state", "total", "currency", "placed_at", "owing")
-    list_filter = ("state", "owing")
+    list_display = ("id", "customer", "state", "total", "currency", "placed_at")
+    list_filter = ("state",)
     search_fields = ("id", "customer", "key")
     inlines = (LineInline,)

@@ -1,4 +1,7 @@
-"""Ordering's tables: an order keeps what it was sold at, whatever becomes of prices later."""
+"""Ordering's tables: an order keeps what it was sold at, whatever becomes of prices later.
+
+And what ordering knows of products, in a copy of its own, so that it can show orders by itself.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,8 @@ from django.db import models
 from django.db.models import Q
 
 from contracts.ordering import OrderState
+from strangler.django.events import inbox
+from strangler.django.events.models import EventVersion
 
 
 def amount() -> models.DecimalField[Any, Any]:
@@ -23,10 +28,7 @@ class Order(models.Model):
     Attributes:
         key: the idempotency key, the customer's own.
         scale: how many digits the currency has after the point.
-        attempt: grows whenever somebody takes over an order that is being placed; every step is
-            written under the attempt that made it, so who was taken over can't write any more.
-        leased_until: until then the order is left to whoever is placing it.
-        owing: its goods have to be given back, and inventory has not confirmed that yet.
+        payment: what the customer pays with; None for what the shop takes by default.
         cause: the declared error that it was rejected for.
     """
 
@@ -40,6 +42,7 @@ class Order(models.Model):
     )
     country = models.CharField(max_length=2)
     coupon = models.CharField(max_length=64, null=True, blank=True)  # noqa: DJ001 -- none is not ""
+    payment = models.CharField(max_length=64, null=True, blank=True)  # noqa: DJ001 -- ditto
     currency = models.CharField(max_length=3, blank=True)
     scale = models.PositiveSmallIntegerField(default=0)
     subtotal = amount()
@@ -49,9 +52,6 @@ class Order(models.Model):
     total = amount()
     cause = models.CharField(max_length=64, blank=True)
     reason = models.TextField(blank=True)
-    attempt = models.PositiveIntegerField(default=1)
-    leased_until = models.DateTimeField()
-    owing = models.BooleanField(default=False)
     placed_at = models.DateTimeField()
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -64,23 +64,10 @@ class Order(models.Model):
                 name="ordering_confirmed_is_priced",
             ),
         )
-        indexes = (
-            models.Index(fields=["customer", "-placed_at"], name="ordering_newest"),
-            models.Index(
-                fields=["leased_until"],
-                condition=Q(state=OrderState.PLACING.value),
-                name="ordering_placing",
-            ),
-            models.Index(fields=["updated_at"], condition=Q(owing=True), name="ordering_owing"),
-        )
+        indexes = (models.Index(fields=["customer", "-placed_at"], name="ordering_newest"),)
 
     def __str__(self) -> str:
         return f"{self.id} {self.state}"
-
-    @property
-    def priced(self) -> bool:
-        """Whether its quote has been written down."""
-        return self.total is not None
 
     def written(self, value: Decimal | None) -> Decimal | None:
         """An amount with as many digits as the currency has, or more if it is finer than that."""
@@ -111,3 +98,33 @@ class OrderLine(models.Model):
 
     def __str__(self) -> str:
         return f"{self.quantity} × {self.sku}"
+
+
+class Product(models.Model):
+    """What a product is like, as catalog has last said; one that was removed keeps its name.
+
+    Attributes:
+        version: how many events of it there had been by then.
+    """
+
+    sku = models.CharField(max_length=64, primary_key=True)
+    name = models.CharField(max_length=200, blank=True)
+    category = models.CharField(max_length=255, blank=True)
+    active = models.BooleanField()
+    removed = models.BooleanField(default=False)
+    version = models.PositiveBigIntegerField()
+
+    def __str__(self) -> str:
+        return self.sku
+
+
+class OrderVersion(EventVersion):
+    """How many events of each order there have been."""
+
+
+class Inbox(inbox.InboxEntry):
+    """What ordering has been told."""
+
+
+class ParkedEvent(inbox.ParkedEvent):
+    """What it could not handle yet."""

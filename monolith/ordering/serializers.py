@@ -5,7 +5,7 @@ from __future__ import annotations
 from rest_framework import serializers
 
 from contracts.ordering import OrderState
-from monolith.ordering.placing import LARGEST
+from monolith.ordering.checkout import LARGEST
 
 
 class LineSerializer(serializers.Serializer):
@@ -25,12 +25,23 @@ class PlaceSerializer(serializers.Serializer):
     coupon = serializers.CharField(
         min_length=1, max_length=64, trim_whitespace=False, allow_null=True, default=None
     )
+    payment = serializers.RegexField(
+        r"\A[A-Za-z0-9][A-Za-z0-9._:-]{0,63}\Z",
+        trim_whitespace=False,
+        allow_null=True,
+        default=None,
+        help_text="What the payment provider knows the customer's means of payment by.",
+    )
 
 
 class OrderLineSerializer(serializers.Serializer):
-    """One line as it was sold; without amounts as long as it has not been priced."""
+    """One line as it was sold; without amounts as long as it has not been priced.
+
+    The name is null for a product that ordering has not been told of.
+    """
 
     sku = serializers.CharField()
+    name = serializers.CharField(allow_null=True)
     quantity = serializers.IntegerField()
     unit_price = serializers.DecimalField(None, None, allow_null=True)
     discount = serializers.DecimalField(None, None, allow_null=True)

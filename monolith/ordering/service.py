@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from uuid import UUID
-
-from django.db import transaction
 
 from contracts.identity import Role
 from contracts.ordering import (
     Line,
     NotAuthenticated,
-    NotCancellable,
     Order,
     Ordering,
     OrderLine,
@@ -18,7 +16,9 @@ from contracts.ordering import (
     UnknownOrder,
 )
 from monolith.ordering import models
-from monolith.ordering.placing import give_back, place
+from monolith.ordering.cancelling import cancel_order
+from monolith.ordering.placing import place
+from monolith.ordering.products import known_names
 from strangler.ports.context import User, current
 
 
@@ -34,37 +34,45 @@ class OrderingService(Ordering):
         row = rows.filter(pk=order).first()
         if row is None:
             raise UnknownOrder(order=order)
-        return shown(row)
+        return _shown(row)
 
-    def place(self, key: str, lines: list[Line], country: str, coupon: str | None = None) -> Order:
+    def place(
+        self,
+        key: str,
+        lines: list[Line],
+        country: str,
+        coupon: str | None = None,
+        payment: str | None = None,
+    ) -> Order:
         """Place an order, or carry on with the one that has this key: see ``placing``."""
-        placed = place(customer=_user().id, key=key, lines=lines, country=country, coupon=coupon)
-        return shown(placed.row)
+        placed = place(
+            customer=_user().id,
+            key=key,
+            lines=lines,
+            country=country,
+            coupon=coupon,
+            payment=payment,
+        )
+        return _shown(placed.row)
 
     def cancel(self, order: UUID) -> Order:
-        """Cancel, and have the goods given back; should that fail now, it is done later."""
-        row = self._cancel(order, _user().id)
-        if row.owing:
-            give_back(row)
-        return shown(row)
-
-    @transaction.atomic
-    def _cancel(self, order: UUID, customer: str) -> models.Order:
-        rows = models.Order.objects.select_for_update()
-        row = rows.filter(pk=order, customer=customer).first()
-        if row is None:
-            raise UnknownOrder(order=order)
-        if row.state == OrderState.CONFIRMED:
-            row.state = OrderState.CANCELLED
-            row.owing = True
-            row.save(update_fields=["state", "owing", "updated_at"])
-        elif row.state != OrderState.CANCELLED:
-            raise NotCancellable(order=order, state=OrderState(row.state))
-        return row
+        """Cancel, and have goods and money given back: see ``cancelling``."""
+        return _shown(cancel_order(order, customer=_user().id))
 
 
-def shown(row: models.Order) -> Order:
-    """An order as its customer sees it."""
+def shown(rows: Iterable[models.Order]) -> list[Order]:
+    """Orders as their customers see them."""
+    found = [(row, list(row.lines.all())) for row in rows]
+    names = known_names({line.sku for _, lines in found for line in lines})
+    return [_order(row, lines, names) for row, lines in found]
+
+
+def _shown(row: models.Order) -> Order:
+    (order,) = shown([row])
+    return order
+
+
+def _order(row: models.Order, lines: Iterable[models.OrderLine], names: Mapping[str, str]) -> Order:
     return Order(
         id=row.id,
         customer=row.customer,
@@ -76,8 +84,9 @@ def shown(row: models.Order) -> Order:
                 unit_price=row.written(line.unit_price),
                 discount=row.written(line.discount),
                 total=row.written(line.total),
+                name=names.get(line.sku),
             )
-            for line in row.lines.all()
+            for line in lines
         ],
         country=row.country,
         coupon=row.coupon,

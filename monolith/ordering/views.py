@@ -83,7 +83,7 @@ class OrdersView(generics.GenericAPIView):
     def get(self, request: Request) -> Response:
         """One's own orders, newest first; staff see everybody's."""
         page = self.paginate_queryset(self._visible(request).prefetch_related("lines"))
-        rows = OrderSerializer([shown(row) for row in page or ()], many=True)
+        rows = OrderSerializer(shown(page or ()), many=True)
         return self.get_paginated_response(rows.data)
 
     @extend_schema(
@@ -105,8 +105,10 @@ class OrdersView(generics.GenericAPIView):
                 lines=[Line(**line) for line in wanted["lines"]],
                 country=wanted["country"],
                 coupon=wanted["coupon"],
+                payment=wanted["payment"],
             )
-        return Response(OrderSerializer(shown(placed.row)).data, status=201 if placed.now else 200)
+        (order,) = shown([placed.row])
+        return Response(OrderSerializer(order).data, status=201 if placed.now else 200)
 
     def _visible(self, request: Request) -> QuerySet[models.Order]:
         rows = models.Order.objects.all()
@@ -145,6 +147,6 @@ class CancelView(APIView):
         responses={200: OrderSerializer, **_errors("cancel", 404, 409)},
     )
     def post(self, request: Request, order: UUID) -> Response:
-        """Cancel one's own confirmed order; its goods go back in stock."""
+        """Cancel one's own confirmed order; its goods and the money go back."""
         with _for_user(request):
             return Response(OrderSerializer(service.cancel(order)).data)

@@ -25,10 +25,10 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 30.0,
         "options": {"expires": 30.0},
     },
-    "finish stuck orders": {
-        "task": "monolith.ordering.tasks.finish_stuck_orders",
-        "schedule": 15.0,
-        "options": {"expires": 15.0},
+    "go on with sagas": {
+        "task": "strangler.django.tasks.sweep_sagas",
+        "schedule": 1.0,
+        "options": {"expires": 1.0},
     },
     "settle payments": {
         "task": "monolith.payments.tasks.settle_payments",

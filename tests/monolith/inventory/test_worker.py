@@ -158,5 +158,5 @@ def test_beat_asks_for_tasks_that_there_are():
     asked = {entry["task"] for entry in app.conf.beat_schedule.values()}
 
     assert "monolith.inventory.tasks.expire_reservations" in asked
-    assert "monolith.ordering.tasks.finish_stuck_orders" in asked
+    assert "strangler.django.tasks.sweep_sagas" in asked
     assert asked <= set(app.tasks)

@@ -10,8 +10,9 @@ from uuid import UUID
 
 import pytest
 
-from contracts.inventory import OutOfStock, ReservationEnded, ReservationState
+from contracts.inventory import OutOfStock, ReservationEnded, ReservationState, UnknownReservation
 from contracts.ordering import Line, Order, OrderRejected, OrderState, StillPlacing
+from contracts.payments import Declined
 from contracts.pricing import (
     CouponNotApplicable,
     MixedCurrencies,
@@ -20,14 +21,10 @@ from contracts.pricing import (
     UnknownCoupon,
 )
 from monolith.inventory import models as inventory
-from monolith.ordering import models, placing
+from monolith.ordering import checkout, models
 from monolith.ordering.service import OrderingService
-from monolith.ordering.tasks import finish_stuck_orders
+from strangler.django.saga import sweep
 from strangler.ports.errors import (
-    BulkheadFull,
-    CallRefused,
-    CircuitOpen,
-    ConnectionLost,
     PortError,
     TimedOut,
     Unreachable,
@@ -39,6 +36,8 @@ Audit = Callable[[], None]
 Pass = Callable[[timedelta], None]
 ordering = OrderingService()
 LINES = [Line("LAMP", 2), Line("DESK", 1)]
+LEASE = timedelta(seconds=checkout.CHECKOUT.lease)
+SOON = timedelta(seconds=1)
 
 
 def place(key: str = "k", lines: list[Line] = LINES) -> Order:
@@ -50,22 +49,20 @@ def died(write: Callable[[], Any]) -> None:
         write()
 
 
-AT_A_PORT = [
-    (when, step) for when in ("before", "after") for step in ("quote", "reserve", "commit")
-]
-UNREACHED = (Unreachable, CircuitOpen, BulkheadFull, CallRefused)
-UNKNOWN = (TimedOut, ConnectionLost)
+STEPS = ("quote", "reserve", "charge", "commit")
+UNDO = ("release", "refund")
+AT_A_PORT = [(when, step) for when in ("before", "after") for step in STEPS]
 
 
 @pytest.mark.parametrize("at", AT_A_PORT)
-@pytest.mark.parametrize("error", [*UNREACHED, *UNKNOWN])
+@pytest.mark.parametrize("error", [Unreachable, TimedOut])
 def test_what_can_not_be_reached_is_carried_on_with_by_the_next_request(
     faults: Faults, audit: Audit, at: tuple[str, str], error: type[PortError]
 ):
     faults.put(at, error("down"), error("still down"))
 
     for _ in range(2):
-        with pytest.raises(error):
+        with pytest.raises(StillPlacing):
             place()
     row = models.Order.objects.get()
     assert row.state == OrderState.PLACING
@@ -77,7 +74,7 @@ def test_what_can_not_be_reached_is_carried_on_with_by_the_next_request(
 
 
 @pytest.mark.parametrize("at", AT_A_PORT)
-@pytest.mark.parametrize("by", ["request", "task"])
+@pytest.mark.parametrize("by", ["request", "sweeper"])
 def test_who_dies_at_a_port_is_succeeded(
     faults: Faults, audit: Audit, time_passes: Pass, at: tuple[str, str], by: str
 ):
@@ -86,55 +83,13 @@ def test_who_dies_at_a_port_is_succeeded(
 
     with pytest.raises(StillPlacing):
         place()
-    assert finish_stuck_orders() == 0
-    time_passes(placing.LEASE)
-    if by == "task":
-        assert finish_stuck_orders() == 1
+    assert sweep() == 0
+    time_passes(LEASE)
+    if by == "sweeper":
+        assert sweep() == 1
 
     assert place().state is OrderState.CONFIRMED
     assert models.Order.objects.count() == 1
-    audit()
-
-
-@pytest.mark.parametrize("nth", [0, 1])
-@pytest.mark.parametrize("when", ["before", "after"])
-def test_who_dies_at_a_step_of_ones_own_is_succeeded(
-    monkeypatch: pytest.MonkeyPatch, audit: Audit, time_passes: Pass, nth: int, when: str
-):
-    write, seen = placing._write, []
-
-    def dying(row: models.Order, **changes: Any) -> None:
-        seen.append(changes)
-        if len(seen) - 1 == nth and when == "before":
-            raise Died
-        write(row, **changes)
-        if len(seen) - 1 == nth:
-            raise Died
-
-    monkeypatch.setattr(placing, "_write", dying)
-    died(place)
-    monkeypatch.undo()
-    time_passes(placing.LEASE)
-    finish_stuck_orders()
-
-    assert place().state is OrderState.CONFIRMED
-    assert models.Order.objects.count() == 1
-    audit()
-
-
-def test_who_dies_right_after_the_order_was_created_is_succeeded(
-    monkeypatch: pytest.MonkeyPatch, audit: Audit, time_passes: Pass
-):
-    def die(row: models.Order) -> None:
-        raise Died
-
-    monkeypatch.setattr(placing, "carry_on", die)
-    died(place)
-    monkeypatch.undo()
-    time_passes(placing.LEASE)
-
-    assert finish_stuck_orders() == 1
-    assert ordering.order(models.Order.objects.get().id).state is OrderState.CONFIRMED
     audit()
 
 
@@ -173,44 +128,97 @@ def test_what_is_out_of_stock_is_rejected_and_nothing_is_kept(faults: Faults, au
     assert "sku='DESK', requested=4, available=3" in caught.value.reason
     shown = ordering.order(caught.value.order)
     assert (shown.state, shown.reason) == (OrderState.REJECTED, caught.value.reason)
+    assert "charge" not in faults.calls
     audit()
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("error", [Unreachable("down"), TimedOut("late"), Died()])
-def test_what_a_rejected_order_kept_is_given_back_later_if_not_now(
-    faults: Faults, audit: Audit, time_passes: Pass, when: str, error: BaseException
-):
-    """The reservation was lost on its way back, and then the stock was gone."""
-    faults.after["reserve"] = [TimedOut("late"), OutOfStock("LAMP", 2, 0)]
-    getattr(faults, when)["release"] = [error]
-    with pytest.raises(TimedOut):
-        place()
+def test_what_is_declined_is_rejected_and_nothing_is_kept(faults: Faults, audit: Audit):
+    with pytest.raises(OrderRejected) as caught:
+        ordering.place("k", LINES, "DE", payment="sandbox-no-funds")
 
-    with pytest.raises((OrderRejected, Died)):
-        place()
-    with pytest.raises(OrderRejected):
-        place()
-    assert models.Order.objects.get().owing
-    assert finish_stuck_orders() == 0, "whoever is at it may still be giving back"
-    time_passes(placing.LEASE)
-
-    assert finish_stuck_orders() == 1
+    assert caught.value.cause == Declined.__name__
+    assert "There is not enough on the account." in caught.value.reason
+    assert inventory.Reservation.objects.get().state == ReservationState.RELEASED
+    assert "commit" not in faults.calls
     audit()
 
 
-def test_who_loses_patience_gives_everything_back(faults: Faults, audit: Audit, time_passes: Pass):
-    faults.before["commit"] = [Unreachable("down")] * 2
-    with pytest.raises(Unreachable):
-        place()
-    time_passes(placing.PATIENCE)
-
-    finish_stuck_orders()
+@pytest.mark.parametrize(
+    "error",
+    [ReservationEnded(UUID(int=0), ReservationState.EXPIRED), UnknownReservation(UUID(int=0))],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_is_paid_for_and_gone_is_paid_back(faults: Faults, audit: Audit, error: Any):
+    faults.before["commit"] = [error]
 
     with pytest.raises(OrderRejected) as caught:
         place()
-    assert caught.value.cause == "Unreachable"
-    assert inventory.Reservation.objects.get().state == "released"
+
+    assert caught.value.cause == type(error).__name__
+    assert faults.calls == ["quote", "reserve", "charge", "commit", "release", "refund", "release"]
+    audit()
+
+
+def test_goods_that_went_to_others_while_the_money_was_late_are_paid_back(
+    faults: Faults, audit: Audit, time_passes: Pass
+):
+    """The hold has lapsed, and somebody else has the last desk, when the money is there at last."""
+    faults.after["charge"] = [TimedOut("late")]
+    with pytest.raises(StillPlacing):
+        place("slow", [Line("DESK", 3)])
+    inventory.Reservation.objects.update(expires_at="2000-01-01T00:00Z")
+
+    assert place("fast", [Line("DESK", 1)]).state is OrderState.CONFIRMED
+    with pytest.raises(OrderRejected) as caught:
+        place("slow", [Line("DESK", 3)])
+
+    assert caught.value.cause == ReservationEnded.__name__
+    audit()
+
+
+@pytest.mark.parametrize("at", [(when, undo) for when in ("before", "after") for undo in UNDO])
+@pytest.mark.parametrize("error", [Unreachable("down"), TimedOut("late"), Died()])
+def test_what_a_rejected_order_kept_is_given_back_later_if_not_now(
+    faults: Faults,
+    audit: Audit,
+    time_passes: Pass,
+    at: tuple[str, str],
+    error: BaseException,
+):
+    faults.before["commit"] = [ReservationEnded(UUID(int=0), ReservationState.EXPIRED)]
+    faults.put(at, error)
+
+    with pytest.raises(Died if isinstance(error, Died) else OrderRejected):
+        place()
+    with pytest.raises(OrderRejected) as caught:
+        place()
+    assert caught.value.cause == ReservationEnded.__name__
+    assert sweep() == 0, "whoever is at it may still be giving back"
+    time_passes(LEASE)
+
+    assert sweep() == 1
+    with pytest.raises(OrderRejected) as again:
+        place()
+    assert again.value.detail() == caught.value.detail()
+    audit()
+
+
+@pytest.mark.parametrize("at", AT_A_PORT)
+def test_who_loses_patience_gives_everything_back(
+    faults: Faults, audit: Audit, time_passes: Pass, at: tuple[str, str]
+):
+    error = Unreachable("down") if at[0] == "before" else TimedOut("late")
+    faults.put(at, error, error)
+    with pytest.raises(StillPlacing):
+        place()
+    time_passes(checkout.PATIENCE)
+
+    sweep()
+
+    with pytest.raises(OrderRejected) as caught:
+        place()
+    assert caught.value.cause == "DeadlinePassed"
+    assert f"{type(error).__name__}: {error}" in caught.value.reason
     audit()
 
 
@@ -221,13 +229,13 @@ def test_one_order_that_can_not_be_finished_does_not_keep_the_others_waiting(
         faults.before["quote"] = [Died()]
         died(lambda key=key: place(key, [Line("LAMP", 1)]))
     faults.before["quote"] = [ZeroDivisionError()]
-    time_passes(placing.LEASE)
+    time_passes(LEASE)
 
-    assert finish_stuck_orders() == 2
+    assert sweep() == 2
     assert sorted(models.Order.objects.values_list("state", flat=True)) == ["confirmed", "placing"]
-    time_passes(placing.LEASE)
-    assert finish_stuck_orders() == 1
-    assert finish_stuck_orders() == 0
+    time_passes(LEASE)
+    assert sweep() == 1
+    assert sweep() == 0
     audit()
 
 
@@ -239,7 +247,7 @@ def test_who_is_overtaken_agrees_with_who_confirmed(
     seen: list[Order] = []
 
     def overtake() -> None:
-        time_passes(placing.LEASE)
+        time_passes(LEASE)
         seen.append(place())
 
     faults.put(at, overtake)
@@ -255,7 +263,7 @@ def test_who_is_overtaken_takes_nothing_for_an_order_that_was_cancelled(
     faults: Faults, audit: Audit, time_passes: Pass, at: tuple[str, str]
 ):
     def overtake() -> None:
-        time_passes(placing.LEASE)
+        time_passes(LEASE)
         ordering.cancel(place().id)
 
     faults.put(at, overtake)
@@ -264,32 +272,34 @@ def test_who_is_overtaken_takes_nothing_for_an_order_that_was_cancelled(
     audit()
 
 
-@pytest.mark.parametrize("at", AT_A_PORT)
+REFUSALS = {
+    "reserve": OutOfStock("LAMP", 2, 0),
+    "charge": Declined(UUID(int=0), "No."),
+    "commit": ReservationEnded(UUID(int=0), ReservationState.EXPIRED),
+}
+
+
 @pytest.mark.parametrize(
-    ("refused", "refusal"),
+    ("at", "refused"),
     [
-        ("reserve", OutOfStock("LAMP", 2, 0)),
-        ("commit", ReservationEnded(UUID(int=0), ReservationState.EXPIRED)),
+        (at, refused)
+        for at in AT_A_PORT
+        for refused in REFUSALS
+        if STEPS.index(refused) >= STEPS.index(at[1])
     ],
-    ids=["reserve", "commit"],
 )
 def test_who_is_overtaken_takes_nothing_for_an_order_that_was_rejected(
-    faults: Faults,
-    audit: Audit,
-    time_passes: Pass,
-    *,
-    at: tuple[str, str],
-    refused: str,
-    refusal: Exception,
+    faults: Faults, audit: Audit, time_passes: Pass, at: tuple[str, str], refused: str
 ):
     def overtake() -> None:
-        time_passes(placing.LEASE)
-        faults.put(("before", refused), refusal)
+        time_passes(LEASE)
+        faults.put(("before", refused), REFUSALS[refused])
         with pytest.raises(OrderRejected):
             place()
 
     faults.put(at, overtake)
 
-    with pytest.raises(OrderRejected):
+    with pytest.raises(OrderRejected) as caught:
         place()
+    assert caught.value.cause == type(REFUSALS[refused]).__name__
     audit()

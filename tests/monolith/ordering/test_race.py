@@ -15,7 +15,7 @@ from django.db import connections
 from contracts.ordering import Line, OrderRejected, OrderState, StillPlacing
 from monolith.ordering import models
 from monolith.ordering.service import OrderingService
-from monolith.ordering.tasks import finish_stuck_orders
+from strangler.django.saga import sweep
 from strangler.ports.context import Context, User, use
 
 THREADS = 8
@@ -67,7 +67,7 @@ def test_concurrent_duplicates_are_one_order(shop_on_postgres: Callable[[], None
                     time.sleep(0.01)
                     continue
                 break
-            finish_stuck_orders()
+            sweep()
 
     at_once(send)
 

@@ -1,0 +1,103 @@
+"""How a confirmed order is cancelled: a saga that first says so, and then gives everything back."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from contracts.ordering import NotCancellable, OrderCancelled, OrderState, UnknownOrder
+from monolith.ordering import checkout
+from monolith.ordering.models import Order
+from strangler.django.saga import engine
+from strangler.ports.errors import TimedOut
+from strangler.saga.declare import Here, Saga, pivot, retriable
+from strangler.saga.errors import LockHeld
+
+WITHIN = 5.0
+"""For so many seconds a request goes on with it; what is left then, the sweeper does."""
+PATIENCE = 1.0
+"""For so many seconds a request waits for another one that has begun it."""
+PAUSE = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelling:
+    """A confirmed order that its customer does not want any more."""
+
+    order: UUID
+    customer: str
+
+
+class NotConfirmed(RuntimeError):
+    """The order's row is not what it was a moment ago: somebody else has written it."""
+
+
+def cancel(cancelling: Cancelling, _here: Here) -> None:
+    """Write it down, and say so."""
+    now = timezone.now()
+    ours = Order.objects.filter(pk=cancelling.order, state=OrderState.CONFIRMED)
+    if not ours.update(state=OrderState.CANCELLED, updated_at=now):
+        raise NotConfirmed(f"the order {cancelling.order} is not there, or not confirmed any more")
+    checkout.events.publish(
+        OrderCancelled(order=cancelling.order, customer=cancelling.customer, cancelled_at=now)
+    )
+
+
+def release(cancelling: Cancelling, _here: Here) -> None:
+    """Have the goods given back."""
+    checkout.inventory.release(cancelling.order)
+
+
+def refund(cancelling: Cancelling, _here: Here) -> None:
+    """Have the money given back."""
+    checkout.payments.refund(cancelling.order)
+
+
+CANCEL = Saga(
+    "ordering.cancel",
+    Cancelling,
+    pivot("cancel", cancel, local=True),
+    retriable("release", release),
+    retriable("refund", refund),
+    locks=lambda cancelling: [checkout.lock(cancelling.order)],
+)
+
+
+def cancel_order(order: UUID, *, customer: str) -> Order:
+    """Cancel an order of this customer; what can't be given back now is given back later.
+
+    Raises:
+        UnknownOrder, NotCancellable: see each of them.
+        TimedOut: it will be cancelled, and is not yet: the same request tells when it is.
+    """
+    rows = Order.objects.filter(pk=order, customer=customer)
+    row = rows.first()
+    if row is None:
+        raise UnknownOrder(order=order)
+    if row.state == OrderState.CONFIRMED:
+        try:
+            engine().start(CANCEL, Cancelling(order, customer), key=str(order), within=WITHIN)
+        except LockHeld:
+            raise NotCancellable(order=order, state=OrderState.PLACING) from None
+        row = _written(rows)
+    if row.state != OrderState.CANCELLED:
+        raise NotCancellable(order=order, state=OrderState(row.state))
+    return row
+
+
+def _written(rows: QuerySet[Order]) -> Order:
+    """The order once it is written that it is cancelled: perhaps somebody else is at it.
+
+    Raises:
+        TimedOut: see above.
+    """
+    until = time.monotonic() + PATIENCE
+    while (row := rows.get()).state == OrderState.CONFIRMED:
+        if time.monotonic() > until:
+            raise TimedOut(f"the order {row.id} is being cancelled: ask again shortly")
+        time.sleep(PAUSE)
+    return row

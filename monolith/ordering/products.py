@@ -1,0 +1,42 @@
+"""What ordering knows of products: as much as it shows of them, as catalog has last said.
+
+What is older than what is known changes nothing, however late it comes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from contracts.catalog import ProductChanged
+from monolith.ordering.models import Product
+
+
+def known_names(skus: Collection[str]) -> dict[str, str]:
+    """The names of those products that are known."""
+    known = Product.objects.filter(sku__in=skus).exclude(name="")
+    return dict(known.values_list("sku", "name"))
+
+
+def learn(product: ProductChanged, *, version: int) -> None:
+    """It is like this from now on."""
+    _write(
+        product.sku,
+        version,
+        name=product.name,
+        category=product.category,
+        active=product.active,
+        removed=False,
+    )
+
+
+def forget(sku: str, *, version: int) -> None:
+    """It is not sold any more: orders still show its name."""
+    _write(sku, version, active=False, removed=True)
+
+
+def _write(sku: str, version: int, **known: Any) -> None:
+    older = Product.objects.filter(pk=sku, version__lt=version)
+    if not older.update(version=version, **known):
+        row = Product(sku=sku, version=version, **known)
+        Product.objects.bulk_create([row], ignore_conflicts=True)
