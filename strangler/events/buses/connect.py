@@ -64,6 +64,9 @@ def _redis(url: str) -> Bus:
     except ImportError as error:
         raise BadBus(f"{error}; install strangler[redis]") from error
     given = _given(url, {"lease", "retention", "replicas"})
+    path = urlsplit(url).path.strip("/")
+    if path and not (path.isascii() and path.isdigit()):  # redis-py would take the first database
+        raise BadBus(f"{path!r} is no database of a Redis: write redis://user:password@host:6379/0")
     return RedisBus(
         given.url,
         lease=_seconds(given.options, "lease", TTL),

@@ -83,7 +83,7 @@ class Pusher:
         """Hand over until ``stop`` is set; whatever goes wrong is tried again."""
         try:
             while not stop.is_set():
-                stop.wait(self.step())
+                stop.wait(self._stepped())
         finally:
             self.close()
 
@@ -106,6 +106,13 @@ class Pusher:
         except BusError as error:
             return self._failed(str(error), loud=True)
         return pause
+
+    def _stepped(self) -> float:
+        try:
+            return self.step()
+        except Exception as error:  # a pusher that is gone hands nothing over
+            _log.exception("events for %s wait", self._consumer)
+            return self._failed(repr(error))
 
     def close(self) -> None:
         """Let others go on with the queue, and hang up."""
@@ -135,13 +142,14 @@ class Pusher:
     def _judged(self, target: Target, answer: Answer, count: int) -> float | None:
         if answer.status in {200, 204}:
             return None
-        if answer.status == 413 and count > 1:
-            self._limit = max(count // 2, 1)
+        asked_for = _asked_for(answer)
+        if count > 1 and (answer.status == 413 or (answer.status == 503 and asked_for == 0)):
+            self._limit = max(count // 2, 1)  # it was too much at once; some may be done
             return 0.0
         said = answer.body[:_SHOWN].decode(errors="replace")
         trouble = f"{target.audience} answers {answer.status}: {said}"
         if answer.status in {429, 503}:
-            return max(self._failed(trouble), _asked_for(answer))
+            return max(self._failed(trouble), asked_for or 0.0)
         return self._failed(f"{trouble} ({', '.join(target.urls)})", loud=True)
 
     def _request(self, body: bytes, target: Target) -> Request:
@@ -193,6 +201,6 @@ def _fitting(deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
     return deliveries
 
 
-def _asked_for(answer: Answer) -> float:
+def _asked_for(answer: Answer) -> float | None:
     said = answer.headers.get("retry-after", "")
-    return min(float(said), _ASKED_FOR) if said.isascii() and said.isdigit() else 0.0
+    return min(float(said), _ASKED_FOR) if said.isascii() and said.isdigit() else None
