@@ -57,7 +57,6 @@ LIBRARIES = (
     "rich.table",
     "stamina",
     "strangler.cli.app",
-    "strangler.django.checks",
     "strangler.django.control_plane.probes",
     "strangler.django.edge.identity",
     "strangler.django.transfer.budget",
