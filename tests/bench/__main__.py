@@ -17,7 +17,7 @@ from rich.table import Table
 
 from tests.bench.harness import ROOT, Row, measured
 
-BENCHES = ("local", "http", "middleware", "flip", "edge", "many", "transfer", "relay")
+BENCHES = ("local", "http", "middleware", "flip", "edge", "many", "transfer", "relay", "consume")
 """Each is a module with ``bench(folder)``, which yields rows."""
 REPORT = ROOT / "var" / "bench" / "report.json"
 

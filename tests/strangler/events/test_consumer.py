@@ -262,6 +262,15 @@ def test_slow_handlers_have_short_transactions(
     assert listener.consumer.size == 1
     listener.take(*events)
     assert listener.effects() == {"Vega": [1, 2, 3]}
+    listener.trouble = poison("Sirius")
+    listener.take(*(star("Sirius", n) for n in (1, 2, 3)))
+    listener.trouble = poison()
+    listener.due()
+    assert parking.retry(listener.consumer) == 1  # what is behind it is due at once
+    assert listener.parked() == [("Sirius", 2, 0), ("Sirius", 3, 0)]
+    assert parking.retry(listener.consumer) == 1
+    assert parking.replay(listener.consumer) == 1
+    assert listener.effects()["Sirius"] == [1, 2, 3]
     monkeypatch.undo()
     listener.take(*(star("Vega", n) for n in (4, 5, 6)))
     assert listener.consumer.size > 1

@@ -174,3 +174,18 @@ def test_it_does_not_join_a_transaction_that_is_open(listener: Listener) -> None
         listener.take(star("Vega", 1))
     listener.take(star("Vega", 1))
     assert listener.effects() == [("Vega", 1)]
+
+
+def test_what_fails_after_its_commit_has_happened(listener: Listener) -> None:
+    """It was taken, so it is not set aside: replayed it would happen twice."""
+
+    def afterwards(event: StarSeen) -> None:
+        if event.name == "Sirius":
+            transaction.on_commit(lambda: poison(event), using=ALIAS)
+
+    listener.trouble = afterwards
+    events = [star("Vega", 1), star("Sirius", 1), star("Vega", 2)]
+    listener.take(*events)
+    listener.take(*events)
+    assert listener.effects() == [("Vega", 1), ("Sirius", 1), ("Vega", 2)]
+    assert parking.counted(listener.consumer) == (0, 0)
