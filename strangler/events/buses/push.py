@@ -110,7 +110,7 @@ class Pusher:
     def _stepped(self) -> float:
         try:
             return self.step()
-        except Exception as error:  # a pusher that is gone hands nothing over
+        except Exception as error:  # noqa: BLE001 - a pusher that is gone hands nothing over
             _log.exception("events for %s wait", self._consumer)
             return self._failed(repr(error))
 
