@@ -46,6 +46,11 @@ class Migration(migrations.Migration):
                         name="strangler_saga_due",
                     ),
                     models.Index(fields=["-started"], name="strangler_saga_youngest"),
+                    models.Index(
+                        condition=models.Q(("ended__isnull", True)),
+                        fields=["-started"],
+                        name="strangler_saga_open",
+                    ),
                 ],
             },
         ),

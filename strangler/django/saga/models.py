@@ -48,6 +48,9 @@ class Saga(models.Model):
         indexes = (
             models.Index(fields=["due"], condition=Q(due__isnull=False), name="strangler_saga_due"),
             models.Index(fields=["-started"], name="strangler_saga_youngest"),
+            models.Index(
+                fields=["-started"], condition=Q(ended__isnull=True), name="strangler_saga_open"
+            ),
         )
 
     def __str__(self) -> str:

@@ -121,6 +121,8 @@ class Tables:
         rows = self._sagas.order_by("-started", "pk")
         if states:
             rows = rows.filter(state__in=[state.value for state in states])
+            if not any(state.ended for state in states):
+                rows = rows.filter(ended__isnull=True)  # they are few, and have an index
         if name is not None:
             rows = rows.filter(name=name)
         return [_record(row) for row in rows[:limit]]

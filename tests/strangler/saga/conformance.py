@@ -197,6 +197,34 @@ class Crowd:
 
         assert sorted(outcomes) == ["started", *["taken"] * 5]
 
+    def test_whoever_comes_while_work_is_done_is_too_late(
+        self, store: Store, close: Callable[[], None]
+    ):
+        one = kept(store)
+        two = replace(one, entries=2)
+        outcomes: list[str] = []
+
+        def take_over() -> None:
+            try:
+                store.write(one, Change(replace(one, token=2, holder="there")))
+                outcomes.append("taken over")
+            except TakenOver:
+                outcomes.append("too late")
+            finally:
+                close()
+
+        thread = threading.Thread(target=take_over)
+
+        def work() -> Change:
+            thread.start()
+            thread.join(0.2)
+            assert not outcomes, "it waits"
+            return Change(two, (entry(1, Event.DONE),))
+
+        assert store.write_with(one, work) == two
+        thread.join()
+        assert outcomes == ["too late"]
+
     def test_each_is_claimed_by_one(self, store: Store, close: Callable[[], None]):
         ids = {kept(store, record(str(number))).id for number in range(20)}
         claimed: list[UUID] = []
