@@ -255,6 +255,7 @@ def test_slow_handlers_have_short_transactions(
 ) -> None:
     """So that a freeze, which waits for whoever is inside, has not long to wait."""
     monkeypatch.setattr(consuming, "SPELL", 0.0)
+    monkeypatch.setattr(parking, "SPELL", 0.0)
     events = [star("Vega", n) for n in (1, 2, 3)]
     with pytest.raises(TooMany):
         listener.consumer.take(events, until=time.monotonic())

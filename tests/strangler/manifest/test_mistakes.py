@@ -53,6 +53,34 @@ IN_A_CAPABILITY = [
     Case(
         "resilience.breaker", "5", "5 is no table", "write [capability.{name}.resilience.breaker]"
     ),
+    # Events
+    Case(
+        "subscribes",
+        '["Sky.star.seen"]',
+        "'Sky.star.seen' is no type of event",
+        "capability.aggregate.what",
+        at="subscribes[0]",
+    ),
+    Case(
+        "subscribes",
+        '["sky.star"]',
+        "'sky.star' is no type of event",
+        "capability.aggregate.what",
+        at="subscribes[0]",
+    ),
+    Case(
+        "subscribes",
+        '["sky.star.seen"]',
+        "would be said by 'sky', and there is no such",
+        "the capabilities are",
+    ),
+    Case(
+        "subscribes",
+        '["{name}.a.b", "{name}.a.b"]',
+        "is there twice",
+        "leave one of them out",
+        at="subscribes[1]",
+    ),
     # Names in modules
     Case("context", '"monolith/catalog"', "'monolith/catalog' is no dotted module name", "such as"),
     Case("context", '"monolith.class"', "'monolith.class' is no dotted module name", "such as"),
