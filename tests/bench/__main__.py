@@ -17,7 +17,18 @@ from rich.table import Table
 
 from tests.bench.harness import ROOT, Row, measured
 
-BENCHES = ("local", "http", "middleware", "flip", "edge", "many", "transfer", "relay", "consume")
+BENCHES = (
+    "local",
+    "http",
+    "middleware",
+    "flip",
+    "edge",
+    "many",
+    "transfer",
+    "buses",
+    "relay",
+    "consume",
+)
 """Each is a module with ``bench(folder)``, which yields rows."""
 REPORT = ROOT / "var" / "bench" / "report.json"
 
