@@ -7,7 +7,8 @@ OTHER_FILMS := tests/e2e/test_demo.py::test_the_whole_film
 # Tests that wait for processes may fail where a machine is busy: three of them may be tried once
 # more, and what failed first is shown. What counts lost writes has no second chance.
 AGAIN := --reruns 1 --max-suite-reruns 3 --rerun-show-tracebacks --rerun-exclude-path tests/chaos \
-	--rerun-exclude-path tests/e2e --rerun-exclude-path tests/strangler/transfer/model
+	--rerun-exclude-path tests/e2e --rerun-exclude-path tests/strangler/transfer/model \
+	--rerun-exclude-path tests/strangler/saga --rerun-exclude-path tests/strangler/django/saga
 LOCK := $(BIN)/uv pip compile --quiet pyproject.toml --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-annotate
 
@@ -28,7 +29,8 @@ test: lint servers # All there is to check: lint, then every test, on real serve
 	$(BIN)/pytest -n auto --maxprocesses 4 --dist worksteal $(AGAIN) --deselect $(OTHER_FILMS)
 
 chaos: .venv/dev servers # Kill and stop everything at every step of a transfer, for ten minutes and more
-	STRANGLER_CHAOS=1 $(BIN)/pytest -n auto --maxprocesses 2 tests/chaos tests/strangler/transfer/model
+	STRANGLER_CHAOS=1 $(BIN)/pytest -n auto --maxprocesses 2 tests/chaos tests/strangler/transfer/model \
+		tests/strangler/saga tests/strangler/django/saga
 	STRANGLER_CHAOS=1 $(BIN)/pytest tests/e2e/rehearsing tests/e2e/transfer
 	$(BIN)/pytest tests/e2e/test_demo.py -k the_whole_film
 	$(BIN)/python -m tests.chaos
