@@ -20,6 +20,7 @@ from strangler.manifest import (
     Breaker,
     Capability,
     Edge,
+    Events,
     Gateway,
     ManifestErrors,
     Placement,
@@ -39,6 +40,7 @@ from tests.docs.reading import DOCUMENTS, ROOT, blocks, label
 REFERENCE = ROOT / "docs" / "reference"
 SECTIONS = {
     "[edge]": Edge,
+    "[events]": Events,
     "[capability.NAME]": Capability,
     "[capability.NAME.resilience]": Resilience,
     "[capability.NAME.resilience.breaker]": Breaker,
