@@ -89,12 +89,16 @@ class Running(Engine):
         """See ``Engine``."""
         return self.store.due(self._clock(), limit)
 
-    def sweep(self, limit: int) -> int:
+    def sweep(self, limit: int, *, within: float | None = None) -> int:
         """Go on with at most so many of those that are due; how many there were.
 
-        One that can't be gone on with does not keep the others waiting.
+        One that can't be gone on with does not keep the others waiting. After so many seconds
+        none is begun any more.
         """
+        until = None if within is None else time.monotonic() + within
         for count in range(limit):
+            if until is not None and time.monotonic() >= until:
+                return count
             now = self._clock()
             record = self.store.claim(now, holder=_holder(), until=now + CLAIM)
             if record is None:

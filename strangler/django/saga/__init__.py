@@ -26,6 +26,8 @@ __all__ = ["engine", "sweep"]
 
 MODULE = "sagas"
 BATCH = 100
+WITHIN = 60.0
+"""Seconds after which a sweep begins with no other saga: whatever runs it may be limited."""
 
 
 def engine() -> Running:
@@ -63,4 +65,4 @@ def sweep(limit: int = BATCH) -> int:
     As often, and by as many at once, as one likes.
     """
     with job():
-        return engine().sweep(limit)
+        return engine().sweep(limit, within=WITHIN)

@@ -348,6 +348,14 @@ def test_one_that_fails_does_not_keep_the_others(caplog: pytest.LogCaptureFixtur
     assert "could not be gone on with" in caplog.text
 
 
+def test_a_sweep_ends_after_a_while(remote: Office):
+    for name in ("ann", "bob"):
+        remote.start(name, key=name, within=0.0)
+
+    assert remote.engine.sweep(10, within=0.0) == 0
+    assert remote.engine.sweep(10, within=60.0) == 2
+
+
 def test_what_is_not_declared_here_waits(remote: Office, caplog: pytest.LogCaptureFixture):
     seen = remote.start(within=0.0)
     stranger = Running(remote.store, [], clock=remote.clock)
