@@ -24,6 +24,7 @@ from demo.report import Carried, Climb, Report, conclude
 from demo.scenes import Scenes
 from demo.settings import CLIMBERS, THRESHOLDS, Settings
 from demo.shop import Shop
+from demo.told import Ears, hold_against
 from demo.traffic import Traffic
 from demo.view import Picture
 from demo.world import World
@@ -77,10 +78,14 @@ def _shot(settings: Settings, shop: Shop, console: Console) -> int:
     climbers = {name: Climber(name, picture=picture, say=say) for name in CLIMBERS}
     scenes = Scenes(shop, traffic, picture, climbers, say)
     spoiled = _play(scenes, traffic, picture, console, retire=not settings.stay)
+    told = Ears(shop.databases).told(shop.backstage.charged)
     owners = Owners(climbers["catalog"].owner, climbers["inventory"].owner)
+    orders = shop.books.orders(owners)
     report = Report.of(
         ledger,
-        reckon(ledger, shop.books.orders(owners), shop.books.kept(owners)),
+        reckon(ledger, orders, shop.books.kept(owners)),
+        hold_against(told, orders),
+        told=told,
         climbs=[Climb(one.name, one.stages, one.rungs) for one in climbers.values()],
         transfer=_carried(climbers, picture) if spoiled is None else None,
         seconds=time.monotonic() - picture.began,
@@ -106,6 +111,7 @@ def _play(
             scenes.climb_with_a_crash()
             scenes.come_back(retire=retire)
             scenes.take_the_tables_along()
+            scenes.kill_them_all()
             scenes.race_for_the_last()
     except Spoiled as error:
         return str(error)

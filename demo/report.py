@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from demo.ledger import Ledger, Reckoning
+from demo.told import Told
 
 SHOWN = 5
 """How many examples of each mistake are shown."""
@@ -72,13 +73,18 @@ class Report:
     twice: list[str]
     slowest_write: float
     spoiled: str | None
+    told: Told
+    effects: Reckoning
+    """What was said and paid, held against the orders."""
 
     @classmethod
     def of(
         cls,
         ledger: Ledger,
         reckoning: Reckoning,
+        effects: Reckoning | None = None,
         *,
+        told: Told | None = None,
         climbs: list[Climb],
         seconds: float,
         spoiled: str | None,
@@ -87,6 +93,7 @@ class Report:
         database: str = "sqlite",
     ) -> Self:
         """Add up what the customers saw and what the books say."""
+        effects = effects or Reckoning(lost=[], twice=[], differing=[])
         by_arm: dict[str, int] = {}
         for (_, arm), figures in ledger.arms.items():
             by_arm[arm] = by_arm.get(arm, 0) + figures.requests
@@ -103,13 +110,16 @@ class Report:
             wrong=[
                 *ledger.mistakes,
                 *reckoning.differing,
+                *effects.differing,
                 *(transfer.differing if transfer else ()),
             ],
             orders=len(ledger.orders),
-            lost=reckoning.lost,
-            twice=reckoning.twice,
+            lost=[*reckoning.lost, *effects.lost],
+            twice=[*reckoning.twice, *effects.twice],
             slowest_write=ledger.slowest_write,
             spoiled=spoiled,
+            told=told or Told(),
+            effects=effects,
         )
 
     @property
@@ -135,6 +145,19 @@ class Report:
             "finished": self.spoiled is None,
             "slowest_write": round(self.slowest_write, 3),
             "transfer": self.transfer.as_json(),
+            "events": {
+                "published": self.told.published,
+                "delivered": self.told.delivered,
+                "lost": len(self.effects.lost),
+                "twice": len(self.effects.twice),
+                "parked": self.told.parked,
+            },
+            "sagas": {
+                "completed": self.told.sagas.get("completed", 0),
+                "compensated": self.told.sagas.get("compensated", 0),
+                "stuck": self.told.sagas.get("stuck", 0),
+            },
+            "money": {"charged": str(self.told.money), "differing": len(self.effects.differing)},
             "climbs": [climb.as_json() for climb in self.climbs],
         }
 
@@ -153,6 +176,16 @@ def conclude(report: Report, console: Console, *, folder: Path) -> None:
     table.add_row("orders lost", _colour(report.lost))
     table.add_row("orders twice", _colour(report.twice))
     table.add_row("slowest write", f"{report.slowest_write * 1000:.0f} ms")
+    table.add_section()
+    told = report.told
+    table.add_row("events published", f"{told.published:,}")
+    table.add_row("  delivered", f"{told.delivered:,}")
+    table.add_row("  effects lost", _colour(report.effects.lost))
+    table.add_row("  effects twice", _colour(report.effects.twice))
+    table.add_row("  parked", f"{told.parked:,}")
+    for state in ("completed", "compensated"):
+        table.add_row(f"sagas {state}", f"{told.sagas.get(state, 0):,}")
+    table.add_row("charged, and not due", _colour(report.effects.differing))
     table.add_section()
     carried = report.transfer
     table.add_row("rows moved", f"{carried.rows:,}")

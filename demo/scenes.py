@@ -10,6 +10,8 @@ from demo.traffic import Traffic
 from demo.view import Picture, photograph
 from strangler.ladder import Stage
 
+DEATHS = 1.0
+"""Seconds for which somebody stays dead, and between two deaths."""
 PATIENCE = 20.0
 """Seconds within which a service that has come back is asked again."""
 
@@ -91,11 +93,23 @@ class Scenes:
         catalog.climb(Stage.CANARY, 50)
         self._switch(catalog, "advance", "--to", str(Stage.LIVE))
 
+    def kill_them_all(self) -> None:
+        """Scene 5: whoever works behind the scenes dies, one after the other, while all buy."""
+        self._say("[cyan]Scene 5[/]  Provider, relay and worker: each dies, and orders go on.")
+        self._traffic.draw_to("ordering")
+        for part in self._shop.behind:
+            time.sleep(DEATHS)
+            self._say(f"[yellow]SIGKILL[/]  {part.name} is gone.")
+            part.kill()
+            time.sleep(DEATHS)
+            part.start()
+        self._say("All are back, and do what was left.")
+
     def race_for_the_last(self) -> None:
-        """Scene 5: inventory's rows change owner, back and again, while the last goods are sold."""
+        """Scene 6: inventory's rows change owner, back and again, while the last goods are sold."""
         inventory = self._climbers["inventory"]
         self._show("inventory")
-        self._say("[cyan]Scene 5[/]  Inventory goes, while everybody wants the last few pieces.")
+        self._say("[cyan]Scene 6[/]  Inventory goes, while everybody wants the last few pieces.")
         inventory.climb(Stage.SHADOW)
         inventory.climb(Stage.CANARY, 50)
         self._traffic.race()

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 
 from demo import edge
+from demo.backstage import Backstage
 from demo.books import Books
 from demo.databases import Databases
 from demo.processes import Part, free_port, run
@@ -40,10 +41,13 @@ class Shop:
         ports = {name: free_port() for name in ("monolith", *CLIMBERS)}
         monolith = f"http://127.0.0.1:{ports['monolith']}"
         self.log = folder / "log"
+        self.databases = databases
         self.books = Books(databases)
         services = {name: f"http://127.0.0.1:{ports[name]}" for name in CLIMBERS}
         manifest = write_manifest(settings, monolith=monolith, services=services)
+        self.backstage = Backstage(folder, monolith=monolith)
         self.env = {
+            **self.backstage.env,
             "ALLOWED_HOSTS": "127.0.0.1",
             "DEBUG": "false",
             "HTTPS": "false",
@@ -89,10 +93,13 @@ class Shop:
             log=self.log / "mover.log",
         )
 
+        self.behind = self.backstage.parts(self.env)
+
     @property
     def parts(self) -> tuple[Part, ...]:
         """Everything that runs."""
-        return (self.monolith, *self.services.values(), self.mover, *self.front.parts)
+        front = self.front.parts
+        return (self.monolith, *self.services.values(), self.mover, *self.behind, *front)
 
     def prepare(self) -> None:
         """Make tables, keys and something to sell.

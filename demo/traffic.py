@@ -36,6 +36,16 @@ TIMEOUT = 15.0
 """Seconds a customer waits for an answer. Longer is a failed request."""
 
 
+PATIENCE = 20.0
+"""Seconds for which a customer asks what has become of an order that is still being placed."""
+
+EXPECTED = ("OutOfStock", "Declined")
+"""For what an order may be turned down here."""
+
+POOR = 0.1
+"""The share of orders that are to be paid from an empty account."""
+NO_FUNDS = "sandbox-no-funds"
+
 Visit = Callable[[httpx.AsyncClient], Awaitable[None]]
 
 
@@ -139,6 +149,7 @@ class Traffic:
         staff = self._world.staffed
         return {
             "pricing": [self._quote],
+            "ordering": [self._quote, self._buy, self._look_back],
             "catalog": [*[self._browse, self._look] * 4, *([self._reprice] if staff else [])],
             "inventory": [*[self._ask_stock] * 8, *([self._receive] if staff else [])],
         }
@@ -238,22 +249,16 @@ class Traffic:
         visitor = self._buyer()
         key = uuid.uuid4().hex
         self._ledger.placing(key)
+        poor = self._random.random() < POOR
+        request = {**basket.request, "payment": NO_FUNDS} if poor else basket.request
         # Some customers press the button twice. It must be one order all the same.
         presses = 2 if self._random.random() < 0.2 else 1  # one in five
         for _press in range(presses):
-            answer = await self._ask(
-                client,
-                visitor,
-                "POST",
-                "/api/ordering/orders",
-                json=basket.request,
-                headers={"Idempotency-Key": key},
-                allowed={409},
-            )
+            answer = await self._placed(client, visitor, request, key)
             if answer is None:
                 return
             if "error" in answer:
-                if answer["detail"].get("cause") != "OutOfStock":
+                if answer["detail"].get("cause") not in EXPECTED:
                     self._ledger.wrong(f"an order was answered with {answer}")
                 self._ledger.turned_down(key)
                 return
@@ -269,6 +274,28 @@ class Traffic:
             )
             self._ledger.placed(order)
         visitor.orders.append(order)
+
+    async def _placed(
+        self, client: httpx.AsyncClient, visitor: Visitor, request: dict[str, Any], key: str
+    ) -> Any:
+        """The shop's answer; as long as it says that it is still at it, it is asked again."""
+        until = time.monotonic() + PATIENCE
+        while True:
+            answer = await self._ask(
+                client,
+                visitor,
+                "POST",
+                "/api/ordering/orders",
+                json=request,
+                headers={"Idempotency-Key": key},
+                allowed={409},
+            )
+            if answer is None or answer.get("error") != "StillPlacing":
+                return answer
+            if time.monotonic() > until:
+                self._ledger.wrong(f"the order {key} is still being placed")
+                return None
+            await asyncio.sleep(0.2)
 
     async def _look_back(self, client: httpx.AsyncClient) -> None:
         visitor = self._buyer()

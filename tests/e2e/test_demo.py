@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -111,6 +112,18 @@ def check(film: Film, stages: list[str], *, database: str, edge: str = "middlewa
     assert all(0 < freeze < 5 for _, freeze in carried["freezes"])
     assert carried["lag"].keys() == {"catalog", "inventory"}
     assert report["slowest_write"] > 0
+    told = report["events"]
+    assert told["published"] >= report["orders"]
+    assert told["delivered"] >= 2 * report["orders"]  # shipping and notifications
+    assert (told["lost"], told["twice"], told["parked"]) == (0, 0, 0)
+    sagas = report["sagas"]
+    assert sagas["completed"] >= report["orders"]
+    assert sagas["compensated"] > 0
+    assert sagas["stuck"] == 0
+    assert Decimal(report["money"]["charged"]) > 0
+    assert report["money"]["differing"] == 0
+    for dead in ("the payment provider", "the relay", "the worker"):
+        assert f"{dead} is gone" in film.said().replace("\n", " ")
     assert "$.tax_rate differs" in film.said().replace("\n", " ")
     assert (film.folder / "demo" / "view.svg").read_text().startswith("<svg")
 
