@@ -141,6 +141,8 @@ def test_what_passes_says_nothing_in_the_edge_s_place(street: Street) -> None:
 
 WAYS = [
     "/_strangler/ports/weather/degrees",
+    "/_strangler/events/weather",
+    "//_strangler/events/weather",
     "//_strangler/ports/weather/degrees",
     "/_strangler//ports/weather/degrees",
     "/./_strangler/ports/weather/degrees",
