@@ -25,9 +25,15 @@ def kill(shop: Foreign, *fates: str) -> None:
     found = json.loads(out)
     assert len(found) >= len(fates)
     for name, said in found.items():
-        fate = name.partition(",")[0]
+        fate, _, second = name.partition(", ")
+        states = {"completed" if fate == "well" else "compensated"}
+        # Where two are killed, one after the other, the deadline may have passed.
+        assert (
+            states
+            <= set(said["states"])
+            <= states | ({"compensated"} if second != "None" else set())
+        )
         assert said["points"] > 20, "whatever is done is a point"
-        assert said["states"] == ["completed" if fate == "well" else "compensated"]
         assert said["again"], "some were killed between what they did and its record"
 
 
