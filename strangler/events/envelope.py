@@ -90,24 +90,31 @@ def envelope(
     key: str,
     version: int,
     schema: int,
-    at: datetime,
+    at: datetime | str,
     payload: bytes,
     trace: str | None,
 ) -> Envelope:
-    """An event as an outbox holds it, ready to travel."""
-    capability, aggregate = type.partition(".")[0], type.rpartition(".")[0]
+    """An event as an outbox holds it, ready to travel; ``at`` may be written down already."""
+    source, dataschema, aggregate = _heading(type, schema)
     return Envelope(
         id=id,
-        source=f"/{capability}",
+        source=source,
         type=type,
         subject=key,
-        time=at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
-        dataschema=f"{_SCHEMA}{type}:{schema}",
-        partitionkey=f"{aggregate}/{key}",
+        time=at if isinstance(at, str) else at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        dataschema=dataschema,
+        partitionkey=aggregate + key,
         sequence=f"{version:0{_DIGITS}}",
         data=msgspec.Raw(payload),
         traceparent=trace or msgspec.UNSET,
     )
+
+
+@functools.lru_cache(1024)
+def _heading(type: str, schema: int) -> tuple[str, str, str]:  # noqa: A002 -- CloudEvents' word
+    """What all events of a type have in common: source, data schema, and how a key begins."""
+    capability, aggregate = type.partition(".")[0], type.rpartition(".")[0]
+    return f"/{capability}", f"{_SCHEMA}{type}:{schema}", f"{aggregate}/"
 
 
 def identifier() -> UUID:

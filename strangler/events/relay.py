@@ -14,6 +14,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing, suppress
 
 from strangler.events import leases
@@ -129,15 +130,47 @@ class _Carrying:
 
     def carry(self, stop: threading.Event) -> None:
         pause = SOON
-        while not stop.is_set():
-            self._attend()
-            found = self._read()
-            if found:
-                self._told(found)
-                pause = SOON
-            if len(found) < BATCH:
+        with ThreadPoolExecutor(1, "strangler relay") as beside:
+            while not stop.is_set():
+                self._attend()
+                found = self._read()
+                if len(found) == BATCH:
+                    self._catch_up(found, stop, beside)
+                    continue
+                if found:
+                    self._settle(*self._told(found))
+                    pause = SOON
                 stop.wait(pause)
                 pause = min(pause * 1.5, IDLE)
+
+    def _catch_up(
+        self, found: list[Waiting], stop: threading.Event, beside: ThreadPoolExecutor
+    ) -> None:
+        """While one batch is published, the one before is deleted, and the next one is read.
+
+        That is read as it is at one moment, but for what is on its way: so it holds nothing that is
+        not to be told after it. If anything of that is parked, it is read anew.
+        """
+        done: list[int] = []
+        while found and not stop.is_set():
+            now = [one.position for one in found]
+            ahead = beside.submit(self._turn, done, now)
+            try:
+                done, parking = self._told(found)
+            finally:
+                wait([ahead])
+            found = ahead.result()
+            leases = self._leases
+            self._attend()
+            if parking or len(found) < BATCH or leases != self._leases:
+                self._settle(done, parking)
+                return
+        self._settle(done, [])
+
+    def _turn(self, done: Sequence[int], on_their_way: Sequence[int]) -> list[Waiting]:
+        self._settle(done, [])
+        partitions = [one.partition for one in self._leases]
+        return self._store.read(partitions, BATCH, but=on_their_way)
 
     def _attend(self) -> None:
         now = time.monotonic()
@@ -162,8 +195,8 @@ class _Carrying:
             return []
         return self._store.read([one.partition for one in self._leases], BATCH)
 
-    def _told(self, found: Sequence[Waiting]) -> None:
-        """Publish what may be told, delete what was, and park what may not be."""
+    def _told(self, found: Sequence[Waiting]) -> tuple[list[int], list[Refusing]]:
+        """Publish what may be told; what is to be deleted now, and what is to be parked."""
         parking = [Refusing(one.position, None) for one in found if one.behind]
         left = [one for one in found if not one.behind]
         done: list[int] = []
@@ -181,6 +214,14 @@ class _Carrying:
                 behind = [one for one in left if one.event.partitionkey in stuck]
                 parking += [Refusing(one.position, None) for one in behind]
                 left = [one for one in left if one.event.partitionkey not in stuck]
+        return done, parking
+
+    def _settle(self, done: Sequence[int], parking: Sequence[Refusing]) -> None:
+        """Delete what was published, and park what may not be.
+
+        Raises:
+            Superseded: some of it is another relay's by now.
+        """
         if done:
             removed = self._store.remove(self._leases, done)
             self._relay.published += removed

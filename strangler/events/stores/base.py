@@ -32,6 +32,8 @@ class SqlStore(Store):
     """How an event's id is read as text."""
     _PAYLOAD: ClassVar[str]
     """How its data are read as bytes."""
+    _AT: ClassVar[str]
+    """How the moment at which it was said is read as text."""
     _LAST: ClassVar[str]
     """The last position that was given to anybody."""
 
@@ -75,6 +77,10 @@ class SqlStore(Store):
         """An event's id as it was read."""
         return event
 
+    @abstractmethod
+    def _when(self, at: str) -> str:
+        """A moment that was read as text, as CloudEvents write it."""
+
     def attend(self, holder: str) -> list[Lease]:
         with self._transaction():
             now = self._now()
@@ -117,9 +123,9 @@ class SqlStore(Store):
         ours, values = self._among("partition", partitions)
         others, more = self._among('"position"', but)
         statement = sql.READ.format(
-            id=self._ID, payload=self._PAYLOAD, partitions=ours, but=f"NOT ({others})"
+            id=self._ID, at=self._AT, payload=self._PAYLOAD, partitions=ours, but=f"NOT ({others})"
         )
-        read_id, read_moment = self._read_id, self._read_moment
+        read_id, when = self._read_id, self._when
         return [
             Waiting(
                 position,
@@ -129,7 +135,7 @@ class SqlStore(Store):
                     key=key,
                     version=version,
                     schema=schema,
-                    at=read_moment(at),
+                    at=when(at),
                     payload=payload,
                     trace=trace,
                 ),

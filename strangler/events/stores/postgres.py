@@ -16,6 +16,7 @@ from strangler.events.stores.base import SqlStore
 
 _SETTINGS = {
     "TimeZone": "UTC",
+    "DateStyle": "ISO, YMD",
     "default_transaction_isolation": "read committed",
     "default_transaction_read_only": "off",
     "statement_timeout": "0",
@@ -49,6 +50,7 @@ class PostgresStore(SqlStore):
     """One connection to a PostgreSQL database."""
 
     _ID = "id::text"
+    _AT = '"at"::text'
     _PAYLOAD = "convert_to(payload, 'UTF8')"
     _LAST = f"coalesce(pg_sequence_last_value(pg_get_serial_sequence('{OUTBOX}', 'position')), 0)"
 
@@ -118,6 +120,9 @@ class PostgresStore(SqlStore):
     def _read_moment(self, at: Any) -> datetime:
         found: datetime = at
         return found
+
+    def _when(self, at: str) -> str:
+        return f"{at[:10]}T{at[11:-3]}Z"  # it ends with +00, as this connection's time is UTC
 
     def _id(self, event: UUID) -> UUID:
         return event

@@ -37,8 +37,8 @@ RENEW: Final = f"UPDATE {RELAY} SET until = ? WHERE holder = ?"
 LEAVE: Final = f"UPDATE {RELAY} SET holder = '', until = NULL WHERE holder = ?"
 
 READ: Final = (
-    f'SELECT "position", {{id}}, "type", aggregateid, version, "schema", "at", {{payload}}, trace, '
-    f"{BEHIND} FROM {OUTBOX} AS o WHERE {{partitions}} AND {{but}} "
+    'SELECT "position", {id}, "type", aggregateid, version, "schema", {at}, {payload}, '
+    f"trace, {BEHIND} FROM {OUTBOX} AS o WHERE {{partitions}} AND {{but}} "
     'ORDER BY "position" LIMIT ?'
 )
 REMOVE: Final = f"DELETE FROM {OUTBOX} WHERE {{positions}} AND {{partitions}}"

@@ -25,6 +25,7 @@ class SqliteStore(SqlStore):
     """One connection to a file. Inside its transactions, the file's only writer."""
 
     _ID = "id"
+    _AT = '"at"'
     _PAYLOAD = "CAST(payload AS BLOB)"
     _LAST = f"coalesce((SELECT seq FROM sqlite_sequence WHERE name = '{OUTBOX}'), 0)"  # noqa: S608 - ours
 
@@ -87,6 +88,9 @@ class SqliteStore(SqlStore):
 
     def _read_moment(self, at: Any) -> datetime:
         return moments.read(at)
+
+    def _when(self, at: str) -> str:
+        return f"{at[:10]}T{at[11:]}Z"
 
     def _id(self, event: UUID) -> str:
         return event.hex

@@ -20,6 +20,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from strangler.events import relay as relaying
 from strangler.events.envelope import Envelope, opened
 from strangler.events.relay import LARGE, Relay
 from strangler.events.stores.base import SqlStore
@@ -135,6 +136,7 @@ def attempt(speaker: Speaker, record: Path, number: int, sign: int) -> tuple[int
 
 def main() -> None:
     speaker, record = Speaker(sys.argv[1]), Path(sys.argv[2])
+    relaying.BATCH = 4  # so that it has to catch up, too
     sign = {"KILL": signal.SIGKILL, "STOP": signal.SIGSTOP}[sys.argv[3]]
     number, said = 0, 0
     while True:

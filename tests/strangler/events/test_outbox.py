@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -50,6 +51,8 @@ def test_what_is_read_is_what_was_said(speaker: Speaker):
     assert opened(event) == StarSeen("Wega «é» \U0001f31f", 1, "é")
     assert event.traceparent == trace.header
     assert event.time.endswith("Z")
+    age = datetime.now(UTC) - datetime.fromisoformat(event.time)
+    assert timedelta(0) <= age < timedelta(minutes=5)
 
 
 @pytest.mark.parametrize("key", ["", "a\x00b", "x" * 501, "\udc80"])
