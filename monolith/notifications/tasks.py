@@ -11,8 +11,8 @@ from monolith.notifications.delivering import deliver_next
 from strangler.django.door import DoorShut, NotOwner, commanding
 from strangler.ports.context import job
 
-SPELL = 60.0
-"""Seconds for which one run sends; the next one goes on."""
+SPELL = 4.0
+"""Seconds for which one run sends; the next one, which is asked for shortly after, goes on."""
 
 log = logging.getLogger(__name__)
 

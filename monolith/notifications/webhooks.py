@@ -12,7 +12,7 @@ from uuid import UUID
 
 from monolith.notifications.failures import NeverSent, NotSent
 from monolith.notifications.signing import headers
-from strangler.django.edge.deadlines import Exchange, Transport, exchanging
+from strangler.ports.transports.deadlines import Exchange, Transport, exchanging
 from strangler.ports.transports.library import httpx
 
 PATIENCE = 3.0

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from contracts.notifications import Kind
 from monolith.identity.models import User
+from monolith.notifications import tasks, webhooks
 from monolith.notifications.models import Notification
 from monolith.notifications.telling import tell
 from tests.monolith.events import confirmed
@@ -49,18 +50,21 @@ def told(db: None) -> Callable[..., UUID]:
 
 
 @pytest.fixture
-def mails(settings: Any) -> Iterator[Postbox]:
+def mails(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Postbox]:
     """The mail server that this shop uses."""
+    monkeypatch.setattr(tasks, "SPELL", 600.0)
     with postbox() as box:
         settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
         settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", box.port
-        settings.EMAIL_TIMEOUT = 20.0
+        settings.EMAIL_TIMEOUT = 60.0
         yield box
 
 
 @pytest.fixture
-def hooked() -> Iterator[Program]:
+def hooked(monkeypatch: pytest.MonkeyPatch) -> Iterator[Program]:
     """A customer's program, which is told by webhook."""
+    monkeypatch.setattr(webhooks, "PATIENCE", 60.0)  # however busy the machine is
+    monkeypatch.setattr(tasks, "SPELL", 600.0)
     with program() as told:
         yield told
 

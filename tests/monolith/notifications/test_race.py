@@ -1,19 +1,18 @@
-"""However many send at once, each notification is sent by one of them."""
+"""However many are told and send at once, each notification is sent by one of them."""
 
 from __future__ import annotations
 
 import threading
 from collections import Counter
+from uuid import uuid4
 
 import pytest
 from django.db import connections
-from django.utils import timezone
 
-from contracts.notifications import Kind
 from monolith.notifications.models import Notification, Preference
 from monolith.notifications.tasks import deliver_notifications
-from monolith.notifications.telling import tell
-from tests.monolith.events import confirmed
+from strangler.django.events.consuming import consumer
+from tests.monolith.events import cancelled, carried
 from tests.monolith.notifications.postbox import Program
 
 SENDERS = 6
@@ -21,21 +20,15 @@ TOLD = 40
 pytestmark = pytest.mark.postgres
 
 
-def test_each_is_sent_once(on_postgres: None, hooked: Program):
+def test_each_is_told_once_and_sent_once(on_postgres: None, hooked: Program):
     Preference.objects.create(customer="cleo", email=False, webhook=hooked.url)
-    for _ in range(TOLD):
-        tell(
-            Kind.ORDER_CANCELLED,
-            order=confirmed().order,
-            customer="cleo",
-            happened=timezone.now(),
-            data={},
-        )
+    batch = [carried(cancelled(uuid4())) for _ in range(TOLD)]
     sent: list[int] = []
     errors: list[BaseException] = []
 
     def run() -> None:
         try:
+            consumer("notifications").take(batch)
             sent.append(deliver_notifications())
         except BaseException as error:  # noqa: BLE001 - raised again where the test sees it
             errors.append(error)
