@@ -22,6 +22,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from sqlalchemy.types import TypeDecorator
 
+from strangler.sqlalchemy.events.tables import EventVersion, outbox_tables
+
 
 class Moment(TypeDecorator[datetime]):
     """A point in time, always in UTC and always aware; SQLite itself knows no zones."""
@@ -56,6 +58,9 @@ class Base(DeclarativeBase):
         datetime: Moment,
         dict[str, Any]: JSON().with_variant(JSONB(), "postgresql"),
     }
+
+
+outbox_tables(Base.metadata)
 
 
 def _reference(column: str) -> ForeignKey:
@@ -122,3 +127,9 @@ class Price(Base):
     currency: Mapped[str] = mapped_column(String(3))
 
     product: Mapped[Product] = relationship(lazy="raise", back_populates="price")
+
+
+class ProductVersion(EventVersion, Base):
+    """How many events of each product there have been."""
+
+    __tablename__ = "productversion"

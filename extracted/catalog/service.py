@@ -15,7 +15,7 @@ from contracts import catalog
 from contracts.catalog import InvalidPrice, NotAllowed, UnknownProduct
 from contracts.identity import Role
 from contracts.money import Money
-from extracted.catalog import search
+from extracted.catalog import search, telling
 from extracted.catalog.models import Category, Price, Product
 from extracted.catalog.money import checked, money
 from extracted.catalog.search import Wanted, searchable
@@ -77,7 +77,19 @@ class CatalogService(catalog.Catalog):
                 )
             row.price.ten_thousandths = checked(sku, price)
             row.changed_at = datetime.now(UTC)
+            session.flush()
+            telling.changed(session, row)
             return shared(row)
+
+    def announce(self, after: str | None = None, limit: int = 1000) -> str | None:
+        """Say again what the next products are like, by SKU; the last one's, or None at the end."""
+        rows = search.everything().where(Product.sku > (after or "")).order_by(Product.sku)
+        # Locked, so that nothing newer is said before this is.
+        locked = rows.limit(limit).with_for_update(of=(Product, Price))
+        with self._database.transaction() as session:
+            found = session.scalars(locked).all()
+            telling.changed(session, *found)
+            return found[-1].sku if found else None
 
     def count(self, wanted: Wanted) -> int:
         """How many products are looked for."""
@@ -129,6 +141,7 @@ class CatalogService(catalog.Catalog):
                 if session.get(Product, sku) is None:
                     raise
                 raise ProductExists(sku=sku) from None
+            telling.changed(session, row)
             return shared(row)
 
     def update(self, sku: str, *, category: str | None = None, **changes: Any) -> catalog.Product:
@@ -146,6 +159,8 @@ class CatalogService(catalog.Catalog):
                 _change(row, name, value)
             row.words = _words(row)
             row.changed_at = datetime.now(UTC)
+            session.flush()
+            telling.changed(session, row)
             return shared(row)
 
     def categories(self) -> Sequence[tuple[str, str]]:

@@ -76,4 +76,8 @@ tables: tuple[TableMap, ...] = (
         ),
         down={"active": _active, "amount": _amount},
     ),
+    TableMap(
+        "catalog_productversion",
+        Target("productversion", {"aggregate": "aggregate", "version": "version"}),
+    ),
 )

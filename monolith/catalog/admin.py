@@ -63,7 +63,8 @@ class ProductAdmin(admin.ModelAdmin):
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Product]) -> None:
         """Remove these, and say so."""
         with transaction.atomic():
-            skus = list(queryset.select_for_update().values_list("sku", flat=True))
+            rows = queryset.order_by("sku").select_for_update(of=("self",))
+            skus = list(rows.values_list("sku", flat=True))
             super().delete_queryset(request, queryset)
             telling.removed(skus)
 

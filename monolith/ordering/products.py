@@ -8,8 +8,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from contracts.catalog import ProductChanged
+from contracts.catalog import Catalog, ProductChanged
 from monolith.ordering.models import Product
+from strangler.django.door import commanding
+from strangler.ports.bind import bind
+from strangler.ports.context import job
+
+catalog = bind(Catalog)
 
 
 def known_names(skus: Collection[str]) -> dict[str, str]:
@@ -33,6 +38,23 @@ def learn(product: ProductChanged, *, version: int) -> None:
 def forget(sku: str, *, version: int) -> None:
     """It is not sold any more: orders still show its name."""
     _write(sku, version, active=False, removed=True)
+
+
+def rebuild() -> int:
+    """Forget all of them, and have catalog say them again; in how many parts it did.
+
+    Names of products that there are no more are forgotten for good.
+
+    Raises:
+        DoorShut, NotOwner, PortError: the copy is not whole.
+    """
+    with job():
+        with commanding("ordering"):
+            Product.objects.all().delete()
+        parts, last = 0, catalog.announce(None)
+        while last is not None:
+            parts, last = parts + 1, catalog.announce(last)
+    return parts
 
 
 def _write(sku: str, version: int, **known: Any) -> None:

@@ -67,10 +67,6 @@ def _own_surroundings(
         "DEMO_PASSWORD": "",
     }
     settings.PAYMENTS = {
-        **settings.PAYMENTS,
-        "SANDBOX_BOOKS": signing_keys.with_name("books.sqlite3"),
-    }
-    settings.PAYMENTS = {
         "PROVIDER_URL": "",
         "WEBHOOK_SECRETS": [],
         "SANDBOX_BOOKS": provider_books,

@@ -61,3 +61,6 @@ class CorpusCatalog(Catalog):
 
     def reprice(self, sku: str, price: Money) -> Product:
         raise NotImplementedError(f"{sku} keeps its price")
+
+    def announce(self, after: str | None = None, limit: int = 1000) -> str | None:
+        raise NotImplementedError(f"nobody keeps copies of {limit} products behind {after}")

@@ -121,7 +121,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.RunPython(hand_over, elidable=True),
+        migrations.RunPython(hand_over, migrations.RunPython.noop, elidable=True),
         migrations.RemoveIndex(model_name="order", name="ordering_placing"),
         migrations.RemoveIndex(model_name="order", name="ordering_owing"),
         migrations.RemoveField(model_name="order", name="attempt"),

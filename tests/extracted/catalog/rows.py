@@ -116,3 +116,15 @@ def born_products(draw: st.DrawFn) -> dict[str, Rows]:
             "currency": currency,
         },
     }
+
+
+def versions() -> st.SearchStrategy[Rows]:
+    """Rows of the monolith's ``catalog_productversion``."""
+    return st.fixed_dictionaries(
+        {"aggregate": SKUS.map("catalog.product/{}".format), "version": st.integers(0, BIG)}
+    )
+
+
+def born_versions() -> st.SearchStrategy[dict[str, Rows]]:
+    """What the service itself counts."""
+    return st.fixed_dictionaries({"productversion": versions()})

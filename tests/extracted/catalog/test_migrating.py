@@ -32,7 +32,7 @@ def test_foreign_keys_wait_for_the_end_and_do_nothing_by_themselves(database: Da
 
 def test_the_check_wants_the_schema_of_this_code(empty: Database):
     checked = SCHEMA.check(empty)
-    with pytest.raises(Outdated, match=r"at nothing, not at 0001: run .* migrate"):
+    with pytest.raises(Outdated, match=r"at nothing, not at 0002: run .* migrate"):
         checked()
     SCHEMA.migrate(empty)
     checked()

@@ -21,7 +21,7 @@ STAFF = Context(user=User("7", ("staff",)), hops=1)
 
 @pytest.fixture
 def surroundings(tmp_path: Path) -> dict[str, str]:
-    for party in ("monolith", "catalog", "pricing", "ordering"):
+    for party in ("monolith", "catalog", "pricing", "inventory"):
         generate(tmp_path / "keys", party)
     return {
         "STRANGLER_MANIFEST": str(ROOT / "router" / "capabilities.toml"),
@@ -57,8 +57,8 @@ def test_it_is_ready_once_its_database_is_migrated(
 
     pricing = Party(tmp_path / "keys", "pricing", to="catalog", url=service.url)
     assert pricing.call("products", {"skus": ["HOE-1"]}).json() == []
-    ordering = Party(tmp_path / "keys", "ordering", to="catalog", url=service.url)
-    assert ordering.call("products", {"skus": ["HOE-1"]}).refused == (403, "CallerRefused")
+    inventory = Party(tmp_path / "keys", "inventory", to="catalog", url=service.url)
+    assert inventory.call("products", {"skus": ["HOE-1"]}).refused == (403, "CallerRefused")
 
 
 def test_without_its_database_it_is_not_ready_and_the_edge_may_fall_back(

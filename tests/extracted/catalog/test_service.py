@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -9,13 +10,13 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import event, func, select
+from sqlalchemy import delete, event, func, select
 from sqlalchemy.exc import IntegrityError, InternalError
 
 from contracts.catalog import InvalidPrice, NotAllowed, UnknownProduct
 from contracts.money import Money
 from extracted.catalog.migrating import SCHEMA
-from extracted.catalog.models import Base, Category, Price, Product
+from extracted.catalog.models import Base, Category, Price, Product, ProductVersion
 from extracted.catalog.search import Wanted
 from extracted.catalog.service import (
     CatalogService,
@@ -25,6 +26,7 @@ from extracted.catalog.service import (
     _find,
 )
 from strangler.ports.context import use
+from strangler.ports.errors import DeclaredError
 from strangler.sqlalchemy.database import Away, Database, NoDatabase
 from tests.extracted.tables import emptied
 from tests.monolith.people import FOR_CUSTOMER, FOR_STAFF
@@ -285,3 +287,60 @@ def test_an_address_that_is_none_is_not_repeated(url: str):
     with pytest.raises(NoDatabase) as refused:
         Database(url)
     assert "pw" not in str(refused.value).replace("password", "")
+
+
+def said(database: Database) -> list[tuple[str, int, dict[str, Any]]]:
+    """What was said since this was asked last."""
+    outbox = Base.metadata.tables["strangler_outbox"]
+    with database.transaction() as session:
+        rows = session.execute(select(outbox).order_by(outbox.c.position)).all()
+        session.execute(delete(outbox))
+    return [(row.type.rpartition(".")[2], row.version, json.loads(row.payload)) for row in rows]
+
+
+def test_what_changes_a_product_says_so(shop: CatalogService, database: Database):
+    hoe = {
+        "sku": "HOE-1",
+        "name": "Hoe",
+        "category": "garden",
+        "price": {"amount": "9.99", "currency": "EUR"},
+        "active": True,
+    }
+    assert said(database) == [("changed", 1, hoe)]
+
+    shop.update("HOE-1", name="Rake", category="garden/tools", active=False)
+    hoe |= {"name": "Rake", "category": "garden/tools", "active": False}
+    assert said(database) == [("changed", 2, hoe)]
+    shop.reprice("HOE-1", eur("11"))
+    hoe |= {"price": {"amount": "11.00", "currency": "EUR"}}
+    assert said(database) == [("changed", 3, hoe)]
+
+    for vain in (
+        lambda: shop.reprice("HOE-1", eur("11.001")),
+        lambda: shop.update("HOE-1", category="nowhere"),
+        lambda: shop.create(sku="HOE-1", name="X", category="garden", price=eur("1")),
+    ):
+        with pytest.raises(DeclaredError):
+            vain()
+    assert said(database) == []
+    with database.reading() as session:
+        (count,) = session.scalars(select(ProductVersion)).all()
+    assert (count.aggregate, count.version) == ("catalog.product/HOE-1", 3)
+
+
+def test_products_are_said_again_one_part_after_the_other(shop: CatalogService, database: Database):
+    for number in range(2, 6):
+        shop.create(sku=f"HOE-{number}", name="Hoe", category="garden", price=eur("1"))
+    said(database)
+    parts = []
+
+    last = shop.announce(None, 2)
+    while last is not None:
+        parts.append((last, [(what["sku"], version) for _, version, what in said(database)]))
+        last = shop.announce(last, 2)
+
+    assert parts == [
+        ("HOE-2", [("HOE-1", 2), ("HOE-2", 2)]),
+        ("HOE-4", [("HOE-3", 2), ("HOE-4", 2)]),
+        ("HOE-5", [("HOE-5", 2)]),
+    ]

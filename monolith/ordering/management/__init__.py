@@ -1,0 +1,1 @@
+"""What ordering does when it is told to by hand."""
