@@ -140,7 +140,7 @@ class Listening:
         figures = self.figures[consumer.name]
         while not self._stop.wait(EVERY):
             figures.parked, figures.given_up = parking.counted(consumer)
-            if figures.parked:
+            if figures.parked and consumer.owned():
                 parking.retry(consumer)
             if time.monotonic() >= pruned and consumer.owned():
                 pruned = time.monotonic() + PRUNING

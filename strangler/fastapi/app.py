@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
+from functools import partial
 
 from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -13,7 +14,7 @@ from strangler.events.consumer import Consumer
 from strangler.fastapi import errors, logs
 from strangler.fastapi.door import Doorman
 from strangler.fastapi.edge import EdgeMiddleware
-from strangler.fastapi.events import EventEndpoint, listening
+from strangler.fastapi.events import EventEndpoint, listening, owned
 from strangler.fastapi.front import Front, Watched
 from strangler.fastapi.health import Check, Health
 from strangler.fastapi.metrics import Metrics
@@ -29,6 +30,7 @@ from strangler.ports.declare import Port, capability
 from strangler.ports.freezing.freeze import digest
 from strangler.ports.rehearsal import Make
 from strangler.routing.paths import RouteMap
+from strangler.routing.table import Table
 from strangler.transfer.connect import door
 
 
@@ -99,7 +101,7 @@ def service(
     heard = None
     if consumer is not None:
         capable = manifest.capabilities[name]
-        consumer.owns = lambda: capable.transfer is None  # else the door has to say so
+        consumer.owns = partial(owned, capable, Table(settings.table) if settings.table else None)
         heard = listening(consumer, capable, manifest.events)
         metrics.hear(heard)
     health = Health(

@@ -17,8 +17,10 @@ from strangler.fastapi.bodies import read
 from strangler.fastapi.pool import Full, Pool
 from strangler.fastapi.ports import respond
 from strangler.fastapi.watch import Watch
+from strangler.ladder import Arm
 from strangler.manifest import Capability, Events
 from strangler.ports.answer import Answer, Refusal
+from strangler.routing.table import Table, TableUnusable
 
 ROUTE: Final = f"{PATH}{{consumer}}"
 AT_ONCE: Final = 2
@@ -89,6 +91,19 @@ def listening(consumer: Consumer, capability: Capability, events: Events) -> Lis
     """
     check(consumer, capability)
     return Listening([consumer], None if events.pushed else partial(connect, events.bus))
+
+
+def owned(capability: Capability, table: Table | None) -> bool:
+    """Does this side own the rows, though there is no owner row in its database that says so?
+
+    Whatever has a ``transfer`` has to have one; of the others the routing table says it.
+    """
+    if capability.transfer is not None or table is None:
+        return False
+    try:
+        return table.entry(capability.name).standing.owner is Arm.SERVICE
+    except TableUnusable:
+        return False
 
 
 def check(consumer: Consumer, capability: Capability) -> None:

@@ -13,7 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -162,6 +162,24 @@ def wait_for(url: str, log: Path) -> None:
     pytest.fail(log.read_text())
 
 
+def listened(database: Path, log: Path) -> None:
+    """What the seeding has said has been carried, and handled."""
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        with (
+            closing(sqlite3.connect(database, timeout=10)) as connection,
+            suppress(sqlite3.OperationalError),
+        ):
+            counts = [
+                connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608 - ours
+                for table in ("strangler_outbox", "strangler_queue", "ordering_inbox")
+            ]
+            if counts[:2] == [0, 0] and counts[2] > 0:
+                return
+        time.sleep(0.1)
+    pytest.fail(log.read_text())
+
+
 def test_runserver_alone_is_a_working_shop(tmp_path: Path):
     with serving(tmp_path) as (url, log):
         wait_for(url, log)
@@ -178,7 +196,10 @@ def test_runserver_alone_is_a_working_shop(tmp_path: Path):
         with urllib.request.urlopen(f"{url}/admin/login/", timeout=5) as page:
             assert page.status == 200
 
-    database = tmp_path / "var" / "monolith.sqlite3"
+        database = tmp_path / "var" / "monolith.sqlite3"
+        listened(database, log)
+        assert "wait:" not in log.read_text()
+
     with closing(sqlite3.connect(database)) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         before = connection.execute("SELECT count(*) FROM catalog_product").fetchone()
