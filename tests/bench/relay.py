@@ -48,7 +48,7 @@ SELECT gen_random_uuid(), 'sky.star', k.name, %(from)s + n / %(keys)s, 'sky.star
     ON k.o = 1 + mod(n, %(keys)s)
  ORDER BY n
 """
-_BUSINESS = """
+BUSINESS = """
 CREATE TABLE purchase (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, customer text NOT NULL,
     total numeric(12, 2) NOT NULL, at timestamptz NOT NULL);
@@ -212,7 +212,7 @@ def bench(_folder: Path) -> Iterator[Row]:
     with ExitStack() as stack:
         server, broker = stack.enter_context(Sane()), stack.enter_context(Redis())
         speaker = Speaker(server.create())
-        speaker.run(_BUSINESS)
+        speaker.run(BUSINESS)
         shop = stack.enter_context(closing(Shop(speaker)))
         yield _cost(shop)
         speaker.run("TRUNCATE strangler_outbox, sky_eventversion")

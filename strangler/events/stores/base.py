@@ -61,6 +61,11 @@ class SqlStore(Store):
     def _among(self, column: str, values: Collection[int]) -> tuple[str, list[Any]]:
         """The condition that a column has one of these values."""
 
+    def _not_among(self, column: str, values: Collection[int]) -> tuple[str, list[Any]]:
+        """The condition that it has another."""
+        among, given = self._among(column, values)
+        return f"NOT ({among})", given
+
     @abstractmethod
     def _moment(self, at: datetime) -> Any:
         """A moment as a value."""
@@ -121,9 +126,9 @@ class SqlStore(Store):
         self, partitions: Sequence[int], limit: int, *, but: Collection[int] = ()
     ) -> list[Waiting]:
         ours, values = self._among("partition", partitions)
-        others, more = self._among('"position"', but)
+        others, more = self._not_among('"position"', but)
         statement = sql.READ.format(
-            id=self._ID, at=self._AT, payload=self._PAYLOAD, partitions=ours, but=f"NOT ({others})"
+            id=self._ID, at=self._AT, payload=self._PAYLOAD, partitions=ours, but=others
         )
         read_id, when = self._read_id, self._when
         return [

@@ -114,6 +114,10 @@ class PostgresStore(SqlStore):
     def _among(self, column: str, values: Collection[int]) -> tuple[str, list[Any]]:
         return f"{column} = ANY(?)", [list(values)]
 
+    def _not_among(self, column: str, values: Collection[int]) -> tuple[str, list[Any]]:
+        # This is looked up in a hash table; an array would be gone through for each row.
+        return f"{column} NOT IN (SELECT unnest(?::bigint[]))", [list(values)]
+
     def _moment(self, at: datetime) -> datetime:
         return at
 
