@@ -21,6 +21,7 @@ RETENTION: Final = 90 * 86400.0
 """Seconds for which a topic that we make keeps its events. Kafka waits for nobody beyond that."""
 _RECORD = LARGEST + 100_000  # with its key and headers
 _BATCH = 200_000  # a larger event is alone in its batch: refused is always the whole batch
+_HEARTBEAT = 1.0  # so soon a process hears that others have come or gone
 _HEADERS = [("content-type", b"application/cloudevents+json; charset=utf-8")]
 
 
@@ -93,7 +94,7 @@ class KafkaBus(Bus):
             "auto.offset.reset": "earliest",
             "enable.auto.commit": False,
             "session.timeout.ms": int(self._lease * 1000),
-            "heartbeat.interval.ms": int(self._lease * 1000 / 5),
+            "heartbeat.interval.ms": int(min(self._lease / 5, _HEARTBEAT) * 1000),
             "fetch.wait.max.ms": 100,
             "queued.max.messages.kbytes": 16_384,
         }

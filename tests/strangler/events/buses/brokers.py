@@ -59,10 +59,11 @@ class Broker(ABC):
         self.consumers[name] = list(consumers)
         return name
 
-    def bus(self) -> Bus:
+    def bus(self, *, lease: float | None = None) -> Bus:
         """A connection of one's own."""
+        url, _, _ = self.url.partition("?")
         return connect(
-            self.url,
+            f"{url}?lease={lease or self.lease:g}s",
             database=self.database,
             consumers=lambda type_: self.consumers[type_.partition(".")[0]],
         )

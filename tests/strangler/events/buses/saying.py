@@ -73,7 +73,9 @@ def told(log: Path) -> list[tuple[str, str, int]]:
     """Who has handled which event, by the lines of workers."""
     if not log.exists():
         return []
-    lines = [line.split() for line in log.read_text().splitlines()]
+    text = log.read_text()
+    whole = text[: text.rfind("\n") + 1]  # somebody may just be writing
+    lines = [line.split() for line in whole.splitlines()]
     return [(who, key, int(version)) for who, key, version in lines]
 
 
