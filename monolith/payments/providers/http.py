@@ -15,7 +15,6 @@ from uuid import UUID
 
 from contracts.money import Money
 from monolith.payments.providers import Told, read
-from strangler.django.edge.deadlines import Exchange, Transport, exchanging
 from strangler.ports import forks
 from strangler.ports.context import current
 from strangler.ports.errors import (
@@ -26,6 +25,7 @@ from strangler.ports.errors import (
     TooLate,
     Unreachable,
 )
+from strangler.ports.transports.deadlines import Exchange, Transport, exchanging
 from strangler.ports.transports.library import httpx
 
 PATIENCE = 2.0

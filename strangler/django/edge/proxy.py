@@ -13,11 +13,11 @@ from contextlib import closing
 from dataclasses import dataclass, field
 
 from strangler.django.edge.client_headers import Headers
-from strangler.django.edge.deadlines import Exchange, Transport, exchanging
 from strangler.ladder import Arm
 from strangler.ports import forks
 from strangler.ports.errors import DoorShut, NotOwner
 from strangler.ports.headers import EPOCH, EXECUTED, OWNER
+from strangler.ports.transports.deadlines import Exchange, Transport, exchanging
 from strangler.ports.transports.library import httpx
 
 BUFFER = 8 * 1024 * 1024
