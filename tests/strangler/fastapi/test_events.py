@@ -66,7 +66,12 @@ class Garden:
         session = SqliteDatabase(
             self.url, capability="garden", arm=Arm.SERVICE, tables=["effect"]
         ).session()
-        session.install(owner=owner, epoch=epoch)
+        session.install(owner=Arm.SERVICE, epoch=3)
+        session.seize(epoch)
+        now = session.owner()
+        assert now is not None
+        with session.step(token=epoch, epoch=now.epoch) as step:
+            step.record(owner=owner, epoch=epoch, frozen=False)
         session.close()
 
     def bring(self, *events: Envelope, party: str = "monolith") -> Answered:
@@ -111,6 +116,11 @@ def test_it_is_brought_events_while_it_owns_its_rows(garden: Garden) -> None:
     garden.mended.touch()  # and its own thread tries again
     soon(lambda: effects().get("Sirius") == [1, 2])
     soon(lambda: garden.figure("strangler_events_parked") == 0)
+    garden.owned(Arm.MONOLITH, 4)
+    answer = garden.bring(star("Rigel", 1))
+    assert answer.refused == (421, "NotOwner")
+    assert answer.headers[names.OWNER.lower()] == "monolith"
+    assert "Rigel" not in effects()
     answer = ask(garden.service.url, "GET", f"{receiving.PATH}garden")
     assert (answer.status, answer.headers["allow"]) == (405, "POST")
     assert ask(garden.service.url, "POST", f"{receiving.PATH}garden", b"[]").status == 401
