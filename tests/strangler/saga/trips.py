@@ -73,13 +73,13 @@ class Callees:
         self.fates.setdefault(call, deque()).extend(fates)
 
     def do(self, trip: Trip, here: Here) -> Trip:
-        self._call(f"do {here.step}", lambda: self._put(here, "done"))
+        self._call(f"do {here.step}", here, lambda: self._put(here, "done"))
         if here.step in trip.booked:
             return trip
         return replace(trip, booked=(*trip.booked, here.step))
 
     def undo(self, trip: Trip, here: Here) -> None:
-        self._call(f"undo {here.step}", lambda: self._put(here, "undone"))
+        self._call(f"undo {here.step}", here, lambda: self._put(here, "undone"))
 
     def _put(self, here: Here, what: str) -> None:
         known = self.done.get(here.key)
@@ -90,7 +90,7 @@ class Callees:
             self.done.pop(here.key, None)
             self.done[here.key] = what
 
-    def _call(self, call: str, effect: Callable[[], None]) -> None:
+    def _call(self, call: str, here: Here, effect: Callable[[], None]) -> None:
         self.calls.append(call)
         fates = self.fates.get(call)
         fate = fates.popleft() if fates else "well"
@@ -98,8 +98,8 @@ class Callees:
             fate()
             fate = "well"
         match fate:
-            case "refused":
-                raise FullUp(step=call)
+            case "refused" if self.done.get(here.key) != "done":
+                raise FullUp(step=call)  # what it has done it answers as it did before
             case "unreachable":
                 raise Unreachable(call)
             case "silent":
