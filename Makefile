@@ -2,7 +2,7 @@
 # need on a machine that has nothing but Python 3.11 or later and make.
 
 BIN := .venv/bin
-SERVICES := catalog inventory pricing
+SERVICES := catalog inventory notifications pricing
 OTHER_FILMS := tests/e2e/test_demo.py::test_the_whole_film
 # Tests that wait for processes may fail where a machine is busy: three of them may be tried once
 # more, and what failed first is shown. What counts lost writes has no second chance.
@@ -22,7 +22,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help: # List what there is to make
 	@grep -E '^[a-z]+:.*#' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*# /\1\t/' | expand -t 12
 
-demo: .venv/demo # Capabilities climb and come back under traffic [EDGE=nginx DATABASE=postgres STAY=1]
+demo: .venv/demo # Capabilities climb and come back under traffic [EDGE=nginx DATABASE=postgres BUS=redis STAY=1]
 	$(BIN)/python -m demo
 
 test: lint servers # All there is to check: lint, then every test, on real servers

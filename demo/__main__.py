@@ -12,7 +12,11 @@ from demo.processes import NotReady
 from demo.servers import ServerFailedError, ServerMissingError
 from demo.settings import FOLDER, Settings
 
-KNOWN = {"EDGE": ("middleware", "nginx"), "DATABASE": ("sqlite", "postgres")}
+KNOWN = {
+    "EDGE": ("middleware", "nginx"),
+    "DATABASE": ("sqlite", "postgres"),
+    "BUS": ("http", "redis"),
+}
 """What the film can be played with; the first is the default."""
 
 
@@ -30,9 +34,9 @@ def main() -> int:
     interruptions.watch()
     try:
         folder = Path(os.environ.get("DEMO_FOLDER") or FOLDER).absolute()
-        edge, database = (os.environ.get(name) or known[0] for name, known in KNOWN.items())
+        edge, database, bus = (os.environ.get(name) or known[0] for name, known in KNOWN.items())
         stay = bool(os.environ.get("STAY"))
-        return film(Settings(stay=stay, folder=folder, database=database, edge=edge))
+        return film(Settings(stay=stay, folder=folder, database=database, edge=edge, bus=bus))
     except (NotReady, ServerMissingError, ServerFailedError) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1

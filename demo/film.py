@@ -78,7 +78,7 @@ def _shot(settings: Settings, shop: Shop, console: Console) -> int:
     climbers = {name: Climber(name, picture=picture, say=say) for name in CLIMBERS}
     scenes = Scenes(shop, traffic, picture, climbers, say)
     spoiled = _play(scenes, traffic, picture, console, retire=not settings.stay)
-    told = Ears(shop.databases).told(shop.backstage.charged)
+    told = Ears(shop.databases, shop.backstage).told()
     owners = Owners(climbers["catalog"].owner, climbers["inventory"].owner)
     orders = shop.books.orders(owners)
     report = Report.of(
@@ -92,6 +92,7 @@ def _shot(settings: Settings, shop: Shop, console: Console) -> int:
         spoiled=spoiled,
         database=settings.database,
         edge=settings.edge,
+        bus=settings.bus,
     )
     conclude(report, console, folder=settings.folder)
     if settings.stay:

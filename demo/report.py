@@ -62,6 +62,7 @@ class Report:
     transfer: Carried
     edge: str
     database: str
+    bus: str
     seconds: float
     requests: int
     by_arm: dict[str, int]
@@ -91,6 +92,7 @@ class Report:
         transfer: Carried | None = None,
         edge: str = "middleware",
         database: str = "sqlite",
+        bus: str = "http",
     ) -> Self:
         """Add up what the customers saw and what the books say."""
         effects = effects or Reckoning(lost=[], twice=[], differing=[])
@@ -102,6 +104,7 @@ class Report:
             transfer=transfer or Carried(),
             edge=edge,
             database=database,
+            bus=bus,
             seconds=seconds,
             requests=ledger.requests,
             by_arm=by_arm,
@@ -133,6 +136,7 @@ class Report:
         return {
             "edge": self.edge,
             "database": self.database,
+            "bus": self.bus,
             "seconds": round(self.seconds, 1),
             "requests": self.requests,
             "requests_by_arm": self.by_arm,

@@ -36,6 +36,7 @@ class Settings:
     folder: Path = FOLDER
     database: str = "sqlite"
     edge: str = "middleware"
+    bus: str = "http"
     rate: float = 50.0
     visitors: int = 500
     workers: int = 8

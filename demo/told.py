@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from demo.backstage import Backstage
 from demo.databases import Databases
 from demo.ledger import FoundOrder, Reckoning
 
@@ -17,12 +18,13 @@ PATIENCE = 30.0
 
 WAITING = {
     "events to be published": "SELECT count(*) FROM strangler_outbox",
-    "events to be delivered": "SELECT count(*) FROM strangler_queue",
     "sagas under way": "SELECT count(*) FROM strangler_saga WHERE ended IS NULL",
     "mails to be sent": """
         SELECT count(*) FROM notifications_notification WHERE state IN ('pending', 'failed')
     """,
 }
+QUEUED = "SELECT count(*) FROM strangler_queue"
+"""The http bus's own."""
 PUBLISHED = (
     "SELECT sum(version) FROM catalog_productversion",
     "SELECT sum(version) FROM ordering_orderversion",
@@ -70,19 +72,19 @@ class Told:
 class Ears:
     """Looks into the databases."""
 
-    def __init__(self, databases: Databases) -> None:
+    def __init__(self, databases: Databases, backstage: Backstage) -> None:
         self._databases = databases
+        self._backstage = backstage
 
     def unfinished(self) -> dict[str, int]:
         """What is still to be done."""
         found = {what: self._count(query) for what, query in WAITING.items()}
+        waiting = self._backstage.waiting()
+        found["events to be delivered"] = self._count(QUEUED) if waiting is None else waiting
         return {what: count for what, count in found.items() if count}
 
-    def told(self, charged: Callable[[], Mapping[str, Decimal]]) -> Told:
-        """Everything, once all has come to its end, or too much time has gone.
-
-        ``charged`` asks the provider what it has taken for which order.
-        """
+    def told(self) -> Told:
+        """Everything, once all has come to its end, or too much time has gone."""
         until = time.monotonic() + PATIENCE
         while (unfinished := self.unfinished()) and time.monotonic() < until:
             time.sleep(0.1)
@@ -103,7 +105,7 @@ class Ears:
                 for order, kind, channel in self._rows(NOTIFICATIONS)
                 if channel == "email"
             ),
-            charged={plain(order): amount for order, amount in charged().items()},
+            charged={plain(order): paid for order, paid in self._backstage.charged().items()},
             unfinished=unfinished,
         )
 

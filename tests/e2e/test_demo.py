@@ -91,7 +91,9 @@ CATALOG = ["monolith", "replicating", "shadow", "canary 50", "live"]
 INVENTORY = [*CATALOG, "canary 50", "live"]
 
 
-def check(film: Film, stages: list[str], *, database: str, edge: str = "middleware") -> None:
+def check(
+    film: Film, stages: list[str], *, database: str, edge: str = "middleware", bus: str = "http"
+) -> None:
     report = json.loads((film.folder / "demo" / "report.json").read_text())
     assert report["edge"] == edge
     assert report["database"] == database
@@ -122,22 +124,31 @@ def check(film: Film, stages: list[str], *, database: str, edge: str = "middlewa
     assert sagas["stuck"] == 0
     assert Decimal(report["money"]["charged"]) > 0
     assert report["money"]["differing"] == 0
-    for dead in ("the payment provider", "the relay", "the worker"):
+    assert report["bus"] == bus
+    dying = ["the payment provider", "the relay", "the consumer", "the worker"]
+    for dead in [*dying, *(["the broker"] if bus == "redis" else [])]:
         assert f"{dead} is gone" in film.said().replace("\n", " ")
     assert "$.tax_rate differs" in film.said().replace("\n", " ")
     assert (film.folder / "demo" / "view.svg").read_text().startswith("<svg")
 
 
 @pytest.mark.parametrize(
-    ("edge", "database"), [("middleware", "postgres"), ("nginx", "sqlite"), ("nginx", "postgres")]
+    ("edge", "database", "bus"),
+    [
+        ("middleware", "postgres", "redis"),
+        ("nginx", "sqlite", "http"),
+        ("nginx", "postgres", "redis"),
+    ],
 )
-def test_the_whole_film(tmp_path: Path, rolling: list[Film], edge: str, database: str) -> None:
-    film = Film(tmp_path, EDGE=edge, DATABASE=database)
+def test_the_whole_film(
+    tmp_path: Path, rolling: list[Film], edge: str, database: str, bus: str
+) -> None:
+    film = Film(tmp_path, EDGE=edge, DATABASE=database, BUS=bus)
     rolling.append(film)
     film.wait_for("$ strangler advance pricing")
     started = film.processes()
     assert film.process.wait(timeout=PATIENCE) == 0, film.said()
-    check(film, [*CLIMB, "retired"], database=database, edge=edge)
+    check(film, [*CLIMB, "retired"], database=database, edge=edge, bus=bus)
     assert not {pid for pid in started if _alive(pid)}
 
 
