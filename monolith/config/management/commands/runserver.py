@@ -14,6 +14,7 @@ from django.db import connection
 from django.utils.autoreload import DJANGO_AUTORELOAD_ENV
 
 from monolith.notifications.tasks import deliver_notifications
+from monolith.payments.tasks import settle_payments
 from strangler.django import conf, timers
 from strangler.django.control_plane import control
 from strangler.django.events import developing
@@ -53,5 +54,6 @@ class Command(runserver.Command):
         """Serve, and do beside what a worker does in production."""
         timers.begin()
         timers.Timer("notifications", deliver_notifications, every=1.0)
+        timers.Timer("payments", settle_payments, every=15.0)
         with developing.carried(f"http://{self.addr}:{self.port}"):
             super().inner_run(*args, **options)
