@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -27,19 +26,25 @@ from tests.strangler.events.listening import Listener, poison, said, star
 from tests.strangler.events.sample import FishCaught, StarSeen
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def listener(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Listener]:
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if request.param == "sqlite":
-        made = Listener(f"sqlite:///{tmp_path / 'notes.sqlite3'}")
-        yield made
-        made.close()
+        yield f"sqlite:///{tmp_path_factory.mktemp('notes') / 'notes.sqlite3'}"
         return
     server: Postgres = request.getfixturevalue("postgres")
-    url = server.create()
+    made = server.create()
+    yield made
+    server.drop(made)
+
+
+@pytest.fixture
+def listener(url: str) -> Iterator[Listener]:
+    """Who has heard of nothing yet."""
     made = Listener(url)
+    for table in ("inbox", "parked_event", "effect"):
+        made.run(f"DELETE FROM {table}")  # noqa: S608 - ours
     yield made
     made.close()
-    server.drop(url)
 
 
 def test_each_effect_happens_once_however_often_and_in_whatever_order_it_is_told(
