@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from contracts import catalog
+from contracts.catalog import ProductChanged
 from monolith.catalog.assortment import (
     COLORS,
     MAKERS,
@@ -22,7 +23,7 @@ from monolith.catalog.assortment import (
 )
 from monolith.catalog.models import Category, Product
 from monolith.catalog.service import shared
-from monolith.catalog.telling import changed
+from monolith.catalog.telling import like
 
 BATCH = 2000
 
@@ -35,7 +36,8 @@ def count() -> int:
 def fill(products: int, *, seed: int, advance: Callable[[int], object]) -> None:
     """Add so many products, a batch a transaction; ``advance`` hears of each batch.
 
-    The same seed on the same catalog makes the same products.
+    The same seed on the same catalog makes the same products. No event is said of them, which would
+    take longer than they do: whoever keeps a copy is given ``everything``.
     """
     categories = _categories()
     start = count()
@@ -44,13 +46,21 @@ def fill(products: int, *, seed: int, advance: Callable[[int], object]) -> None:
     while batch := list(islice(rows, BATCH)):
         with transaction.atomic():
             Product.objects.bulk_create(batch)
-            changed(*batch)
         advance(len(batch))
 
 
 def skus() -> Iterator[str]:
     """The SKU of every product, a batch a query, so that the caller may write meanwhile."""
     return _skus(Product.objects.order_by("sku"))
+
+
+def everything() -> Iterator[ProductChanged]:
+    """What each product is like, a batch a query, so that the caller may write meanwhile."""
+    last = ""
+    rows = Product.objects.order_by("sku").select_related("category")
+    while batch := list(rows.filter(sku__gt=last)[:BATCH]):
+        yield from map(like, batch)
+        last = batch[-1].sku
 
 
 def sample(limit: int) -> list[catalog.Product]:

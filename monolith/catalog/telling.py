@@ -20,18 +20,20 @@ def price(row: Product) -> Money:
     return Money(row.amount.quantize(unit), row.currency)
 
 
-def changed(*rows: Product) -> None:
-    """Say what these are like from now on; their categories must have been fetched with them."""
-    events.publish_all(
-        ProductChanged(
-            sku=row.sku,
-            name=row.name,
-            category=row.category.path,
-            price=price(row),
-            active=row.active,
-        )
-        for row in rows
+def like(row: Product) -> ProductChanged:
+    """What a product is like; its category must have been fetched with it."""
+    return ProductChanged(
+        sku=row.sku,
+        name=row.name,
+        category=row.category.path,
+        price=price(row),
+        active=row.active,
     )
+
+
+def changed(*rows: Product) -> None:
+    """Say what these are like from now on."""
+    events.publish_all(map(like, rows))
 
 
 def removed(skus: Iterable[str]) -> None:

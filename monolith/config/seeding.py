@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from monolith.catalog import seeding as catalog
 from monolith.identity import seeding as identity
 from monolith.inventory import seeding as inventory
+from monolith.ordering import products as known
 from monolith.ordering import seeding as ordering
 
 SAMPLE = 2000
@@ -58,6 +59,8 @@ def fill(size: Size, *, seed: int, progress: Progress) -> dict[str, str]:
         identity.fill(size.customers, seed=seed, advance=advance)
     with progress("products", size.products) as advance:
         catalog.fill(size.products, seed=seed, advance=advance)
+    with progress("their names", catalog.count()) as advance:
+        known.fill(catalog.everything(), advance=advance)
     with progress("stock", catalog.count()) as advance:
         inventory.fill(catalog.skus(), seed=seed, advance=advance)
     with progress("orders", size.orders) as advance:

@@ -5,7 +5,8 @@ What is older than what is known changes nothing, however late it comes.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
+from itertools import islice
 from typing import Any
 
 from contracts.catalog import Catalog, ProductChanged
@@ -14,6 +15,7 @@ from strangler.django.door import commanding
 from strangler.ports.bind import bind
 from strangler.ports.context import job
 
+BATCH = 2000
 catalog = bind(Catalog)
 
 
@@ -38,6 +40,20 @@ def learn(product: ProductChanged, *, version: int) -> None:
 def forget(sku: str, *, version: int) -> None:
     """It is not sold any more: orders still show its name."""
     _write(sku, version, active=False, removed=True)
+
+
+def fill(products: Iterable[ProductChanged], *, advance: Callable[[int], object]) -> None:
+    """Learn those that are not known yet, a batch a query; ``advance`` hears of each batch.
+
+    Whatever is said of them is newer than this.
+    """
+    rows = (
+        Product(sku=one.sku, name=one.name, category=one.category, active=one.active, version=0)
+        for one in products
+    )
+    while batch := list(islice(rows, BATCH)):
+        Product.objects.bulk_create(batch, ignore_conflicts=True)
+        advance(len(batch))
 
 
 def rebuild() -> int:

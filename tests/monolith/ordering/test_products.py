@@ -12,7 +12,8 @@ from rest_framework.test import APIClient
 from contracts.catalog import ProductChanged, ProductRemoved
 from contracts.money import Money
 from monolith.catalog import models as catalog
-from monolith.catalog import service
+from monolith.catalog import seeding, service
+from monolith.ordering import products
 from monolith.ordering.models import Inbox, Product
 from strangler.django.events.consuming import consumer
 from strangler.django.events.models import Outbox
@@ -113,6 +114,22 @@ def test_what_is_older_changes_nothing():
     assert known() == {"X-1": ("back", "home", True)}
     hear(ProductRemoved("Y-1"), 2)
     assert Product.objects.get(sku="Y-1").removed, "or what comes late would bring it back"
+
+
+@pytest.mark.django_db
+def test_what_was_seeded_is_older_than_what_is_said(shop: None):
+    done: list[int] = []
+    service.update("LAMP", name="Lamp")
+    carry()
+    Product.objects.filter(sku="DESK").delete()
+    products.fill(seeding.everything(), advance=done.append)
+
+    assert sum(done) == 3
+    assert known() == sold()
+    assert [one.version for one in Product.objects.order_by("sku")] == [1, 0, 2]
+    service.update("DESK", name="Desk")
+    carry()
+    assert known() == sold()
 
 
 def rebuilding() -> None:
