@@ -33,6 +33,8 @@ class Broker(ABC):
     lease = 2.0
     says_that_it_is_away = True
     """At once, where others wait for it to come back."""
+    most = 1_000_000
+    """Events that it can keep."""
     exact = True
     """What was acknowledged never comes again, even behind what was not."""
 
@@ -171,6 +173,7 @@ class SqliteBroker(Broker):
 class KafkaBroker(Broker):
     """The mock cluster of librdkafka."""
 
+    most = 12_000  # in the memory of this very process, and 5 MB of each partition
     says_that_it_is_away = False
     exact = False
 
