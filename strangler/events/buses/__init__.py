@@ -75,7 +75,9 @@ class Bus(ABC):
     def subscribe(self, consumer: str, topics: Collection[str]) -> Subscription:
         """Receive what is said under these topics, as this consumer.
 
-        A consumer which is new begins with the first event that the bus still has.
+        A consumer which is new begins with the first event that the bus still has; one that
+        keeps a queue for each consumer has kept nothing for it. Whoever only wants to know the
+        ``backlog`` takes no part before the first ``receive``.
 
         Raises:
             BusAway, BadBus: see each of them.
@@ -117,6 +119,9 @@ class Subscription(ABC):
     @abstractmethod
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         """Never deliver these to this consumer again; for each aggregate the oldest first.
+
+        A bus that remembers but a position may deliver again what came after an event that is not
+        acknowledged, once another process goes on.
 
         Raises:
             BusAway: they may be delivered again.
