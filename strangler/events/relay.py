@@ -41,6 +41,10 @@ RENEW = 1.0
 """Seconds between two looks at leases and shares."""
 COUNT = 1.0
 """Seconds between two counts of what waits; more, where counting takes long."""
+KEPT = 30.0
+"""Days for which is known what was dropped, and why."""
+FORGET = 3600.0
+"""Seconds between two looks at what is older."""
 TROUBLED = (0.1, 5.0)
 """Seconds to wait after something broke: the first time, and at most."""
 LARGE = 32 * 1024
@@ -126,6 +130,7 @@ class _Carrying:
         self._renewed = 0.0
         self._counted = 0.0
         self._alarmed = False
+        self._forgot = time.monotonic()
         self._careful = 0.0
 
     def carry(self, stop: threading.Event) -> None:
@@ -189,6 +194,9 @@ class _Carrying:
         if alarming and not self._alarmed:
             _log.error("%s events wait; at %s no more are taken", f"{waiting:,}", self._limit)
         self._alarmed = alarming
+        if now >= self._forgot + FORGET:
+            self._forgot = now
+            self._store.forget(KEPT)
 
     def _read(self) -> list[Waiting]:
         if not self._leases:

@@ -102,7 +102,7 @@ def open_transaction(store: Any) -> bool:
 
 def say(speaker: Speaker, turn: int) -> int:
     """A few more of each star, one of which no bus takes; what was refused is dropped at times."""
-    events = [StarSeen(name, turn) for name in NAMES for _ in range(2)]
+    events = [StarSeen(name, turn) for name in NAMES for _ in range(3)]
     if turn % 2:
         events.insert(3, StarSeen("Sirius", turn, BRIGHT))
     else:

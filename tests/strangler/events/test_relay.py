@@ -126,6 +126,27 @@ def test_what_is_refused_is_parked_with_what_follows_and_replayed_in_order(
     assert once(told(record)) == {"sky.star/Vega": [1, 2, 3, 4, 5], "sky.star/Sirius": [1, 2, 3]}
 
 
+def test_behind_it_reads_ahead_and_tells_each_once_and_none_that_follows_what_is_refused(
+    speaker: Speaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(relaying, "BATCH", 4)
+    record = tmp_path / "record"
+    for number in range(10):
+        speaker.say(*(StarSeen("Vega", number) for _ in range(3)))
+        light = BRIGHT if number == 4 else ""
+        speaker.say(StarSeen("Sirius", number, light), *(StarSeen("Rigel", n) for n in range(2)))
+    with running(Relay(speaker.store, lambda: RecordingBus(record, refuses=bright))):
+        until(lambda: waiting(speaker) == 0)
+    assert once(told(record)) == {
+        "sky.star/Vega": list(range(1, 31)),
+        "sky.star/Sirius": [1, 2, 3, 4],
+        "sky.star/Rigel": list(range(1, 21)),
+    }
+    assert len(told(record)) == 54
+    with closing(speaker.store()) as store:
+        assert [one.version for one in store.parked(9)] == [5, 6, 7, 8, 9, 10]
+
+
 def test_what_is_dropped_is_never_told_and_what_was_behind_it_goes_on(
     speaker: Speaker, tmp_path: Path
 ):
@@ -232,6 +253,22 @@ def test_a_relay_that_stood_still_beyond_its_lease_publishes_nothing(
         monkeypatch.setattr(relaying, "LEASE", 5.0)
         until(lambda: relay.published == 1)
     assert len(told(tmp_path / "record")) == 1
+
+
+def test_in_the_end_it_is_forgotten_what_was_dropped(
+    speaker: Speaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    speaker.say(StarSeen("Vega", 1))
+    with closing(speaker.store()) as store:
+        leases = store.attend("relay")
+        (one,) = store.read(range(16), 9)
+        store.park(leases, [Refusing(one.position, "too bright")])
+        store.drop(one.event.id, "ada: a test")
+        store.leave("relay")
+        monkeypatch.setattr(relaying, "FORGET", 0.0)
+        monkeypatch.setattr(relaying, "KEPT", 0.0)
+        with running(Relay(speaker.store, lambda: RecordingBus(tmp_path / "record"))):
+            until(lambda: not store.parked(9, dropped=True))
 
 
 def test_what_follows_stays_where_it_is_if_what_it_was_behind_has_gone_back(speaker: Speaker):
