@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
+import socket
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -11,10 +12,13 @@ from decimal import Decimal
 from pathlib import Path
 
 import httpx
-import redis
 
 from demo.processes import Part, free_port
 from demo.servers import ServerMissingError
+from strangler.events.buses import Subscription
+from strangler.events.buses.connect import connect
+from strangler.events.relaying import listeners
+from strangler.manifest import load
 
 FAULTS = (
     "--fault",
@@ -48,26 +52,18 @@ class Broker(Part):
             log=log,
         )  # fmt: skip
 
-    def waiting(self) -> int:
-        """How many events somebody has still to take."""
-        with redis.Redis(port=self._port, decode_responses=True) as asked:
-            groups = [
-                group
-                for stream in asked.scan_iter("strangler:events:*", _type="stream")
-                for group in asked.xinfo_groups(stream)
-            ]
-        return sum((group["lag"] or 0) + group["pending"] for group in groups)
-
     def _answers(self) -> bool:
-        with suppress(redis.RedisError), redis.Redis(port=self._port) as asked:
-            return bool(asked.ping())
+        with suppress(OSError), socket.create_connection(("127.0.0.1", self._port), 1) as asked:
+            asked.sendall(b"PING\r\n")
+            return asked.recv(64).startswith(b"+PONG")
         return False
 
 
 class Backstage:
     """The payment provider, the relay, the consumer, the worker, and the broker if there is one."""
 
-    def __init__(self, folder: Path, *, monolith: str, bus: str) -> None:
+    def __init__(self, folder: Path, *, monolith: str, manifest: Path, bus: str) -> None:
+        self._manifest = manifest
         port, secret = free_port(), secrets.token_urlsafe(32)
         self._provider = f"http://127.0.0.1:{port}"
         self._folder = folder
@@ -108,7 +104,13 @@ class Backstage:
 
     def waiting(self) -> int | None:
         """How many events somebody has still to take from the broker; None where there is none."""
-        return self._broker.waiting() if self._broker else None
+        if self._broker is None:
+            return None
+        with connect(self._broker.url) as bus:
+            return sum(
+                _backlog(bus.subscribe(name, topics))
+                for name, topics in listeners(load(self._manifest)).items()
+            )
 
     def charged(self) -> dict[str, Decimal]:
         """What the provider has taken for each order, and not given back, by its own books."""
@@ -116,3 +118,8 @@ class Backstage:
         return {
             key: Decimal(one["charged"]) - Decimal(one["refunded"]) for key, one in books.items()
         }
+
+
+def _backlog(subscription: Subscription) -> int:
+    with subscription:
+        return subscription.backlog()

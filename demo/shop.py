@@ -45,7 +45,7 @@ class Shop:
         self.books = Books(databases)
         services = {name: f"http://127.0.0.1:{ports[name]}" for name in CLIMBERS}
         manifest = write_manifest(settings, monolith=monolith, services=services)
-        self.backstage = Backstage(folder, monolith=monolith, bus=settings.bus)
+        self.backstage = Backstage(folder, monolith=monolith, manifest=manifest, bus=settings.bus)
         self.env = {
             **self.backstage.env,
             "ALLOWED_HOSTS": "127.0.0.1",

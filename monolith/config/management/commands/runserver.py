@@ -18,6 +18,7 @@ from monolith.payments.tasks import settle_payments
 from strangler.django import conf, timers
 from strangler.django.control_plane import control
 from strangler.django.events import developing
+from strangler.django.ports.wiring import wire
 from strangler.ports.trust.keys import generate
 
 
@@ -41,7 +42,8 @@ class Command(runserver.Command):
         reloaded = os.environ.get(DJANGO_AUTORELOAD_ENV) == "true"
         if settings.DEBUG and not reloaded:
             kit = conf.settings()
-            generate(kit.keys, kit.party)
+            if generate(kit.keys, kit.party):
+                wire()
             if settings.EMBEDDED and not connection.introspection.table_names():
                 self.stdout.write(f"No database yet: setting up a small shop in {settings.SQLITE}")
                 call_command("migrate", verbosity=0)
