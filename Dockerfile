@@ -44,6 +44,12 @@ RUN --mount=type=cache,target=/root/.cache/pip \
     pip --python /opt/venv/bin/python install --require-hashes --only-binary :all: \
         --requirement requirements/inventory.txt
 
+FROM builder AS notifications-venv
+COPY requirements/notifications.txt requirements/
+RUN --mount=type=cache,target=/root/.cache/pip \
+    pip --python /opt/venv/bin/python install --require-hashes --only-binary :all: \
+        --requirement requirements/notifications.txt
+
 FROM builder AS pricing-venv
 COPY requirements/pricing.txt requirements/
 RUN --mount=type=cache,target=/root/.cache/pip \
@@ -60,6 +66,7 @@ COPY monolith monolith
 COPY extracted/__init__.py extracted/
 COPY extracted/catalog/__init__.py extracted/catalog/transfer.py extracted/catalog/
 COPY extracted/inventory/__init__.py extracted/inventory/transfer.py extracted/inventory/
+COPY extracted/notifications/__init__.py extracted/notifications/transfer.py extracted/notifications/
 COPY router/capabilities.toml router/
 COPY manage.py ./
 # The admin's styles and scripts, gathered once; nothing else of var/ is in the image.
@@ -134,6 +141,22 @@ EXPOSE 8103
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
     CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8103/readyz', timeout=2)"]
 CMD ["python", "-m", "extracted.inventory", "--host", "0.0.0.0", "--port", "8103"]
+
+
+FROM base AS notifications
+COPY --from=notifications-venv /opt/venv /opt/venv
+COPY contracts contracts
+COPY strangler strangler
+COPY extracted/__init__.py extracted/
+COPY extracted/notifications extracted/notifications
+COPY router/capabilities.toml router/
+ENV STRANGLER_KEYS=/run/secrets \
+    STRANGLER_DRAIN=5
+USER app
+EXPOSE 8108
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
+    CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8108/readyz', timeout=2)"]
+CMD ["python", "-m", "extracted.notifications", "--host", "0.0.0.0", "--port", "8108"]
 
 
 FROM base AS pricing

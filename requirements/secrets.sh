@@ -11,7 +11,7 @@ if [ -e $folder ]; then
 fi
 draft=$(mktemp -d var/secrets.XXXXXX)
 trap 'rm -rf "$draft"' EXIT
-.venv/bin/strangler keys monolith catalog inventory pricing edge --folder "$draft"
+.venv/bin/strangler keys monolith catalog inventory notifications pricing edge --folder "$draft"
 IDENTITY_KEYS=$draft/identity_keys.json .venv/bin/python manage.py rotate_keys
 rm -f "$draft"/*.lock
 random() { .venv/bin/python -c 'import secrets; print(secrets.token_urlsafe(48), end="")'; }
@@ -39,6 +39,8 @@ echo "PAYMENTS_WEBHOOK_SECRETS=$(random)" >"$draft/provider.env"
 database shop postgres monolith.env DATABASE_URL STRANGLER_MOVER_DATABASE
 database catalog catalog-postgres catalog.env CATALOG_DATABASE_URL STRANGLER_CATALOG_DATABASE
 database inventory inventory-postgres inventory.env INVENTORY_DATABASE_URL STRANGLER_INVENTORY_DATABASE
+database notifications notifications-postgres notifications.env \
+    NOTIFICATIONS_DATABASE_URL STRANGLER_NOTIFICATIONS_DATABASE
 # Compose mounts these files as they are: the containers' user must be able to read them. What
 # keeps everybody else out is the folder.
 chmod 644 "$draft"/*

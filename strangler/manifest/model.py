@@ -61,7 +61,8 @@ class Shadow:
     """What is compared, and how much of it opens the gate to the canary.
 
     ``sample`` is a share from 0 to 1. ``ignore``, ``unordered`` and ``redact`` are paths into the
-    JSON of an answer (``strangler.manifest.jsonpath``).
+    JSON of an answer (``strangler.manifest.jsonpath``). ``min_rehearsals`` is 0 where only events
+    command, which are never rehearsed.
     """
 
     sample: float = 0.25

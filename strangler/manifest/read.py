@@ -154,7 +154,7 @@ def _shadow(section: Section) -> Shadow:
         redact=section.listed("redact", values.json_path),
         min_comparisons=section.take("min_comparisons", values.count, usual.min_comparisons),
         min_per_route=section.take("min_per_route", values.count, usual.min_per_route),
-        min_rehearsals=section.take("min_rehearsals", values.count, usual.min_rehearsals),
+        min_rehearsals=section.take("min_rehearsals", values.maybe_count, usual.min_rehearsals),
     )
     section.close()
     return shadow

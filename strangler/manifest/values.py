@@ -243,6 +243,13 @@ def count(value: object) -> int:
     return value
 
 
+def maybe_count(value: object) -> int:
+    """A whole number, at least 0."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise Wrong(f"{value!r} is no whole number", "write one, such as 5, or 0 for none")
+    return value
+
+
 def proportion(value: object) -> float:
     """A number from 0 to 1."""
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= 1:

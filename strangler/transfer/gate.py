@@ -123,6 +123,9 @@ def _agreed(routes: Sequence[Rehearsals], agreed: int, wanted: int, seconds: flo
     }
     besides = "; ".join(f"{count} {what}" for what, count in counted.items() if count)
     besides = f" ({besides})" if besides else ""
+    if not wanted:
+        said = f"no rehearsal is wanted: only events command it; {agreed} agree{besides}"
+        return _verdict(Gate.REHEARSED, Outcome.PASSED, said, agreed, 0, total)
     if agreed >= wanted:
         said = f"{agreed} rehearsals agree with their commands (at least {wanted}){besides}"
         return _verdict(Gate.REHEARSED, Outcome.PASSED, said, agreed, wanted, total)

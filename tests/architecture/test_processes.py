@@ -11,6 +11,7 @@ from tests.architecture.tree import ROOT
 
 SERVICES = """
 import extracted.catalog.app, extracted.inventory.app, extracted.pricing.app
+import extracted.notifications.app
 import strangler.fastapi.server
 """
 DJANGO = """

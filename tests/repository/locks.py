@@ -9,7 +9,7 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-LOCKS = ("catalog", "demo", "dev", "edge", "inventory", "monolith", "pricing")
+LOCKS = ("catalog", "demo", "dev", "edge", "inventory", "monolith", "notifications", "pricing")
 
 _PIN = re.compile(r"^(?P<name>[a-z0-9-]+)==(?P<version>[^ ]+)( ; (?P<marker>[^\\]+))? \\$")
 _HASH = re.compile(r"^    --hash=sha256:[0-9a-f]{64}( \\)?$")

@@ -14,10 +14,10 @@ from tests.repository.images import Image
 from tests.repository.locks import ROOT
 
 DJANGO = {"monolith", "control", "worker", "beat", "mover", "migrate"}
-SERVICES = {"catalog", "inventory", "pricing"}
-MIGRATIONS = {"catalog-migrate", "inventory-migrate"}
+SERVICES = {"catalog", "inventory", "notifications", "pricing"}
+MIGRATIONS = {"catalog-migrate", "inventory-migrate", "notifications-migrate"}
 OWN = DJANGO | SERVICES | MIGRATIONS | {"edge", "provider"}
-BOUGHT = {"postgres", "catalog-postgres", "inventory-postgres", "redis"}
+BOUGHT = {"postgres", "catalog-postgres", "inventory-postgres", "notifications-postgres", "redis"}
 
 
 @cache
@@ -137,7 +137,7 @@ def test_no_secret_is_written_down():
 def test_addresses_are_those_of_services_and_their_ports():
     ports = {
         "monolith": "8000", "catalog": "8101", "pricing": "8102", "inventory": "8103",
-        "provider": "8200",
+        "notifications": "8108", "provider": "8200",
     }  # fmt: skip
     for service in services().values():
         for name, value in service.get("environment", {}).items():

@@ -17,7 +17,7 @@ import pytest
 from tests.repository import locks
 from tests.repository.images import Image
 
-SERVICES = ("catalog", "inventory", "pricing")
+SERVICES = ("catalog", "inventory", "notifications", "pricing")
 DJANGO = ("monolith", "worker", "mover")
 TARGETS = (*DJANGO, *SERVICES, "edge")
 
@@ -42,6 +42,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """,
     "catalog": "import extracted.catalog.__main__, psycopg, sqlalchemy.dialects.postgresql.psycopg",
     "inventory": "import extracted.inventory.__main__",
+    "notifications": "import extracted.notifications.__main__, redis",
     "pricing": "import extracted.pricing.__main__",
     "edge": """
 import runpy, sys
@@ -150,10 +151,11 @@ def test_the_mover_finds_every_mapping_and_ends_when_it_is_told(tmp_path: Path):
     databases = {
         "STRANGLER_CATALOG_DATABASE": f"sqlite:///{tmp_path}/catalog.sqlite3",
         "STRANGLER_INVENTORY_DATABASE": f"sqlite:///{tmp_path}/inventory.sqlite3",
+        "STRANGLER_NOTIFICATIONS_DATABASE": f"sqlite:///{tmp_path}/notifications.sqlite3",
     }
     with started("mover", tmp_path, **databases) as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == "the mover carries catalog, inventory\n"
+        assert process.stdout.readline() == "the mover carries catalog, inventory, notifications\n"
         process.send_signal(signal.SIGTERM)
         said, _ = process.communicate()
     assert process.returncode == 0, said

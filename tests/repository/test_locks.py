@@ -6,7 +6,7 @@ import pytest
 
 from tests.repository import locks
 
-SERVICES = ("catalog", "inventory", "pricing")
+SERVICES = ("catalog", "inventory", "notifications", "pricing")
 MADE_OF = {
     "demo": {"extras": ("monolith", *SERVICES), "groups": ("demo",)},
     "dev": {"extras": ("monolith", "agent", *SERVICES), "groups": ("dev",)},

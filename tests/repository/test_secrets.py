@@ -27,7 +27,7 @@ from tests.repository.locks import ROOT
 from tests.servers import Postgres
 
 HOW_TO = ROOT / "docs" / "how-to" / "move-tables.md"
-SERVICES = {"catalog", "inventory", "pricing"}
+SERVICES = {"catalog", "inventory", "notifications", "pricing"}
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +91,7 @@ def test_no_two_secrets_are_the_same(project: Path):
             if path.suffix in {"", ".env"}
         ),
     )
-    assert len(words) == len(set(words)) == 2 + 3 * 3  # each server's superuser, owner, mover
+    assert len(words) == len(set(words)) == 2 + 4 * 3  # each server's superuser, owner, mover
 
 
 def test_the_mover_is_told_the_way_to_every_database_that_rows_flow_to(project: Path):
@@ -110,7 +110,7 @@ class Made:
     script: str
 
 
-@pytest.fixture(scope="module", params=["shop", "catalog", "inventory"])
+@pytest.fixture(scope="module", params=["shop", "catalog", "inventory", "notifications"])
 def made(request: pytest.FixtureRequest, project: Path, postgres: Postgres) -> Iterator[Made]:
     """The script has run as the image's entrypoint runs it: as superuser, in an empty database."""
     name: str = request.param

@@ -197,11 +197,14 @@ IN_A_CAPABILITY = [
             "resilience.breaker.failures",
             "shadow.min_comparisons",
             "shadow.min_per_route",
-            "shadow.min_rehearsals",
             "rollout.min_requests",
             "gateway.burst",
         )
         for text, found in [("0", "0"), ("-1", "-1"), ("1.5", "1.5"), ("true", "True")]
+    ),
+    *(
+        Case("shadow.min_rehearsals", text, f"{found} is no whole number", "or 0 for none")
+        for text, found in [("-1", "-1"), ("1.5", "1.5"), ("true", "True")]
     ),
     Case("shadow.sample", "1.01", "1.01 is no share", "from 0 to 1"),
     Case("shadow.sample", "-0.1", "-0.1 is no share", "from 0 to 1"),

@@ -152,6 +152,15 @@ def test_no_command_at_all_is_inconclusive_and_says_so() -> None:
     assert verdict.message == "0 of 30 rehearsals: no command was seen yet"
 
 
+def test_where_only_events_command_none_is_waited_for_and_a_difference_still_counts() -> None:
+    (verdict,) = rehearsed([], [], wanted=0, seconds=60)
+    assert (verdict.outcome, verdict.threshold) == (PASSED, 0)
+    assert "only events command it" in verdict.message
+    refused = Rehearsals(method="POST", route="/p/", unrehearsed=3, total=3)
+    assert outcomes(rehearsed([refused], [], wanted=0, seconds=60)) == [PASSED]
+    assert outcomes(rehearsed([PRICE], [TITLE], wanted=0, seconds=60)) == [FAILED, PASSED]
+
+
 def test_commands_that_never_agree_are_inconclusive() -> None:
     none = Rehearsals(method="PUT", route="/p/", unrehearsed=40, total=40)
     (verdict,) = rehearsed([none], [], wanted=30, seconds=60)

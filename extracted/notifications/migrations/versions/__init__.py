@@ -1,0 +1,1 @@
+"""The steps, which Alembic loads by their paths."""
