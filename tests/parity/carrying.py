@@ -48,6 +48,7 @@ COLUMNS = {
     "catalog_category": "id parent_id slug name path",
     "catalog_product": "sku name description category_id attributes amount currency active "
     "created_at updated_at search",
+    "catalog_productversion": "aggregate version",
 }
 for _table, _names in COLUMNS.items():
     Table(_table, SHOP, *(Column(name, TYPES.get(name, String)) for name in _names.split()))
@@ -76,7 +77,7 @@ def carry(monolith: str, service: Database) -> int:
 def source_rows(source: Connection, table: Table) -> Iterator[dict[str, Any]]:
     for row in source.execute(select(table)):
         found = dict(row._mapping)
-        for name in ("id", "parent_id", "category_id"):
+        for name in ("id", "parent_id", "category_id", "version"):
             if found.get(name) is not None:
                 found[name] = int(found[name])
         yield found

@@ -20,10 +20,12 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import pytest
+from sqlalchemy import create_engine, text
 
 from contracts.catalog import Catalog
 from strangler.ladder import Stage
 from strangler.ports.context import Context, use
+from strangler.sqlalchemy.database import address
 from tests.parity.catalog_cases import (
     BAD,
     BAD_QUERIES,
@@ -240,6 +242,35 @@ def compare(shop: Shop, context: Context, method: str, arguments: list[Any], wan
         assert shop.arms.called(Catalog, "catalog", Stage.MONOLITH, method, *arguments) == first
         assert shop.arms.called(Catalog, "monolith", Stage.LIVE, method, *arguments) == first
     assert (first[0] if isinstance(first, tuple) else None) is wanted
+
+
+def test_both_arms_say_the_same_of_what_they_do(shop: Shop):
+    change = json.dumps({"name": "Stählerner Spaten", "active": True}).encode()
+    agreed(shop, Asking(200, "PATCH", f"{PRODUCTS}SPADE-1/", change, who="staff", headers=JSON))
+
+    first, second = (said(shop.urls[name], "SPADE-1") for name in ("monolith", "catalog"))
+
+    assert second == first
+    assert (first["type"], first["subject"]) == ("catalog.product.changed", "SPADE-1")
+    assert json.loads(first["payload"])["name"] == "Stählerner Spaten"
+
+
+def said(url: str, sku: str) -> dict[str, Any]:
+    """What was last said of a product, in this database."""
+    engine = create_engine(address(url))
+    try:
+        with engine.connect() as connection:
+            found = connection.execute(
+                text(
+                    "SELECT aggregatetype, aggregateid AS subject, type, payload, schema, "
+                    "capability, partition FROM strangler_outbox WHERE aggregateid = :sku "
+                    "ORDER BY position DESC LIMIT 1"
+                ),
+                {"sku": sku},
+            )
+            return dict(found.mappings().one())
+    finally:
+        engine.dispose()
 
 
 @pytest.mark.parametrize("arm", ["monolith", "service"])
