@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from strangler.events.consumer import SPELL, Consumer, Failed
+from strangler.events.consumer import SPELL, Consumer, Failed, Later
 from strangler.events.envelope import decode
 from strangler.events.inbox import Book, Parked, Verdict
 
@@ -26,14 +26,22 @@ _log = logging.getLogger("strangler.events")
 
 
 def parked(consumer: Consumer, *, key: str | None = None, limit: int = 1000) -> list[Parked]:
-    """What is set aside, by key and in order. Asks the side that it is called on."""
-    with consumer.ledger.reading() as book:
+    """What is set aside, by key and in order, on the side that is asked.
+
+    Raises:
+        Later: its database is away.
+    """
+    with _looking(consumer) as book:
         return book.listed(limit, key=key)
 
 
 def counted(consumer: Consumer) -> tuple[int, int]:
-    """How many events are set aside, and how many of them have been given up."""
-    with consumer.ledger.reading() as book:
+    """How many events are set aside, and how many of them have been given up.
+
+    Raises:
+        Later: the database is away.
+    """
+    with _looking(consumer) as book:
         return book.counted()
 
 
@@ -43,7 +51,7 @@ def retry(consumer: Consumer, *, limit: int = 100) -> int:
     Raises:
         Later, NotOwner: as ``Consumer.take``.
     """
-    with consumer.ledger.reading() as book:
+    with _looking(consumer) as book:
         keys = book.due(limit)
     return sum(_again(consumer, key) for key in keys)
 
@@ -58,7 +66,7 @@ def replay(consumer: Consumer, *, key: str | None = None) -> int:
         Later, NotOwner: as ``Consumer.take``.
     """
     if key is None:
-        with consumer.ledger.reading() as book:
+        with _looking(consumer) as book:
             keys = book.keys()
     else:
         keys = [key]
@@ -167,6 +175,18 @@ def _failed(consumer: Consumer, one: Parked, error: Exception) -> None:
         "%s can't handle %s %s of %s, attempt %d",
         consumer.name, one.type, one.event, one.key, attempts, exc_info=error,
     )  # fmt: skip
+
+
+@contextmanager
+def _looking(consumer: Consumer) -> Iterator[Book]:
+    """The tables as they are at this moment."""
+    try:
+        with consumer.ledger.reading() as book:
+            yield book
+    except Exception as error:
+        if consumer.judge(error) is Verdict.LATER:
+            raise Later(f"{type(error).__name__}: {error}") from error
+        raise
 
 
 @contextmanager
