@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 from contextlib import suppress
 from typing import Final, cast
 
-from strangler.events.buses import BusAway, BusError, Delivery, Subscription
+from strangler.events.buses import BusError, Delivery, Subscription
 from strangler.events.buses.database.queue import Queue, QueueLeases, Slot
 from strangler.events.buses.reading import read
 from strangler.events.buses.shares import Share
@@ -91,7 +91,7 @@ class DatabaseSubscription(Subscription):
 
     def close(self) -> None:
         """Let others of the same consumer go on at once."""
-        with suppress(BusAway):  # then they wait for the lease
+        with suppress(BusError):  # then they wait for the lease
             self._share.quit()
         self._kept.clear()
         self._queue.close()

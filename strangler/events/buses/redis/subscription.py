@@ -14,7 +14,7 @@ from collections.abc import Collection, Sequence
 from contextlib import suppress
 from typing import Any, cast
 
-from strangler.events.buses import BusAway, BusError, Delivery, Subscription
+from strangler.events.buses import BusError, Delivery, Subscription
 from strangler.events.buses.reading import read
 from strangler.events.buses.redis import scripts
 from strangler.events.buses.redis.link import BLOCK, Link, stream
@@ -115,7 +115,7 @@ class RedisSubscription(Subscription):
 
     def close(self) -> None:
         """Let others of the same consumer go on at once."""
-        with suppress(BusAway):  # then they wait for the lease
+        with suppress(BusError):  # then they wait for the lease
             self._share.quit()
         self._parts.clear()
         self._link.close()
