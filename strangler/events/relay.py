@@ -35,7 +35,7 @@ BATCH = 1000
 """Rows that are read, published and deleted at once."""
 SOON = 0.02
 """Seconds until the next look, after something was there."""
-IDLE = 0.15
+IDLE = 0.1
 """The same, at most, after nothing was there."""
 RENEW = 1.0
 """Seconds between two looks at leases and shares."""

@@ -1,8 +1,8 @@
 """Relay, and be killed or stopped at every single step of it; run as a program of its own.
 
-``python -m tests.strangler.events.crashing URL RECORD KILL|STOP``: every attempt is a forked child
-that relays until nothing is left, and ends at one step, later by one each time: a step is a
-statement, or the publication of one event, before and after. What was stopped is woken once another
+``python -m tests.strangler.events.crashing URL RECORD KILL|STOP EVERY``: every attempt is a forked
+child that relays until nothing is left, and ends at one step, EVERY steps later each time: a step is
+a statement, or the publication of one event, before and after. What was stopped is woken once another
 relay has taken its partitions over, has told everything and more besides. Writes how many steps
 there were; raises AssertionError if anything was lost, or told before what comes earlier.
 """
@@ -140,7 +140,7 @@ def main() -> None:
     sign = {"KILL": signal.SIGKILL, "STOP": signal.SIGSTOP}[sys.argv[3]]
     number, said = 0, 0
     while True:
-        number += 1
+        number += int(sys.argv[4])
         said += say(speaker, number)
         child, status = attempt(speaker, record, number, sign)
         if os.WIFSTOPPED(status):
