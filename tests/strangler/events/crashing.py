@@ -1,10 +1,10 @@
 """Relay, and be killed or stopped at every single step of it; run as a program of its own.
 
 ``python -m tests.strangler.events.crashing URL RECORD KILL|STOP EVERY``: every attempt is a forked
-child that relays until nothing is left, and ends at one step, EVERY steps later each time: a step is
-a statement, or the publication of one event, before and after. What was stopped is woken once another
-relay has taken its partitions over, has told everything and more besides. Writes how many steps
-there were; raises AssertionError if anything was lost, or told before what comes earlier.
+child that relays until nothing is left, and ends at one step, EVERY steps later each time: a step
+is a statement, or the publication of one event, before and after. What was stopped is woken once
+another relay has taken its partitions over, has told everything and more besides. Writes how many
+steps there were; raises AssertionError if anything was lost, or told before what comes earlier.
 """
 
 from __future__ import annotations
