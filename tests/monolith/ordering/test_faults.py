@@ -144,6 +144,30 @@ def test_what_is_declined_is_rejected_and_nothing_is_kept(faults: Faults, audit:
 
 
 @pytest.mark.parametrize(
+    ("fault", "late"),
+    [("before", True), *((fault, late) for fault in ("after", "never") for late in (False, True))],
+)
+def test_a_provider_that_fails_or_does_not_answer_takes_it_once_or_gives_it_back(
+    audit: Audit, time_passes: Pass, fault: str, *, late: bool
+):
+    def ask() -> Order:
+        return ordering.place("k", LINES, "DE", payment=f"sandbox-{fault}")
+
+    with pytest.raises(StillPlacing):
+        ask()
+    time_passes(checkout.PATIENCE if late else SOON)
+    sweep()
+
+    if late:
+        with pytest.raises(OrderRejected) as caught:
+            ask()
+        assert caught.value.cause == "DeadlinePassed"
+    else:
+        assert ask().state is OrderState.CONFIRMED
+    audit()
+
+
+@pytest.mark.parametrize(
     "error",
     [ReservationEnded(UUID(int=0), ReservationState.EXPIRED), UnknownReservation(UUID(int=0))],
     ids=lambda error: type(error).__name__,
