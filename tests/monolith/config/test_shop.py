@@ -172,7 +172,7 @@ def listened(database: Path, log: Path) -> None:
         ):
             counts = [
                 connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608 - ours
-                for table in ("strangler_outbox", "strangler_queue", "ordering_inbox")
+                for table in ("strangler_outbox", "strangler_queue", "shipping_inbox")
             ]
             if counts[:2] == [0, 0] and counts[2] > 0:
                 return
