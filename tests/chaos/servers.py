@@ -153,7 +153,11 @@ class Wire:
         with contextlib.suppress(OSError):
             while True:
                 near, _ = self._listener.accept()
-                far = socket.create_connection(("127.0.0.1", self._there))
+                try:
+                    far = socket.create_connection(("127.0.0.1", self._there))
+                except OSError:  # nobody is there, and whoever comes next may find somebody
+                    near.close()
+                    continue
                 self._ends += [near, far]
                 for one, other in ((near, far), (far, near)):
                     threading.Thread(target=self._carry, args=(one, other), daemon=True).start()
