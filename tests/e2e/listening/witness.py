@@ -1,0 +1,42 @@
+"""What each side notes of every event that it handles, in the transaction that handles it.
+
+The table does not travel: so each side's says what that side has done.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from types import ModuleType
+from uuid import UUID
+
+from contracts.ordering import OrderCancelled, OrderConfirmed
+from strangler.events.subscribe import Handlers
+
+TABLE = "CREATE TABLE witness (placed text, kind text, at double precision)"
+LEASE = timedelta(seconds=4)
+"""What is left to a sender that was killed: nobody wants to wait for minutes here."""
+PAUSE = timedelta(seconds=1)
+"""Until what could not be sent is tried again, for the same reason."""
+Note = Callable[[str, str, float], None]
+
+
+def hurried(delivering: ModuleType) -> None:
+    """Wait for less."""
+    vars(delivering).update(LEASE=LEASE, pause=lambda _attempts: PAUSE)
+
+
+def witnessed(handlers: Handlers, note: Note) -> None:
+    """Have each event noted, after whatever else is done about it."""
+
+    @handlers.on
+    def confirmed(event: OrderConfirmed) -> None:
+        said(event.order, "confirmed")
+
+    @handlers.on
+    def cancelled(event: OrderCancelled) -> None:
+        said(event.order, "cancelled")
+
+    def said(order: UUID, kind: str) -> None:
+        note(str(order), kind, time.time())
