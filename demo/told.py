@@ -16,8 +16,9 @@ from demo.ledger import FoundOrder, Reckoning
 PATIENCE = 30.0
 """Seconds in which everything that was begun has to come to its end."""
 
+OUTBOX = "SELECT count(*) FROM strangler_outbox"
 WAITING = {
-    "events to be published": "SELECT count(*) FROM strangler_outbox",
+    "events to be published": OUTBOX,
     "sagas under way": "SELECT count(*) FROM strangler_saga WHERE ended IS NULL",
     "mails to be sent": """
         SELECT count(*) FROM notifications_notification WHERE state IN ('pending', 'failed')
@@ -79,6 +80,7 @@ class Ears:
     def unfinished(self) -> dict[str, int]:
         """What is still to be done."""
         found = {what: self._count(query) for what, query in WAITING.items()}
+        found["events that catalog says"] = self._asked("catalog", OUTBOX)
         waiting = self._backstage.waiting()
         found["events to be delivered"] = self._count(QUEUED) if waiting is None else waiting
         return {what: count for what, count in found.items() if count}
@@ -110,7 +112,10 @@ class Ears:
         )
 
     def _count(self, query: str) -> int:
-        ((count,),) = self._rows(query)
+        return self._asked("monolith", query)
+
+    def _asked(self, database: str, query: str) -> int:
+        ((count,),) = self._databases.rows(database, query)
         return int(count or 0)
 
     def _rows(self, query: str) -> Iterable[Any]:

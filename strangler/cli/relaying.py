@@ -71,8 +71,9 @@ def relay(
     """Carry what was said from the outbox to the bus, until told to stop.
 
     Run as many as you like: they share the work, and another takes over if one goes. In a Django
-    project it carries the events of the project's own databases; with --database, those of one
-    database, which needs no Django. With the http bus it also hands them to whoever listens.
+    project it carries the events of the project's own databases, and of the services' that the
+    mover knows (STRANGLER_<CAPABILITY>_DATABASE); with --database, those of one database, which
+    needs no Django. With the http bus it also hands them to whoever listens.
 
     \b
     strangler relay

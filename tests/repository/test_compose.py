@@ -13,7 +13,7 @@ import yaml
 from tests.repository.images import Image
 from tests.repository.locks import ROOT
 
-DJANGO = {"monolith", "control", "worker", "beat", "mover", "migrate"}
+DJANGO = {"monolith", "control", "worker", "beat", "mover", "relay", "consumer", "migrate"}
 SERVICES = {"catalog", "inventory", "notifications", "pricing"}
 MIGRATIONS = {"catalog-migrate", "inventory-migrate", "notifications-migrate"}
 OWN = DJANGO | SERVICES | MIGRATIONS | {"edge", "provider"}
@@ -76,9 +76,10 @@ def test_the_database_is_migrated_before_anybody_uses_it():
         "python manage.py migrate --no-input",
         "python manage.py strangler publish",
     ]
-    for name in ("monolith", "control", "worker", "mover"):
+    for name in ("monolith", "control", "worker", "mover", "relay", "consumer"):
         assert "migrate" in services()[name]["depends_on"]
-    assert services()["mover"]["depends_on"].keys() > MIGRATIONS
+    for name in ("mover", "relay"):
+        assert services()[name]["depends_on"].keys() > MIGRATIONS
     for name in MIGRATIONS:
         service = name.removesuffix("-migrate")
         assert services()[name]["command"] == ["python", "-m", f"extracted.{service}", "migrate"]
@@ -113,7 +114,7 @@ def test_who_moves_rows_is_told_the_way_to_each_database_and_nobody_else():
     for name, service in services().items():
         files = service.get("env_file", [])
         told = "var/secrets/mover.env" in ([files] if isinstance(files, str) else files)
-        assert told == (name in {"monolith", "mover"}), name
+        assert told == (name in {"monolith", "mover", "relay"}), name
         assert not told or "var/secrets/monolith.env" in files
 
 

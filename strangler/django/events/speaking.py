@@ -14,6 +14,7 @@ from strangler.django.events.models import Outbox
 from strangler.django.transfer.places import django_url, service_variable
 from strangler.events.aside import InboxPlace, OutboxPlace, Place
 from strangler.events.relaying import Relaying
+from strangler.events.stores import StoreAway, Unprepared
 from strangler.events.stores.connect import connect
 from strangler.ports.trust.keys import Keyring
 
@@ -33,10 +34,14 @@ def own() -> Mapping[str, str]:
 
 def databases() -> Mapping[str, str]:
     """The same, and the services' whose URL the environment has, by capability."""
-    services = {
+    return {**own(), **_services()}
+
+
+def _services() -> Mapping[str, str]:
+    found = {
         name: os.environ.get(service_variable(name), "") for name in conf.manifest().capabilities
     }
-    return {**own(), **{name: url for name, url in services.items() if url}}
+    return {name: url for name, url in found.items() if url}
 
 
 def places() -> list[Place]:
@@ -52,7 +57,10 @@ def places() -> list[Place]:
 
 
 def relaying() -> list[Relaying]:
-    """What carries the events of the project's own databases; nothing runs yet.
+    """What carries the events of the project's own databases, and of services'; nothing runs yet.
+
+    Of services', so that their rows can change owner when their processes are gone. One whose
+    database has no outbox says nothing.
 
     Raises:
         KeysUnusable: the http bus needs this party's key, and it is not there.
@@ -68,5 +76,16 @@ def relaying() -> list[Relaying]:
             table=settings.table,
             limit=settings.outbox,
         )
-        for url in own().values()
+        for url in [*own().values(), *filter(_speaks, _services().values())]
     ]
+
+
+def _speaks(url: str) -> bool:
+    """Has this database an outbox, as far as anybody can say now?"""
+    try:
+        connect(url).close()
+    except Unprepared:
+        return False
+    except StoreAway:
+        return True
+    return True

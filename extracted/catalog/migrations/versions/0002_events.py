@@ -1,5 +1,7 @@
 """What catalog says: versions of its products, and the kit's outbox."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -9,7 +11,7 @@ branch_labels = None
 depends_on = None
 
 
-def event(table: str) -> list[sa.Column | sa.UniqueConstraint]:
+def event(table: str) -> list[sa.Column[Any] | sa.UniqueConstraint]:
     return [
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("aggregatetype", sa.Text(), nullable=False),
