@@ -46,12 +46,12 @@ def main() -> int:
 
 def run(
     kind: str, server: Durable | None, *, events: int, blows: int, pace: float, seed: int,
-    mutation: str = "",
+    mutation: str = "", stopping: bool = True,
 ) -> Outcome:  # fmt: skip
     """One run from nothing."""
     with (
         place(kind, server=server, total=events, pace=pace, mutation=mutation) as there,
-        Campaign(there, seed=seed) as campaign,
+        Campaign(there, seed=seed, stopping=stopping) as campaign,
     ):
         return campaign.run(blows)
 
