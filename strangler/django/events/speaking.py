@@ -15,7 +15,7 @@ from strangler.django.transfer.places import django_url, service_variable
 from strangler.events.aside import InboxPlace, OutboxPlace, Place
 from strangler.events.relaying import Relaying
 from strangler.events.stores import StoreAway, Unprepared
-from strangler.events.stores.connect import connect
+from strangler.events.stores.connect import connect, drained
 from strangler.ports.trust.keys import Keyring
 
 
@@ -33,7 +33,10 @@ def own() -> Mapping[str, str]:
 
 
 def databases() -> Mapping[str, str]:
-    """The same, and the services' whose URL the environment has, by capability."""
+    """The same, and the services' whose URL the environment has, by capability.
+
+    One whose database has no outbox says nothing, and is left out.
+    """
     return {**own(), **_services()}
 
 
@@ -41,7 +44,7 @@ def _services() -> Mapping[str, str]:
     found = {
         name: os.environ.get(service_variable(name), "") for name in conf.manifest().capabilities
     }
-    return {name: url for name, url in found.items() if url}
+    return {name: url for name, url in found.items() if url and _speaks(url)}
 
 
 def places() -> list[Place]:
@@ -59,8 +62,7 @@ def places() -> list[Place]:
 def relaying() -> list[Relaying]:
     """What carries the events of the project's own databases, and of services'; nothing runs yet.
 
-    Of services', so that their rows can change owner when their processes are gone. One whose
-    database has no outbox says nothing.
+    Of services', so that their rows can change owner when their processes are gone.
 
     Raises:
         KeysUnusable: the http bus needs this party's key, and it is not there.
@@ -76,14 +78,14 @@ def relaying() -> list[Relaying]:
             table=settings.table,
             limit=settings.outbox,
         )
-        for url in [*own().values(), *filter(_speaks, _services().values())]
+        for url in databases().values()
     ]
 
 
 def _speaks(url: str) -> bool:
     """Has this database an outbox, as far as anybody can say now?"""
     try:
-        connect(url).close()
+        drained(url, "")  # on PostgreSQL, nothing is missed before it is asked for
     except Unprepared:
         return False
     except StoreAway:

@@ -47,7 +47,7 @@ def on_postgres(postgres: Postgres, redis_url: str, tmp_path: Path) -> Iterator[
     def open_(rate: float) -> Iterator[Stand]:
         shop, mover = ([url(role, name) for name in NAMES] for role in ("shop", "mover"))
         places = Places(shop[0], shop[1], (mover[0], mover[1]))
-        with opened(tmp_path, places, bus=redis_url, rate=rate) as stand:
+        with opened(tmp_path, places, bus=f"{redis_url}?lease=3s", rate=rate) as stand:
             yield stand
 
     yield open_

@@ -27,6 +27,7 @@ def test_by_http_from_file_to_file(on_sqlite: Open) -> None:
         there_and_back_again(stand)
 
 
+@pytest.mark.skipif(not CHAOS, reason="`make chaos` plays it: as long again")
 @pytest.mark.postgres
 def test_by_redis_from_server_to_server(on_postgres: Open) -> None:
     with on_postgres(rate=5) as stand:
@@ -42,6 +43,7 @@ def there_and_back_again(stand: Stand) -> None:
     stand.advance(Stage.CANARY)
     stand.goes_on("monolith")
     assert [one for one in stand.seen()["writers"] if not one["door"]] == []
+    stand.hand.insist("events", "status")
 
     stand.advance(Stage.LIVE, lambda: stand.again(stand.parts["relay"]))
     stand.goes_on("service")
