@@ -173,7 +173,8 @@ def opened(
         hand.call("tests.e2e.transfer.making:prepare", products, customers, shop.front.parties)
         if shop.front.preparing:
             run(shop.front.preparing, env=shop.env, log=shop.log / "prepare.log")
-        for part in (shop.monolith, shop.services["inventory"], shop.mover, *shop.front.parts):
+        moving = (shop.monolith, shop.services["inventory"], shop.mover)
+        for part in (*shop.behind, *moving, *shop.front.parts):
             stack.callback(part.stop)
             part.start()
         with httpx.Client(base_url=shop.url, timeout=30) as client:
