@@ -88,7 +88,7 @@ def place(
         )  # fmt: skip
         speakers.prepare(world)
         listeners.prepare(world)
-        yield Place(world, server=server, broker=broker, wire=wire)
+        yield Place(world, server=server if kind == "redis" else None, broker=broker, wire=wire)
 
 
 def crash(server: Durable) -> None:
