@@ -69,7 +69,7 @@ class Face:
         with self._database.reading() as session:
             row = session.scalars(visible(user).where(models.Notification.id == key)).first()
         if row is None:
-            raise HTTPException(404, "No Notification matches the given query.")
+            raise HTTPException(404, "Not found.")
         return JSONResponse(_json(row))
 
 

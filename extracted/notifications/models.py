@@ -57,7 +57,7 @@ class Notification(Base):
             name="open_is_due",
         ),
         CheckConstraint("attempts >= 0", name="attempts_not_negative"),
-        Index("notification_newest_idx", "customer", text("created_at DESC")),
+        Index("notification_newest_idx", "customer", "created_at"),
         Index(
             "notification_due_idx",
             "due_at",

@@ -11,7 +11,7 @@ from tests.parity.arms import Arms, running
 from tests.parity.shop import Shop
 from tests.servers import Postgres
 
-DATABASES = ("monolith", "catalog", "inventory")
+DATABASES = ("monolith", "catalog", "inventory", "notifications")
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +23,7 @@ def arms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arms]:
 
 @pytest.fixture(scope="session")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    """Of catalog and inventory, on SQLite."""
+    """Of catalog, inventory and notifications, on SQLite."""
     folder = tmp_path_factory.mktemp("shop")
     urls = {name: f"sqlite:///{folder / name}.sqlite3" for name in DATABASES}
     with shops.running(folder, **urls) as found:

@@ -11,11 +11,12 @@ from typing import Any
 
 from extracted.catalog import migrating as of_catalog
 from extracted.inventory import migrating as of_inventory
+from extracted.notifications import migrating as of_notifications
 from strangler.ladder import Stage
 from strangler.sqlalchemy.database import Database
 from tests.monolith.catalog.samples import stock
 from tests.monolith.people import PASSWORD
-from tests.parity import carrying, warehouse
+from tests.parity import carrying, postbag, warehouse
 from tests.parity.arms import Arms, both
 from tests.parity.warehouse import execute, sent
 from tests.strangler.fastapi.running import JSON, Answered, ask
@@ -74,24 +75,31 @@ def creating(url: str, staff: dict[str, str]) -> Callable[[str, Any], Answered]:
 
 
 @contextmanager
-def running(folder: Path, *, monolith: str, catalog: str, inventory: str) -> Iterator[Shop]:
+def running(
+    folder: Path, *, monolith: str, catalog: str, inventory: str, notifications: str
+) -> Iterator[Shop]:
     """Both arms, each with databases of its own that hold the same; all by their URLs."""
     with (
         Database(catalog) as catalogs,
         Database(inventory) as inventories,
+        Database(notifications) as told,
         both(
             folder,
             "catalog",
             "inventory",
+            "notifications",
             settings="tests.parity.shop_settings",
             database=monolith,
             CATALOG_DATABASE_URL=catalog,
             INVENTORY_DATABASE_URL=inventory,
             INVENTORY_EXPIRY="3600",
+            NOTIFICATIONS_DATABASE_URL=notifications,
+            NOTIFICATIONS_DELIVERY="3600",
         ) as arms,
     ):
         of_catalog.SCHEMA.migrate(catalogs)
         of_inventory.SCHEMA.migrate(inventories)
+        of_notifications.SCHEMA.migrate(told)
         arms.stand(Stage.MONOLITH)
         people = _people(arms.monolith.url, monolith)
         create = creating(arms.monolith.url, people["staff"])
@@ -99,5 +107,12 @@ def running(folder: Path, *, monolith: str, catalog: str, inventory: str) -> Ite
         warehouse.stocked(arms, create, monolith)
         assert carrying.carry(monolith, catalogs) > 20
         assert warehouse.carry(monolith, inventories) > 20
-        urls = {"monolith": monolith, "catalog": catalog, "inventory": inventory}
+        postbag.filled(monolith)
+        assert postbag.carry(monolith, told) > 20
+        urls = {
+            "monolith": monolith,
+            "catalog": catalog,
+            "inventory": inventory,
+            "notifications": notifications,
+        }
         yield Shop(arms, people, urls)

@@ -42,9 +42,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("notification_pkey")),
     )
     op.create_index(op.f("notification_order_id_idx"), "notification", ["order_id"])
-    op.create_index(
-        "notification_newest_idx", "notification", ["customer", sa.text("created_at DESC")]
-    )
+    op.create_index("notification_newest_idx", "notification", ["customer", "created_at"])
     op.create_index(
         "notification_due_idx", "notification", ["due_at"], postgresql_where=DUE, sqlite_where=DUE
     )
