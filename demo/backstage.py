@@ -70,7 +70,8 @@ class Backstage:
         self._command = [
             sys.executable, "-m", "monolith.payments.sandbox", "--port", str(port),
             "--books", str(folder / "provider.sqlite3"),
-            "--webhook", f"{monolith}/api/payments/webhooks/sandbox", "--secret", secret,
+            "--webhook", f"{monolith}/api/payments/webhooks/sandbox",
+            f"--secret={secret}",  # as one: it may begin with a dash
             *FAULTS,
         ]  # fmt: skip
         self._broker = Broker(folder, log=folder / "log" / "broker.log") if bus == "redis" else None
