@@ -28,12 +28,13 @@ demo: .venv/demo # Capabilities climb and come back under traffic [EDGE=nginx DA
 test: lint servers # All there is to check: lint, then every test, on real servers
 	$(BIN)/pytest -n auto --maxprocesses 4 --dist worksteal $(AGAIN) --deselect $(OTHER_FILMS)
 
-chaos: .venv/dev servers # Kill and stop everything at every step of a transfer, for ten minutes and more
+chaos: .venv/dev servers # Kill and stop everything at every step of transfers, events and sagas, for an hour
 	STRANGLER_CHAOS=1 $(BIN)/pytest -n auto --maxprocesses 2 tests/chaos tests/strangler/transfer/model \
 		tests/strangler/saga tests/strangler/django/saga
 	STRANGLER_CHAOS=1 $(BIN)/pytest tests/e2e/listening tests/e2e/rehearsing tests/e2e/transfer
 	$(BIN)/pytest tests/e2e/test_demo.py -k the_whole_film
 	$(BIN)/python -m tests.chaos
+	$(BIN)/python -m tests.chaos.events
 
 dev: .venv/dev # The shop on http://127.0.0.1:8000, with something to sell in it
 	$(BIN)/python manage.py runserver

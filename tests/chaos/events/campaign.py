@@ -132,7 +132,8 @@ class Campaign:
     def _settle(self) -> bool:
         """Wait until everything is done; has it stalled instead?"""
         last: tuple[int, ...] = ()
-        until = time.monotonic() + STALLED
+        patience = STALLED if not self.world.mutation else STALLED / 4
+        until = time.monotonic() + patience
         while time.monotonic() < until:
             self._revive()
             with contextlib.suppress(psycopg.OperationalError):
@@ -140,7 +141,7 @@ class Campaign:
                     return False
                 now = checker.progress(self.world)
                 if now != last:
-                    last, until = now, time.monotonic() + STALLED
+                    last, until = now, time.monotonic() + patience
             time.sleep(0.1)
         return True
 
