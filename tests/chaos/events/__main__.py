@@ -76,7 +76,7 @@ def say(kind: str, mutation: str, outcome: Outcome) -> None:
         print("    it has stalled")
     for problem in found.problems[:8]:
         print(f"    {problem}")
-    for label in outcome.spared[:12]:
+    for label in [] if mutation else outcome.spared[:12]:
         print(f"    nobody was killed at: {label}")
     sys.stdout.flush()
 

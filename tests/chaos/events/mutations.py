@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -29,6 +30,7 @@ def _delete_first() -> None:
 
     def told(self: Any, found: Sequence[Any]) -> Any:
         self._store.remove(self._leases, [one.position for one in found])
+        time.sleep(0.3)  # so that some are killed there, however few are
         plain(self, found)
         return [], []
 

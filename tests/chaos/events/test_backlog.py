@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -23,8 +24,8 @@ from tests.strangler.events.listening import star
 from tests.strangler.events.sample import StarSeen
 from tests.strangler.events.speaking import RecordingBus, Speaker, once, told
 
-BEHIND = 120_000
-WARM = 4000
+BEHIND = int(os.environ.get("STRANGLER_BEHIND", "120000"))
+WARM = 2000
 ROOM = 48
 """Megabytes that a process may grow by, however much waits."""
 PATIENCE = 60.0
