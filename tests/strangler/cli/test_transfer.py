@@ -173,6 +173,7 @@ def test_a_change_of_owner_is_forecast(strangler: Terminal, catalog: Rows) -> No
         "freeze N measured",
         "drain N measured",
         "verify N measured",
+        "tell N measured",
         "number N measured",
         "decide N measured",
         "open N measured",

@@ -38,8 +38,10 @@ def one(table: str) -> TableMap:
 def test_both_sides(catalog: Rows) -> None:
     there = places.sides(catalog.capability)
     assert (there.monolith.arm, there.service.arm) == (Arm.MONOLITH, Arm.SERVICE)
-    assert there.monolith.tables == ("catalog_category", "catalog_product")
-    assert there.service.tables == ("category", "product", "price")
+    assert there.monolith.tables == (
+        "catalog_category", "catalog_product", "catalog_productversion",
+    )  # fmt: skip
+    assert there.service.tables == ("category", "product", "price", "productversion")
 
 
 def test_the_service_has_to_be_named(catalog: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,6 +71,7 @@ def test_everything_that_is_wrong_with_maps_is_said(
 ) -> None:
     assert mapped(catalog, monkeypatch, (one("catalog_product"), one("catalog_words"))) == [
         f"catalog_category: no map says what becomes of its rows: add a TableMap to {NAMED}",
+        f"catalog_productversion: no map says what becomes of its rows: add a TableMap to {NAMED}",
         f"catalog_words: {NAMED} maps it, and it is no table of monolith.catalog",
     ]
     assert "NoneType" in mapped(catalog, monkeypatch, None)[0]
