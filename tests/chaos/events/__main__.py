@@ -17,6 +17,8 @@ from tests.chaos.events.places import place
 from tests.chaos.events.world import KINDS
 from tests.chaos.servers import Durable
 
+SLOWLY = 0.15
+"""The pace where a fault has to be met while there is something to break."""
 ENOUGH = 0.8
 """The part of all steps that somebody has to have been killed at."""
 
@@ -31,12 +33,13 @@ def main() -> int:
     parser.add_argument("--kind", choices=KINDS)
     parser.add_argument("--mutate", action="store_true")
     given = parser.parse_args()
+    pace = SLOWLY if given.mutate else given.pace
     failed = False
     with Durable() as server:
         for kind in [given.kind] if given.kind else KINDS:
             for mutation in MUTATIONS if given.mutate else [""]:
                 outcome = run(
-                    kind, server, events=given.events, blows=given.blows, pace=given.pace,
+                    kind, server, events=given.events, blows=given.blows, pace=pace,
                     seed=given.seed, mutation=mutation,
                 )  # fmt: skip
                 say(kind, mutation, outcome)

@@ -29,7 +29,7 @@ def durable(kind: str, request: pytest.FixtureRequest) -> Durable | None:
 @pytest.mark.parametrize("kind", [pytest.param("redis", marks=pytest.mark.postgres), "http"])
 def test_nothing_is_lost_twice_or_out_of_order(kind: str, durable: Durable | None) -> None:
     outcome = run(
-        kind, durable, events=EVENTS, blows=BLOWS, pace=0.02, seed=7, stopping=CHAOS
+        kind, durable, events=EVENTS, blows=BLOWS, pace=0.1, seed=7, stopping=CHAOS
     )  # fmt: skip
     assert outcome.clean, (outcome.found.problems[:10], outcome.blows)
     assert outcome.found.said >= EVENTS
@@ -41,6 +41,6 @@ def test_nothing_is_lost_twice_or_out_of_order(kind: str, durable: Durable | Non
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_broken_kit_is_noticed(kind: str, mutation: str, durable: Durable | None) -> None:
     outcome = run(
-        kind, durable, events=2000, blows=25, pace=0.02, seed=3, mutation=mutation
+        kind, durable, events=1500, blows=25, pace=0.15, seed=2, mutation=mutation
     )  # fmt: skip
     assert not bad(mutation, outcome), (mutation, outcome.found.problems[:5])
