@@ -13,7 +13,7 @@ import pytest
 
 from strangler.ladder import Arm
 from strangler.transfer.database import LockTimeout
-from strangler.transfer.protocol import STEPS, Decision
+from strangler.transfer.protocol import STEPS, Action, Decision
 from tests.chaos import cast, checker, notes
 from tests.chaos.campaign import Campaign
 from tests.chaos.conftest import CHAOS
@@ -21,6 +21,7 @@ from tests.chaos.faults import Blow, Fault, Moment, faults
 from tests.chaos.side import Fenced
 from tests.chaos.world import World, mend
 
+DECIDING = [step.action for step in STEPS].index(Action.DECIDE)
 QUIET = {"lease": 0.05, "quiet": True}
 # What comes after one action comes before the next: the bounded form leaves it out.
 MOMENTS = list(Moment) if CHAOS else [Moment.BEFORE, Moment.WITHIN]
@@ -29,7 +30,7 @@ BLOWS = [Blow.KILL, Blow.STOP] if CHAOS else [Blow.KILL]
 FAULTS = [
     fault
     for fault in faults(*BLOWS, moments=MOMENTS)
-    if CHAOS or fault.refused in {None, STEPS[5].action}
+    if CHAOS or fault.refused in {None, Action.DECIDE}
 ]
 
 
@@ -92,7 +93,7 @@ def _sound(world: World, fault: Fault, before: Decision) -> None:
     actions = [step.action for step in STEPS]
     if fault.refused is None and fault.blow is Blow.KILL:
         place = actions.index(fault.action) + (fault.moment is Moment.AFTER)
-        assert (now.epoch > before.epoch) == (place > 5), fault
+        assert (now.epoch > before.epoch) == (place > DECIDING), fault
     for arm in Arm:
         with closing(world.side(arm)) as side:
             assert _takes_writes(side) == (arm is now.owner), (fault, arm)

@@ -33,6 +33,7 @@ APPLIERS = Bounds(rogues=2, appliers=2)
 CUT = Bounds(rogues=2, appliers=2, cuts=1)
 SPOKEN = Bounds(rogues=2, speaks=True)
 TWICE = Bounds(deliveries=2)
+OPENING = [step.action for step in STEPS].index(Action.OPEN)
 LATE = swapped([step.action for step in STEPS].index(Action.DECIDE))
 
 
@@ -58,7 +59,7 @@ HOLES = {
         Rules(appliers_hold=False), CUT, invariants.KEPT
     ),
     "the fence goes before the drain": Hole(
-        Rules(steps=(STEPS[0], STEPS[1], STEPS[6], *STEPS[2:6], *STEPS[7:])),
+        Rules(steps=(*STEPS[:2], STEPS[OPENING], *STEPS[2:OPENING], *STEPS[OPENING + 1 :])),
         WRITES, invariants.KEPT,
     ),
     "the fence goes before the decision": Hole(Rules(steps=LATE), WRITES, invariants.KEPT),
