@@ -10,10 +10,12 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from tests.chaos.conftest import CHAOS
 from tests.e2e.listening.stand import Places, Stand, opened
 from tests.servers import Postgres
 
 Open = Callable[..., AbstractContextManager[Stand]]
+collect_ignore = [] if CHAOS else ["test_for_minutes.py"]
 NAMES = ("listening_monolith", "listening_service")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -58,5 +59,8 @@ def strangler(
     kit: Plane, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Terminal:
     monkeypatch.setenv("COLUMNS", "80")
+    # Another test's handler would write into a stream that is closed by now, and complain.
+    for name in ("", "strangler"):
+        monkeypatch.setattr(logging.getLogger(name), "handlers", [])
     monkeypatch.delenv("FORCE_COLOR", raising=False)
     return Terminal(kit, capsys)
