@@ -72,7 +72,7 @@ class Deliverer:
         due = (
             select(Notification)
             .where(Notification.due_at <= moment)
-            .order_by(Notification.due_at)
+            .order_by(Notification.attempts, Notification.due_at)
             .limit(1)
         )
         with self._database.reading() as session:

@@ -61,7 +61,7 @@ def claim() -> Notification | None:
     However many ask, each is given to one.
     """
     now = timezone.now()
-    due = Notification.objects.filter(due_at__lte=now).order_by("due_at")
+    due = Notification.objects.filter(due_at__lte=now).order_by("attempts", "due_at")
     if not due.exists():  # on SQLite nobody else would write meanwhile
         return None
     with transaction.atomic():

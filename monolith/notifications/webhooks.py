@@ -43,15 +43,16 @@ def send(url: str, body: bytes, *, secret: str, message: UUID) -> None:
             },
         )
     except (httpx.InvalidURL, ValueError) as error:
-        raise NeverSent(f"{url}: {error}") from error
+        raise NeverSent("this is no URL that anybody can be told at") from error
+    where = request.url.host  # the rest of a URL may be a secret
     try:
         status = _status(request)
     except (httpx.HTTPError, ValueError) as error:
-        raise NotSent(f"{url}: {str(error) or type(error).__name__}") from error
+        raise NotSent(f"{where}: {str(error) or type(error).__name__}") from error
     if status == GONE:
-        raise NeverSent(f"{url}: it answered {status}: nobody wants to be told there")
+        raise NeverSent(f"{where}: it answered {status}: nobody wants to be told there")
     if not 200 <= status < 300:
-        raise NotSent(f"{url}: it answered {status}")
+        raise NotSent(f"{where}: it answered {status}")
 
 
 def _status(request: httpx.Request) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from itertools import count
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -16,6 +17,7 @@ from strangler.django.saga import engine
 from strangler.ports.errors import TimedOut
 from strangler.saga.declare import Here, Saga, pivot, retriable
 from strangler.saga.errors import LockHeld
+from strangler.saga.machine import State
 
 WITHIN = 5.0
 """For so many seconds a request goes on with it; what is left then, the sweeper does."""
@@ -80,13 +82,22 @@ def cancel_order(order: UUID, *, customer: str) -> Order:
         raise UnknownOrder(order=order)
     if row.state == OrderState.CONFIRMED:
         try:
-            engine().start(CANCEL, Cancelling(order, customer), key=str(order), within=WITHIN)
+            _begin(Cancelling(order, customer))
         except LockHeld:
             raise NotCancellable(order=order, state=OrderState.PLACING) from None
         row = _written(rows)
     if row.state != OrderState.CANCELLED:
         raise NotCancellable(order=order, state=OrderState(row.state))
     return row
+
+
+def _begin(cancelling: Cancelling) -> None:
+    """Begin, or go on; one that had turned before it wrote anything is nothing to go on with."""
+    for nth in count():
+        key = f"{cancelling.order}/{nth}" if nth else str(cancelling.order)
+        seen = engine().start(CANCEL, cancelling, key=key, within=WITHIN)
+        if seen.state not in {State.COMPENSATED, State.ABANDONED}:
+            return
 
 
 def _written(rows: QuerySet[Order]) -> Order:

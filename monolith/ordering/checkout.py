@@ -29,6 +29,8 @@ from strangler.saga.declare import Here, Saga, compensable, nothing, pivot
 
 PATIENCE = timedelta(minutes=10)
 """An order that could not be confirmed for so long, for want of an answer, is rejected."""
+ATTEMPTS = 2_000
+"""As often it is tried to give something back, a minute apart: others may be away for a day."""
 LARGEST = 10_000
 """How many of one SKU can be ordered at once."""
 PAYMENT = "card"
@@ -229,6 +231,7 @@ CHECKOUT = Saga(
     pivot("confirm", confirm, local=True),
     locks=lambda placing: [lock(placing.order)],
     deadline=PATIENCE,
+    attempts=ATTEMPTS,
 )
 
 

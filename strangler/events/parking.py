@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -53,7 +53,7 @@ def retry(consumer: Consumer, *, limit: int = 100) -> int:
     """
     with _looking(consumer) as book:
         keys = book.due(limit)
-    return sum(_again(consumer, key) for key in keys)
+    return _each(keys, lambda key: _again(consumer, key))
 
 
 def replay(consumer: Consumer, *, key: str | None = None) -> int:
@@ -70,12 +70,32 @@ def replay(consumer: Consumer, *, key: str | None = None) -> int:
             keys = book.keys()
     else:
         keys = [key]
-    handled = 0
-    for one in keys:
+
+    def whole(one: str) -> int:
         with _said(consumer) as book:
             book.wake(one)
+        handled = 0
         while done := _again(consumer, one):
             handled += done
+        return handled
+
+    return _each(keys, whole)
+
+
+def _each(keys: Sequence[str], handle: Callable[[str], int]) -> int:
+    """Handle these keys, of which one that has to wait holds no other up; says how many events.
+
+    Raises:
+        Later: all that is left has to wait.
+    """
+    handled, waits = 0, None
+    for key in keys:
+        try:
+            handled += handle(key)
+        except Later as later:
+            waits = later
+    if waits is not None and not handled:
+        raise waits
     return handled
 
 

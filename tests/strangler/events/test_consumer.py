@@ -161,6 +161,23 @@ def test_a_replay_that_fails_half_way_keeps_the_order(listener: Listener) -> Non
     assert listener.effects() == {"Sirius": [1, 2, 3, 4, 5]}
 
 
+def test_one_that_has_to_wait_holds_no_other_up(listener: Listener) -> None:
+    listener.trouble = poison("Rigel", "Vega")
+    listener.take(star("Rigel", 1), star("Vega", 1))
+
+    def away(event: StarSeen) -> None:
+        if event.name == "Rigel":
+            raise Unreachable("away")
+
+    listener.trouble = away
+    assert parking.replay(listener.consumer) == 1
+    assert listener.effects() == {"Vega": [1]}
+    with pytest.raises(Later):
+        parking.replay(listener.consumer)
+    listener.trouble = poison()
+    assert parking.replay(listener.consumer) == 1
+
+
 @pytest.mark.parametrize("error", [Unreachable("away"), TimedOut("late"), DoorShut("shut")])
 def test_what_would_hit_any_other_sets_nothing_aside(listener: Listener, error: Exception) -> None:
     def trouble(event: StarSeen) -> None:

@@ -17,8 +17,11 @@ from strangler.events.buses.kafka.subscription import PATIENCE, KafkaSubscriptio
 from strangler.events.buses.shares import TTL
 from strangler.events.envelope import PARTITIONS, Envelope, encode
 
-RETENTION: Final = 90 * 86400.0
-"""Seconds for which a topic that we make keeps its events. Kafka waits for nobody beyond that."""
+RETENTION: Final = 21 * 86400.0
+"""Seconds for which a topic that we make keeps its events. Kafka waits for nobody beyond that.
+
+Less than an inbox remembers: a group that Kafka has forgotten is told it all again.
+"""
 _RECORD = LARGEST + 100_000  # with its key and headers
 _BATCH = 200_000  # a larger event is alone in its batch: refused is always the whole batch
 _HEARTBEAT = 1.0  # so soon a process hears that others have come or gone
