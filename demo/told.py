@@ -44,7 +44,9 @@ PARKED = (
 )
 SAGAS = "SELECT name, state, count(*) FROM strangler_saga GROUP BY name, state"
 SHIPMENTS = 'SELECT "order", state FROM shipping_shipment'
-NOTIFICATIONS = 'SELECT "order", kind, channel FROM notifications_notification'
+NOTIFICATIONS = """
+    SELECT "order", kind, channel FROM notifications_notification WHERE state = 'sent'
+"""
 
 
 @dataclass(frozen=True, slots=True)

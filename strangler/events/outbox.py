@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import logging
 import time
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from strangler.events.declare import declared
@@ -125,18 +126,16 @@ def said(event: object) -> Said:
     )
 
 
-class Dialect:
+class Dialect(ABC):
     """How one kind of database is spoken to. ``mark`` stands for a value in its statements."""
-
-    one_statement: ClassVar[bool]
 
     def __init__(self, versions: str, *, mark: str) -> None:
         self._versions = '"{}"'.format(versions.replace('"', '""'))
         self._mark = mark
 
+    @abstractmethod
     def write(self, execute: Execute, events: Sequence[Said]) -> list[tuple[Published, int]]:
         """Insert these; gives each one's version, and how many would be waiting with it."""
-        raise NotImplementedError
 
 
 class Outbox:

@@ -46,7 +46,6 @@ PARK: Final = (
     f"INSERT INTO {PARKED} ({EVENT}, reason, parked_at, dropped) "
     f"SELECT {EVENT}, {{reason}}, ?, '' FROM {OUTBOX} AS o WHERE {{positions}} AND {{partitions}}"
 )
-GIVEN: Final = "?"
 FIRST: Final = f"'{stores.BEHIND}' || (SELECT min(q.version) {_SAME})"
 UNPARK: Final = (
     f"DELETE FROM {OUTBOX} AS o WHERE {{positions}} "
