@@ -35,6 +35,14 @@ LARGEST = 10_000
 """How many of one SKU can be ordered at once."""
 PAYMENT = "card"
 """What is charged where the customer does not say."""
+UNPAID = (
+    money.NotAuthenticated,
+    money.InvalidAmount,
+    money.Declined,
+    money.PaymentEnded,
+    money.PaymentDiffers,
+)
+"""Why an order is not paid for, and will not be."""
 
 prices = bind(pricing.Pricing)
 inventory = bind(stock.Inventory)
@@ -152,9 +160,13 @@ def charge(placing: Placing, _here: Here) -> None:
     payments.charge(placing.order, amount, placing.payment or PAYMENT)
 
 
-def commit(placing: Placing, _here: Here) -> None:
-    """Have the goods taken out of stock: they may have gone to others, if they were kept long."""
+def commit(placing: Placing, here: Here) -> None:
+    """Have the goods taken out of stock, and see that they are still paid for.
+
+    They may have gone to others, if they were kept long, and staff may have given the money back.
+    """
     inventory.commit(placing.order)
+    charge(placing, here)  # again: so it is known, and nothing is taken that was given back
 
 
 def release(placing: Placing, _here: Here) -> None:
@@ -213,20 +225,12 @@ CHECKOUT = Saga(
         release,
         refusals=[stock.OutOfStock, stock.ReservationEnded, stock.ReservationDiffers],
     ),
+    compensable("charge", charge, refund, refusals=UNPAID),
     compensable(
-        "charge",
-        charge,
-        refund,
-        refusals=[
-            money.NotAuthenticated,
-            money.InvalidAmount,
-            money.Declined,
-            money.PaymentEnded,
-            money.PaymentDiffers,
-        ],
-    ),
-    compensable(
-        "commit", commit, release, refusals=[stock.UnknownReservation, stock.ReservationEnded]
+        "commit",
+        commit,
+        release,
+        refusals=[stock.UnknownReservation, stock.ReservationEnded, *UNPAID],
     ),
     pivot("confirm", confirm, local=True),
     locks=lambda placing: [lock(placing.order)],

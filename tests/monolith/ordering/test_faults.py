@@ -12,7 +12,7 @@ import pytest
 
 from contracts.inventory import OutOfStock, ReservationEnded, ReservationState, UnknownReservation
 from contracts.ordering import Line, Order, OrderRejected, OrderState, StillPlacing
-from contracts.payments import Declined
+from contracts.payments import Declined, PaymentEnded
 from contracts.pricing import (
     CouponNotApplicable,
     MixedCurrencies,
@@ -23,6 +23,8 @@ from contracts.pricing import (
 from monolith.inventory import models as inventory
 from monolith.ordering import checkout, models
 from monolith.ordering.service import OrderingService
+from monolith.payments.charging import refund
+from monolith.payments.models import Intent
 from strangler.django.saga import engine, sweep
 from strangler.django.saga.models import Saga
 from strangler.ports.errors import (
@@ -182,6 +184,37 @@ def test_what_is_paid_for_and_gone_is_paid_back(faults: Faults, audit: Audit, er
 
     assert caught.value.cause == type(error).__name__
     assert faults.calls == ["quote", "reserve", "charge", "commit", "release", "refund", "release"]
+    audit()
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_what_was_paid_back_meanwhile_is_not_sold(faults: Faults, audit: Audit, when: str):
+    """Staff give the money back while the goods are being taken out of stock."""
+
+    def paid_back() -> None:
+        refund(Intent.objects.get().order, by="stan", own=None)
+
+    faults.put((when, "commit"), paid_back)
+
+    with pytest.raises(OrderRejected) as caught:
+        place()
+
+    assert caught.value.cause == PaymentEnded.__name__
+    assert ordering.order(caught.value.order).state is OrderState.REJECTED
+    audit()
+
+
+@pytest.mark.parametrize("error", [Unreachable("down"), TimedOut("late")])
+def test_nothing_is_sold_while_nobody_says_whether_it_is_paid(
+    faults: Faults, audit: Audit, error: PortError
+):
+    faults.put(("after", "charge"), None, error)
+
+    with pytest.raises(StillPlacing):
+        place()
+
+    assert place().state is OrderState.CONFIRMED
+    assert faults.calls == ["quote", "reserve", "charge", *["commit", "charge"] * 2]
     audit()
 
 
