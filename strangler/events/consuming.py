@@ -81,6 +81,7 @@ class Listening:
         self._ended = ended
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
+        self._pruned = {consumer.name: -PRUNING for consumer in consumers}
         for consumer in consumers:
             if connect is not None:
                 self._add("consume", self._pulling, consumer)
@@ -135,16 +136,15 @@ class Listening:
                     _log.info("%s listens no more", consumer.name)
 
     def _keeping(self, consumer: Consumer) -> None:
-        """Try again what is due, and forget what is old."""
-        pruned = 0.0
+        """Forget what is old, and try again what is due: that may fail for as long as it likes."""
         figures = self.figures[consumer.name]
         while not self._stop.wait(EVERY):
             figures.parked, figures.given_up = parking.counted(consumer)
+            if time.monotonic() >= self._pruned[consumer.name] + PRUNING and consumer.owned():
+                parking.prune(consumer, keep=self._keep)
+                self._pruned[consumer.name] = time.monotonic()
             if figures.parked and consumer.owned():
                 parking.retry(consumer)
-            if time.monotonic() >= pruned and consumer.owned():
-                pruned = time.monotonic() + PRUNING
-                parking.prune(consumer, keep=self._keep)
 
 
 def _pull(

@@ -123,6 +123,28 @@ def test_what_is_set_aside_is_tried_again_and_the_old_forgotten(
     assert parking.counted(listener.consumer) == (0, 0)
 
 
+def test_the_old_is_forgotten_though_what_is_set_aside_has_to_wait(
+    listener: Listener, bus: Callable[[], Bus]
+) -> None:
+    listener.trouble = poison("Vega")
+    listener.take(star("Rigel", 1), star("Vega", 1))
+    listener.run("UPDATE inbox SET at = '2001-01-01 00:00:00.000000'")
+    listener.due()
+
+    def away(_: StarSeen) -> None:
+        raise Unreachable("away")
+
+    listener.trouble = away
+
+    def remembered() -> int:
+        with listener.database.reading() as session:
+            return session.query(Inbox).count()
+
+    with Listening([listener.consumer], None):
+        eventually(lambda: remembered() == 0)
+    assert parking.counted(listener.consumer) == (1, 0)
+
+
 def test_it_ends_after_what_it_is_about(listener: Listener, bus: Callable[[], Bus]) -> None:
     begun, ended = threading.Event(), []
 
