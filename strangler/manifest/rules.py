@@ -22,7 +22,7 @@ def check(table: Section, capabilities: Mapping[str, Capability]) -> None:
         _rows_flip_alone(table, capability, capabilities)
         _queries_are_inside(table, capability, capabilities)
         _gateway_agrees(table, capability)
-        _speakers_are_known(table, capability, capabilities)
+        _speakers_are_others(table, capability, capabilities)
     for one, other in combinations(capabilities.values(), 2):
         _contracts_are_apart(table, one, other)
         _paths_are_apart(table, one, other)
@@ -110,12 +110,20 @@ def _gateway_agrees(table: Section, capability: Capability) -> None:
         )
 
 
-def _speakers_are_known(
+def _speakers_are_others(
     table: Section, capability: Capability, capabilities: Mapping[str, Capability]
 ) -> None:
+    """What a capability tells itself would wait for the door that its own switch has shut."""
     for kind in capability.subscribes:
         speaker = kind.partition(".")[0]
-        if speaker not in capabilities:
+        if speaker == capability.name:
+            table.report(
+                f"{capability.name}.subscribes",
+                f"{kind!r} is said by {speaker} itself, which could never change owner: its events "
+                "have to be told first, and its door is shut meanwhile",
+                "leave it out, and do it in the transaction that says so; or let a job do it",
+            )
+        elif speaker not in capabilities:
             table.report(
                 f"{capability.name}.subscribes",
                 f"{kind!r} would be said by {speaker!r}, and there is no such capability",

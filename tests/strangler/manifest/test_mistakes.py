@@ -76,10 +76,17 @@ IN_A_CAPABILITY = [
     ),
     Case(
         "subscribes",
-        '["{name}.a.b", "{name}.a.b"]',
+        '["{name}_other.a.b", "{name}_other.a.b"]',
         "is there twice",
         "leave one of them out",
         at="subscribes[1]",
+        before=capability("{X}_other", {}),
+    ),
+    Case(
+        "subscribes",
+        '["{name}.a.b"]',
+        "'{name}.a.b' is said by {name} itself, which could never change owner",
+        "leave it out",
     ),
     # Names in modules
     Case("context", '"monolith/catalog"', "'monolith/catalog' is no dotted module name", "such as"),
