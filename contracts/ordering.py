@@ -115,7 +115,9 @@ class UnknownOrder(DeclaredError, status=404):
 class OrderRejected(DeclaredError, status=409):
     """The order can't be placed; nothing is kept or charged. Try again with another key.
 
-    ``cause`` names the error of the contract that stood in the way, such as ``OutOfStock``.
+    ``cause`` names the error of the contract that stood in the way, such as ``OutOfStock``. It is
+    ``DeadlinePassed`` where an answer has been missing for too long, and ``Abandoned`` where the
+    shop has given the order up: then it sees by itself to what was kept or charged.
     """
 
     order: UUID

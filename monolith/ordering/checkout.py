@@ -35,6 +35,9 @@ LARGEST = 10_000
 """How many of one SKU can be ordered at once."""
 PAYMENT = "card"
 """What is charged where the customer does not say."""
+ABANDONED = "Abandoned"
+"""The cause of an order that an operator has ended before it was rejected for another one."""
+GIVEN_UP = "The shop could not complete it, and sees to what was kept or charged."
 UNPAID = (
     money.NotAuthenticated,
     money.InvalidAmount,
@@ -126,6 +129,17 @@ def begin(placing: Placing, _here: Here) -> None:
 def reject(placing: Placing, here: Here) -> None:
     """Write down why it came to nothing, with the price if it came so far."""
     _write(placing, state=OrderState.REJECTED, cause=here.cause, reason=here.reason)
+
+
+def leave(placing: Placing, here: Here) -> None:
+    """Write down that nobody goes on with it; what was kept or charged, people see to."""
+    if Order.objects.filter(pk=placing.order).exists():
+        _write(
+            placing,
+            state=OrderState.REJECTED,
+            cause=here.cause or ABANDONED,
+            reason=here.reason or GIVEN_UP,
+        )
 
 
 def quote(placing: Placing, _here: Here) -> Placing:
@@ -234,6 +248,7 @@ CHECKOUT = Saga(
     ),
     pivot("confirm", confirm, local=True),
     locks=lambda placing: [lock(placing.order)],
+    abandoned=leave,
     deadline=PATIENCE,
     attempts=ATTEMPTS,
 )

@@ -11,12 +11,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import uuid4
 
+from django.db import transaction
+
 from contracts.ordering import KeyReused, Line, OrderRejected, OrderState, StillPlacing
-from monolith.ordering.checkout import CHECKOUT, Placing
+from monolith.ordering.checkout import CHECKOUT, Placing, begin, leave
 from monolith.ordering.models import Order
 from strangler.django.saga import engine
 from strangler.saga import errors
+from strangler.saga.declare import Here
 from strangler.saga.engine import Seen
+from strangler.saga.machine import State
 
 WITHIN = 10.0
 """For so many seconds a request goes on with an order; what is left then, the sweeper does."""
@@ -98,12 +102,27 @@ def _told(seen: Seen[Placing]) -> Placed:
     row = Order.objects.filter(pk=asked.order).first()
     if row is not None and row.state != OrderState.PLACING:
         return Placed(_finished(row), now=seen.now)
+    if seen.state in {State.COMPENSATED, State.ABANDONED}:
+        return Placed(_finished(_settled(seen)), now=False)
     if seen.cause:
         # It has turned, and will be rejected as soon as everything has been given back.
         raise OrderRejected(order=asked.order, cause=seen.cause, reason=seen.reason)
     if seen.trouble:
         log.warning("order %s can't be placed yet: %s", asked.order, seen.trouble)
     raise StillPlacing(key=asked.key)
+
+
+@transaction.atomic
+def _settled(seen: Seen[Placing]) -> Order:
+    """The order of a saga that has ended without it: it ended before there was one, or unread.
+
+    From here on its row says so, however long the saga is kept.
+    """
+    here = Here(seen.id, "", 0, seen.cause, seen.reason)
+    if not Order.objects.filter(pk=seen.data.order).exists():
+        begin(seen.data, here)
+    leave(seen.data, here)
+    return Order.objects.get(pk=seen.data.order)
 
 
 def _finished(row: Order) -> Order:

@@ -159,6 +159,7 @@ class Saga(Generic[D]):
         data: type[D],
         *steps: Step[D],
         locks: Callable[[D], Iterable[str]] | None = None,
+        abandoned: Act[D] | None = None,
         deadline: timedelta = DEADLINE,
         lease: timedelta = LEASE,
         attempts: int = ATTEMPTS,
@@ -170,6 +171,8 @@ class Saga(Generic[D]):
             data: a frozen, slotted dataclass of what may cross a boundary.
             steps: in order: compensable ones, one pivot, retriable ones.
             locks: names which no two sagas hold at once, such as ``order:42``; held to the end.
+            abandoned: writes down, in the database of the local steps, that an operator has ended
+                it: in the transaction that does. It undoes nothing, and calls no port.
             deadline: by then it has passed its pivot, or it turns.
             lease: longer than any of its steps takes; then somebody else goes on.
             attempts: as often it is tried to undo a step, before an operator has to look.
@@ -180,11 +183,14 @@ class Saga(Generic[D]):
         self.name = name
         self.steps = steps
         self.locks = locks
+        self.abandoned = abandoned
         self.deadline = deadline.total_seconds()
         self.lease = lease.total_seconds()
         found = [*_named(name), *_data(name, data), *_ordered(name, steps)]
         for step in steps:
             found += _step(f"{name}.{step.name}", step)
+        if abandoned is not None:
+            found += _act(f"{name} abandoned", abandoned)
         limits = {"deadline": self.deadline, "lease": self.lease, "attempts": attempts}
         for what, value in limits.items():
             if value <= 0:

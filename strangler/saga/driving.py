@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from strangler.ports.calling.door import entered
@@ -12,7 +13,8 @@ from strangler.ports.context import current
 from strangler.ports.errors import PortError
 from strangler.saga.course import Course, outcome
 from strangler.saga.declare import Here, Saga, Step
-from strangler.saga.errors import BadData, TakenOver
+from strangler.saga.errors import BadData, TakenOver, Unfit
+from strangler.saga.fitting import read
 from strangler.saga.machine import State
 from strangler.saga.store import Change, Record, Store
 
@@ -94,11 +96,7 @@ class Drive:
             self.data = made[-1]
 
     def _act(self, step: Step[Any]) -> Any:
-        record = self.record
-        back = record.standing.back
-        attempt = record.standing.attempts
-        here = Here(record.id, step.name, attempt, record.cause, record.reason)
-        data = step.act(back=back)(self.data, here)
+        data = step.act(back=self.record.standing.back)(self.data, _here(self.record))
         data = self.data if data is None else data
         self._text(data)  # what can't be written is noticed where it was made
         return data
@@ -116,6 +114,45 @@ class Drive:
     def _write(self, change: Change) -> None:
         self._store.write(self.record, change)
         self.record = change.after
+
+
+def abandon(store: Store, saga: Saga[Any] | None, record: Record, change: Change) -> None:
+    """Write down that an operator has ended it, and what its declaration says of that.
+
+    Raises:
+        TakenOver: it is not as it was any more.
+        Exception: whatever the declaration's own raises; then it is not abandoned.
+    """
+    said = _leaving(saga, record)
+    if saga is None or said is None:
+        store.write(record, change)
+        return
+
+    def work() -> Change:
+        said()
+        return change
+
+    with entered(saga.capability, _patience()):
+        store.write_with(record, work)
+
+
+def _leaving(saga: Saga[Any] | None, record: Record) -> Callable[[], object] | None:
+    if saga is None:
+        _log.warning("%s is not declared here: nothing is written but its own row", _named(record))
+        return None
+    if saga.abandoned is None:
+        return None
+    try:
+        data = read(saga, record.data)
+    except Unfit as error:
+        _log.warning("%s: %s: nothing is written but its own row", _named(record), error)
+        return None
+    return partial(saga.abandoned, data, _here(record))
+
+
+def _here(record: Record) -> Here:
+    step = record.steps[record.standing.at]
+    return Here(record.id, step, record.standing.attempts, record.cause, record.reason)
 
 
 def _patience() -> float:

@@ -17,13 +17,11 @@ from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 from strangler.ports.context import current, use
-from strangler.saga import acting
+from strangler.saga import acting, driving, fitting
 from strangler.saga.course import LARGEST, Course, unread
 from strangler.saga.declare import Saga
-from strangler.saga.driving import Drive
 from strangler.saga.engine import Engine, Seen, Shown
 from strangler.saga.errors import (
-    BadData,
     HasEnded,
     KeyReused,
     NotDeclared,
@@ -131,7 +129,7 @@ class Running(Engine):
         declared = self._declared(record.name)
         if record.state is not State.STUCK:
             raise NotStuck(record.id, record.state)
-        data = _fitting(declared, record)  # else it would only be stuck again
+        data = fitting.fitting(declared, record)  # else it would only be stuck again
         course = self._course(declared, None)
         ours = replace(record, token=record.token + 1)
         change = course.told(ours, self._clock(), Event.RETRY, _why(actor, reason))
@@ -150,12 +148,19 @@ class Running(Engine):
             record = self.store.read(saga)
             if record.state.ended:
                 raise HasEnded(record.id, record.state)
-            ours = replace(record, token=record.token + 1)
-            why = _why(actor, reason)
-            change = unread(record).told(ours, self._clock(), Event.ABANDON, why)
-            if self._try_to_write(record, change):
-                _log.warning("%s %s was abandoned by %s", record.name, record.id, actor)
-                return change.after
+            try:
+                after = self._abandoned(record, _why(actor, reason))
+            except TakenOver:
+                continue
+            _log.warning("%s %s was abandoned by %s", record.name, record.id, actor)
+            return after
+
+    def _abandoned(self, record: Record, why: str) -> Record:
+        ours = replace(record, token=record.token + 1)
+        change = unread(record).told(ours, self._clock(), Event.ABANDON, why)
+        with use(acting.again(record.context)):
+            driving.abandon(self.store, self._sagas.get(record.name), record, change)
+        return change.after
 
     def _declared(self, name: str) -> Saga[Any]:
         found = self._sagas.get(name)
@@ -189,7 +194,7 @@ class Running(Engine):
         record = self.store.find(saga.name, key)
         if record is None:
             raise TakenOver(f"{saga.name} {key!r} was there, and is not any more")
-        if not _same(saga, record.given, text):
+        if not fitting.same(saga, record.given, text):
             raise KeyReused(saga.name, key, record.id)
         waits = record.state is State.RUNNING and not record.holder
         if waits or self._is_due(record):
@@ -213,7 +218,7 @@ class Running(Engine):
         asked = course is not None
         course = course or self._course(saga, None)
         try:
-            data = _fitting(saga, record)
+            data = fitting.fitting(saga, record)
         except Unfit as error:
             change = unread(record).told(record, self._clock(), Event.UNFIT, str(error))
             self._try_to_write(record, change)
@@ -227,7 +232,7 @@ class Running(Engine):
             return self._drive(saga, change.after, data, course)
 
     def _drive(self, saga: Saga[D], record: Record, data: D, course: Course) -> Seen[D]:
-        drive = Drive(self.store, saga, record, data, course=course, clock=self._clock)
+        drive = driving.Drive(self.store, saga, record, data, course=course, clock=self._clock)
         try:
             drive.on()
         except TakenOver:
@@ -235,7 +240,7 @@ class Running(Engine):
         return Seen(drive.record, drive.data, now=drive.record.state.ended)
 
     def _seen(self, saga: Saga[D], record: Record) -> Seen[D]:
-        return Seen(record, _read(saga, record.data))
+        return Seen(record, fitting.read(saga, record.data))
 
     def _try_to_write(self, before: Record, change: Change) -> bool:
         try:
@@ -243,35 +248,6 @@ class Running(Engine):
         except TakenOver:
             return False
         return True
-
-
-def _fitting(saga: Saga[D], record: Record) -> D:
-    """Its data, if the declaration is still the one that it was started with.
-
-    Raises:
-        Unfit: it is not.
-    """
-    steps = tuple(step.name for step in saga.steps)
-    if record.steps != steps:
-        raise Unfit(
-            f"its steps were {', '.join(record.steps)}, and {saga.name} has "
-            f"{', '.join(steps)}: declare other steps under another name"
-        )
-    return _read(saga, record.data)
-
-
-def _read(saga: Saga[D], text: str) -> D:
-    try:
-        return saga.written.decode(text)
-    except BadData as error:
-        raise Unfit(f"its data can't be read: {error}") from error
-
-
-def _same(saga: Saga[Any], given: str, text: str) -> bool:
-    try:
-        return saga.written.encode(saga.written.decode(given)) == text
-    except BadData:
-        return given == text
 
 
 def _limit(within: float | None) -> float | None:

@@ -351,6 +351,68 @@ def test_a_cancellation_that_was_ended_before_it_did_anything_can_be_begun_again
     audit()
 
 
+def abandon() -> None:
+    (open_,) = engine().listed(states=[State.RUNNING, State.COMPENSATING], limit=2)
+    engine().abandon(open_.id, actor="ann", reason="the bank's database is lost")
+
+
+@pytest.mark.parametrize("step", ["quote", "charge", "commit"])
+def test_an_order_that_an_operator_ends_says_so(faults: Faults, step: str):
+    faults.before[step] = [Unreachable("down")]
+    with pytest.raises(StillPlacing):
+        place()
+
+    abandon()
+
+    row = models.Order.objects.get()
+    assert (row.state, row.cause) == (OrderState.REJECTED, "Abandoned")
+    shown = ordering.order(row.id)
+    assert (shown.state, shown.reason) == (OrderState.REJECTED, checkout.GIVEN_UP)
+    assert shown.total == (None if step == "quote" else Decimal("142.68"))
+    for _ in range(2):
+        with pytest.raises(OrderRejected) as caught:
+            place()
+        assert caught.value.detail() == {
+            "order": row.id, "cause": "Abandoned", "reason": checkout.GIVEN_UP,
+        }  # fmt: skip
+
+
+def test_an_order_that_had_turned_before_it_was_ended_keeps_its_reason(faults: Faults):
+    faults.before["charge"] = [Declined(UUID(int=0), "No.")]
+    faults.before["refund"] = [Unreachable("down")]
+    with pytest.raises(OrderRejected) as told:
+        place()
+
+    abandon()
+
+    assert models.Order.objects.get().state == OrderState.REJECTED
+    with pytest.raises(OrderRejected) as again:
+        place()
+    assert again.value.detail() == told.value.detail()
+
+
+def test_an_order_that_was_ended_before_it_was_there_is_rejected_for_good(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """By its key: however long its saga is kept."""
+
+    def breaks(**_: object) -> None:
+        raise RuntimeError("the table is away")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(models.Order.objects, "create", breaks)
+        with pytest.raises(StillPlacing):
+            place()
+    abandon()
+
+    for _ in range(2):
+        with pytest.raises(OrderRejected) as caught:
+            place()
+        assert caught.value.cause == "Abandoned"
+        Saga.objects.all().delete()
+    assert models.Order.objects.get().state == OrderState.REJECTED
+
+
 REFUSALS = {
     "reserve": OutOfStock("LAMP", 2, 0),
     "charge": Declined(UUID(int=0), "No."),

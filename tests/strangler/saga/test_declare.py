@@ -81,6 +81,7 @@ def test_everything_is_said_at_once():
         pivot("pay", later, act, local=True),  # type: ignore[arg-type]  # ditto
         pivot("pay", alone, refusals=[KeyError]),  # type: ignore[arg-type, list-item]  # ditto
         compensable("late", act, act),
+        abandoned=alone,  # type: ignore[arg-type]  # ditto
         deadline=timedelta(0),
         lease=timedelta(seconds=-1),
         attempts=0,
@@ -98,6 +99,7 @@ def test_everything_is_said_at_once():
         "Trips.pay: a compensation of a local pivot",
         "Trips.pay action: the signature (trip: 'Trip') -> 'None'",
         "Trips.pay refusals: <class 'KeyError'>",
+        "Trips abandoned: the signature (trip: 'Trip') -> 'None'",
         "Trips deadline: 0.0",
         "Trips lease: -1.0",
         "Trips attempts: 0",

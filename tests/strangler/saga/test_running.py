@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 import pytest
@@ -200,6 +201,46 @@ def test_an_operator_ends_it(remote: Office):
         remote.engine.abandon(seen.id, actor="eve", reason="once more")
     with pytest.raises(NotStuck):
         remote.engine.retry(seen.id, actor="eve")
+
+
+def test_its_declaration_writes_down_that_it_was_abandoned():
+    left: list[tuple[Trip, str, bool]] = []
+
+    def leave(trip: Trip, here: Here) -> None:
+        if not left:
+            left.append((trip, here.step, False))
+            raise OSError("the disk is full")
+        left.append((trip, here.step, True))
+
+    office = Office(Memory(), abandoned=leave)
+    office.callees.will("do hotel", "silent")
+    seen = office.start()
+    with pytest.raises(OSError, match="the disk is full"):
+        office.engine.abandon(seen.id, actor="eve", reason="it has burnt down")
+    assert office.engine.show(seen.id).record.state is State.RUNNING
+
+    record = office.engine.abandon(seen.id, actor="eve", reason="it has burnt down")
+
+    assert record.state is State.ABANDONED
+    trip = Trip("ann", ("flight",))
+    assert left == [(trip, "hotel", False), (trip, "hotel", True)]
+
+
+@pytest.mark.parametrize("what", ["not declared", "unread"])
+def test_what_is_not_known_any_more_is_abandoned_all_the_same(
+    what: str, caplog: pytest.LogCaptureFixture
+):
+    store = Memory()
+    office = Office(store, abandoned=lambda _trip, _here: pytest.fail("it can't be called"))
+    office.callees.will("do hotel", "silent")
+    seen = office.start()
+    if what == "unread":
+        record = store.read(seen.id)
+        store.write(record, Change(replace(record, data="{}")))
+    engine = Running(store, [office.saga] if what == "unread" else [], clock=office.clock)
+
+    assert engine.abandon(seen.id, actor="eve", reason="old").state is State.ABANDONED
+    assert "nothing is written but its own row" in caplog.text
 
 
 def test_a_key_is_one_saga(remote: Office):

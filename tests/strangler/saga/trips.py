@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from strangler.ports.errors import ConnectionLost, DeclaredError, TimedOut, Unreachable
-from strangler.saga.declare import Here, Saga, Step, compensable, pivot, retriable
+from strangler.saga.declare import Act, Here, Saga, Step, compensable, pivot, retriable
 from strangler.saga.running import Running
 from strangler.saga.store import Store
 
@@ -124,7 +124,13 @@ class Callees:
         ]
 
 
-def trips(callees: Callees, *, local: Sequence[str] = (), sure: bool = False) -> Saga[Trip]:
+def trips(
+    callees: Callees,
+    *,
+    local: Sequence[str] = (),
+    sure: bool = False,
+    abandoned: Act[Trip] | None = None,
+) -> Saga[Trip]:
     """The saga; ``sure`` can undo its pivot, and these of its steps are local."""
     do, undo = callees.do, callees.undo
     final = [FullUp, Cancelled]
@@ -139,6 +145,7 @@ def trips(callees: Callees, *, local: Sequence[str] = (), sure: bool = False) ->
         Trip,
         *steps,
         locks=lambda trip: [f"trip:{trip.name}"],
+        abandoned=abandoned,
         deadline=timedelta(seconds=DEADLINE),
         lease=timedelta(seconds=LEASE),
         attempts=ATTEMPTS,
@@ -154,9 +161,10 @@ class Office:
     callees: Callees = field(default_factory=Callees)
     sure: bool = False
     local: Sequence[str] = ()
+    abandoned: Act[Trip] | None = None
 
     def __post_init__(self) -> None:
-        self.saga = trips(self.callees, local=self.local, sure=self.sure)
+        self.saga = trips(self.callees, local=self.local, sure=self.sure, abandoned=self.abandoned)
         self.engine = Running(self.store, [self.saga], clock=self.clock)
 
     def start(self, name: str = "ann", *, key: str = "1", within: float | None = None) -> Any:
