@@ -17,24 +17,37 @@ MANY: Final = 1000
 """So many are counted; there may be more."""
 
 _SOME: Final = (
-    "SELECT {what}, count(*) FROM (SELECT * FROM {table} WHERE {whose} LIMIT {many}) AS t"
+    "SELECT {what}, count(*) FROM (SELECT * FROM {table} WHERE {whose} LIMIT {many}) AS t{grouped}"
 )
 
 
-def _some(what: str, table: str, whose: str) -> str:
-    return _SOME.format(what=what, table=table, whose=whose, many=MANY)
+def _some(what: str, table: str, whose: str, *, grouped: str = "") -> str:
+    return _SOME.format(what=what, table=table, whose=whose, many=MANY, grouped=grouped)
 
 
-_QUERIES: Final = (
-    _some("'to be published'", "strangler_outbox", "capability = ?"),
-    _some(f"'{PARKED}'", "strangler_outbox_parked", "capability = ? AND dropped = ''"),
-    _some("'for ' || consumer", "strangler_queue", "topic = ?") + " GROUP BY consumer",
+_SAID: Final = " UNION ALL ".join(
+    (
+        _some("'to be published'", "strangler_outbox", "capability = ?"),
+        _some(f"'{PARKED}'", "strangler_outbox_parked", "capability = ? AND dropped = ''"),
+    )
 )
+_QUEUED: Final = _some(
+    "'for ' || consumer", "strangler_queue", "topic = ?", grouped=" GROUP BY consumer"
+)
+_ALL: Final = f"{_SAID} UNION ALL {_QUEUED}"
 
-Ask = Callable[[str], Sequence[tuple[Any, ...]]]
-"""The rows of a query whose one value, ``?``, is the capability; none where a table is missing."""
+Ask = Callable[[str], Sequence[tuple[Any, ...]] | None]
+"""The rows of a query whose every value, ``?``, is the capability; None where a table is missing.
+"""
 
 
 def untold(ask: Ask) -> dict[str, int]:
-    """How many events wait, by what for: the relay, an operator, a consumer. Empty if none do."""
-    return {str(what): int(count) for query in _QUERIES for what, count in ask(query) if count}
+    """How many events wait, by what for: the relay, an operator, a consumer. Empty if none do.
+
+    All of it at one moment, or what is put back from one place to another might be missed in both.
+    Where there are no queues, the outbox is asked first: an event goes from there to a queue.
+    """
+    found = ask(_ALL)
+    if found is None:
+        found = [*(ask(_SAID) or ()), *(ask(_QUEUED) or ())]
+    return {str(what): int(count) for what, count in found if count}

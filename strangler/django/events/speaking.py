@@ -14,8 +14,7 @@ from strangler.django.events.models import Outbox
 from strangler.django.transfer.places import django_url, service_variable
 from strangler.events.aside import InboxPlace, OutboxPlace, Place
 from strangler.events.relaying import Relaying
-from strangler.events.stores import StoreAway, Unprepared
-from strangler.events.stores.connect import connect, drained
+from strangler.events.stores.connect import connect, speaks
 from strangler.ports.trust.keys import Keyring
 
 
@@ -44,7 +43,7 @@ def _services() -> Mapping[str, str]:
     found = {
         name: os.environ.get(service_variable(name), "") for name in conf.manifest().capabilities
     }
-    return {name: url for name, url in found.items() if url and _speaks(url)}
+    return {name: url for name, url in found.items() if url and speaks(url)}
 
 
 def places() -> list[Place]:
@@ -80,14 +79,3 @@ def relaying() -> list[Relaying]:
         )
         for url in databases().values()
     ]
-
-
-def _speaks(url: str) -> bool:
-    """Has this database an outbox, as far as anybody can say now?"""
-    try:
-        drained(url, "")  # on PostgreSQL, nothing is missed before it is asked for
-    except Unprepared:
-        return False
-    except StoreAway:
-        return True
-    return True

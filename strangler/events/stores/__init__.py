@@ -142,8 +142,8 @@ class Store(ABC):
         """Write down how many rows wait, for publishers to know; returns it."""
 
     @abstractmethod
-    def waiting(self, capability: str) -> int:
-        """Rows that this capability has said and nobody has been told, parked ones included."""
+    def look(self) -> None:
+        """Is there an outbox? On PostgreSQL, nothing is missed before it is asked for."""
 
     @abstractmethod
     def backlog(self) -> Backlog:

@@ -188,8 +188,8 @@ class SqlStore(Store):
         at = self._moment(self._now())
         return int(self._run(sql.COUNT.format(last=self._LAST), [at])[0][0])
 
-    def waiting(self, capability: str) -> int:
-        return int(self._run(sql.UNTOLD, [capability, capability])[0][0])
+    def look(self) -> None:
+        self._run(sql.OLDEST)
 
     def backlog(self) -> Backlog:
         now = self._now()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from strangler.events.stores import Store, Unprepared
+from strangler.events.stores import Store, StoreAway, Unprepared
 
 
 def connect(url: str) -> Store:
@@ -28,14 +28,16 @@ def connect(url: str) -> Store:
     )
 
 
-def drained(url: str, capability: str) -> int:
-    """How many events of a capability a database has still to tell, parked ones included.
-
-    Raises:
-        StoreError: nobody can say.
-    """
-    store = connect(url)
+def speaks(url: str) -> bool:
+    """Has this database an outbox, as far as anybody can say now? One that is away may have."""
     try:
-        return store.waiting(capability)
-    finally:
-        store.close()
+        store = connect(url)
+        try:
+            store.look()
+        finally:
+            store.close()
+    except Unprepared:
+        return False
+    except StoreAway:
+        return True
+    return True

@@ -80,7 +80,3 @@ PARKED_COUNTS: Final = (
     "SELECT count(CASE WHEN dropped = '' THEN 1 END), count(CASE WHEN dropped <> '' THEN 1 END) "
     f"FROM {PARKED}"
 )
-UNTOLD: Final = (
-    f"SELECT (SELECT count(*) FROM {OUTBOX} WHERE capability = ?) "
-    f"+ (SELECT count(*) FROM {PARKED} WHERE capability = ? AND dropped = '')"
-)

@@ -132,12 +132,12 @@ class PostgresSession(Session):
     def untold(self) -> dict[str, int]:
         return untold.untold(self._told)
 
-    def _told(self, query: str) -> list[tuple[Any, ...]]:
+    def _told(self, query: str) -> list[tuple[Any, ...]] | None:
+        given = [self._link.capability] * query.count("?")
         try:
-            given = [self._link.capability]
             return self._link.connection.execute(query.replace("?", "%s"), given).fetchall()
         except psycopg.errors.UndefinedTable:
-            return []
+            return None
 
     @_spoken
     def position(self) -> int:

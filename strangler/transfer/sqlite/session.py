@@ -142,11 +142,11 @@ class SqliteSession(Session):
         """How many events are still to be told, by what they wait for."""
         return untold.untold(self._told)
 
-    def _told(self, query: str) -> list[Any]:
+    def _told(self, query: str) -> list[Any] | None:
         try:
-            return self._link.rows(query, [self._capability])
+            return self._link.rows(query, [self._capability] * query.count("?"))
         except Unfit:  # there is no such table
-            return []
+            return None
 
     @contextmanager
     def claim(self, limit: int) -> Iterator[Claim]:

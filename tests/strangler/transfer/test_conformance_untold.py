@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from strangler.transfer.untold import MANY
+import re
+from typing import Any
+
+from strangler.events.buses.database.schema import QUEUE as QUEUES
+from strangler.events.outbox import OUTBOX
+from strangler.events.outbox import PARKED as ASIDE
+from strangler.transfer.untold import MANY, untold
 from tests.strangler.transfer.sides import CAPABILITY, Side
 from tests.strangler.transfer.speaking import PARK, QUEUE, make_tables, say
 
@@ -32,3 +38,24 @@ def test_of_very_many_no_more_is_counted_than_says_so(side: Side):
         for version in range(MANY + 1):
             say(app.run, CAPABILITY, version)
     assert session.untold() == {"to be published": MANY}
+
+
+def test_where_there_are_no_queues_the_outbox_is_asked_all_the_same(side: Side):
+    session, app = side.installed(), side.application()
+    make_tables(app.run, kind=side.kind)
+    say(app.run, CAPABILITY, 1)
+    app.run("DROP TABLE strangler_queue")
+    assert session.untold() == {"to be published": 1}
+
+
+def test_the_tables_are_the_events_own_and_read_at_one_moment():
+    """Neither of the two packages may import the other."""
+    asked: list[str] = []
+
+    def ask(query: str) -> list[tuple[Any, ...]]:
+        asked.append(query)
+        return [("to be published", 0), ("for mail", 2)]
+
+    assert untold(ask) == {"for mail": 2}
+    (query,) = asked
+    assert re.findall(r"strangler_\w+", query) == [OUTBOX, ASIDE, QUEUES]
