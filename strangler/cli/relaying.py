@@ -94,9 +94,9 @@ def relay(
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
-    render.say(
-        f"the relay carries the events of {len(found)} {events.plural(len(found), 'database')}"
-    )
+    begun = sum(not one.patient for one in found)
+    later = f"; {len(found) - begun} more as soon as it has an outbox" if begun < len(found) else ""
+    render.say(f"the relay carries the events of {begun} {events.plural(begun, 'database')}{later}")
     sys.stdout.flush()
     with ExitStack() as stack:
         for one in found:

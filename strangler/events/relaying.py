@@ -21,7 +21,9 @@ from strangler.events.buses.connect import connect as connect_bus
 from strangler.events.buses.push import Pusher, Target, Targets
 from strangler.events.outbox import LIMIT
 from strangler.events.relay import Relay
+from strangler.events.stores import StoreError
 from strangler.events.stores.connect import connect as connect_store
+from strangler.events.stores.connect import prepared
 from strangler.ladder import Arm
 from strangler.manifest import Manifest
 from strangler.ports.trust.keys import Keyring
@@ -31,6 +33,8 @@ PATIENCE = 5.0
 """Seconds that what is under way may take to end."""
 FRESH = 1.0
 """Seconds for which the routing table's word about an owner is good."""
+LOOK = 10.0
+"""Seconds between two looks at a database that has no outbox yet."""
 MONOLITH = "monolith"
 
 _log = logging.getLogger("strangler.relay")
@@ -47,6 +51,7 @@ class Relaying:
         table: the routing table, which says who owns a consumer's rows; without it both arms are
             asked.
         limit: see ``Relay``.
+        patient: the database may have no outbox yet, or never: nothing is begun before it has.
 
     Raises:
         BadBus: the http bus has no manifest, and so nobody to tell.
@@ -61,7 +66,10 @@ class Relaying:
         keyring: Keyring | None = None,
         table: Path | None = None,
         limit: int | None = LIMIT,
+        patient: bool = False,
     ) -> None:
+        self.patient = patient
+        self._database = database
         pushed = bus.partition("?")[0] == "http"
         if pushed and manifest is None:
             raise BadBus("the http bus asks the manifest who listens: name it, by --manifest")
@@ -80,17 +88,39 @@ class Relaying:
             threading.Thread(target=run, args=(self._stop,), daemon=True, name="strangler relay")
             for run in runs
         ]
+        self._looking = threading.Thread(target=self._look, daemon=True, name="strangler relay")
 
     def __enter__(self) -> Self:
+        if self.patient:
+            self._looking.start()
+        else:
+            self._begin()
+        return self
+
+    def _begin(self) -> None:
         for thread in self._threads:
             thread.start()
-        return self
+
+    def _look(self) -> None:
+        """Begin once there is an outbox."""
+        while not self._prepared():
+            if self._stop.wait(LOOK):
+                return
+        _log.info("a database has an outbox now: its events are carried")
+        self._begin()
+
+    def _prepared(self) -> bool:
+        try:
+            return prepared(self._database)
+        except StoreError:
+            return False  # it may be back the next time
 
     def __exit__(self, *_: object) -> None:
         self.stop()
         until = time.monotonic() + PATIENCE
-        for thread in self._threads:
-            thread.join(max(0.0, until - time.monotonic()))
+        for thread in (self._looking, *self._threads):
+            if thread.ident is not None:
+                thread.join(max(0.0, until - time.monotonic()))
 
     def stop(self) -> None:
         """Let all of them end; leases are given back."""

@@ -36,14 +36,14 @@ def databases() -> Mapping[str, str]:
 
     One whose database has no outbox says nothing, and is left out.
     """
-    return {**own(), **_services()}
+    return {**own(), **{name: url for name, url in _services().items() if speaks(url)}}
 
 
 def _services() -> Mapping[str, str]:
     found = {
         name: os.environ.get(service_variable(name), "") for name in conf.manifest().capabilities
     }
-    return {name: url for name, url in found.items() if url and speaks(url)}
+    return {name: url for name, url in found.items() if url}
 
 
 def places() -> list[Place]:
@@ -61,12 +61,15 @@ def places() -> list[Place]:
 def relaying() -> list[Relaying]:
     """What carries the events of the project's own databases, and of services'; nothing runs yet.
 
-    Of services', so that their rows can change owner when their processes are gone.
+    Of services', so that their rows can change owner when their processes are gone. One that has no
+    outbox is looked at again and again: it may be migrated later.
 
     Raises:
         KeysUnusable: the http bus needs this party's key, and it is not there.
     """
     settings, manifest = conf.settings(), conf.manifest()
+    found = set(databases().values())
+    every = [*own().values(), *_services().values()]
     keyring = Keyring.load(settings.keys, settings.party) if manifest.events.pushed else None
     return [
         Relaying(
@@ -76,6 +79,7 @@ def relaying() -> list[Relaying]:
             keyring=keyring,
             table=settings.table,
             limit=settings.outbox,
+            patient=url not in found,
         )
-        for url in databases().values()
+        for url in every
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 from strangler.events.stores import Store, StoreAway, Unprepared
 
 
@@ -31,13 +33,20 @@ def connect(url: str) -> Store:
 def speaks(url: str) -> bool:
     """Has this database an outbox, as far as anybody can say now? One that is away may have."""
     try:
-        store = connect(url)
-        try:
-            store.look()
-        finally:
-            store.close()
-    except Unprepared:
-        return False
+        return prepared(url)
     except StoreAway:
         return True
+
+
+def prepared(url: str) -> bool:
+    """Has this database an outbox?
+
+    Raises:
+        StoreAway: nobody can say.
+    """
+    try:
+        with closing(connect(url)) as store:
+            store.look()
+    except Unprepared:
+        return False
     return True
