@@ -144,6 +144,12 @@ class NotCancellable(DeclaredError, status=409):
     state: OrderState
 
 
+class AlreadyDelivered(DeclaredError, status=409):
+    """What was ordered has arrived at the customer's: the order can't be cancelled any more."""
+
+    order: UUID
+
+
 class Ordering(Port, capability="ordering"):
     """What customers have ordered. The customer is the user whom the call is made for."""
 
@@ -170,6 +176,8 @@ class Ordering(Port, capability="ordering"):
         customer's means of payment by; without one, it is the one that the shop takes by default.
         """
 
-    @command(idempotent=True, raises=[NotAuthenticated, UnknownOrder, NotCancellable])
+    @command(
+        idempotent=True, raises=[NotAuthenticated, UnknownOrder, NotCancellable, AlreadyDelivered]
+    )
     def cancel(self, order: UUID) -> Order:
         """Cancel one's own confirmed order: its goods go back in stock, and the money goes back."""

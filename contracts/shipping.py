@@ -104,6 +104,12 @@ class NotDeliverable(DeclaredError, status=409):
     state: ShipmentState
 
 
+class AlreadyDelivered(DeclaredError, status=409):
+    """It has arrived: nobody can call it off any more."""
+
+    order: UUID
+
+
 class Shipping(Port, capability="shipping"):
     """What has been sent to whom. The customer is the user whom the call is made for."""
 
@@ -120,6 +126,14 @@ class Shipping(Port, capability="shipping"):
         """Give it to a carrier, which gives it a number; again: the same number.
 
         It takes a user who is staff.
+        """
+
+    @command(idempotent=True, raises=[NotAuthenticated, UnknownShipment, AlreadyDelivered])
+    def call_off(self, order: UUID) -> Shipment:
+        """Keep it here, or have it come back; from then on it is not delivered. Again: the same.
+
+        Customers do this with their own orders, staff with everybody's. That holds for an order of
+        which nobody has told shipping yet.
         """
 
     @command(

@@ -1,4 +1,8 @@
-"""How a confirmed order is cancelled: a saga that first says so, and then gives everything back."""
+"""How a confirmed order is cancelled: a saga that calls the delivery off, and goes on to its end.
+
+Shipping decides, in one place, whether it is cancelled or delivered. Then that is written down and
+said, and goods and money are given back.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +14,18 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from contracts.ordering import NotCancellable, OrderCancelled, OrderState, UnknownOrder
+from contracts import shipping as parcels
+from contracts.ordering import (
+    AlreadyDelivered,
+    NotCancellable,
+    OrderCancelled,
+    OrderState,
+    UnknownOrder,
+)
 from monolith.ordering import checkout
 from monolith.ordering.models import Order
 from strangler.django.saga import engine
+from strangler.ports.bind import bind
 from strangler.ports.errors import TimedOut
 from strangler.saga.declare import Here, Saga, pivot, retriable
 from strangler.saga.errors import LockHeld
@@ -24,6 +36,8 @@ WITHIN = 5.0
 PATIENCE = 1.0
 """For so many seconds a request waits for another one that has begun it."""
 PAUSE = 0.02
+
+shipping = bind(parcels.Shipping)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +50,11 @@ class Cancelling:
 
 class NotConfirmed(RuntimeError):
     """The order's row is not what it was a moment ago: somebody else has written it."""
+
+
+def call_off(cancelling: Cancelling, _here: Here) -> None:
+    """See that it is not delivered any more."""
+    shipping.call_off(cancelling.order)
 
 
 def cancel(cancelling: Cancelling, _here: Here) -> None:
@@ -60,6 +79,15 @@ def refund(cancelling: Cancelling, _here: Here) -> None:
 
 
 CANCEL = Saga(
+    "ordering.call_off",
+    Cancelling,
+    pivot("call_off", call_off, refusals=[parcels.AlreadyDelivered]),
+    retriable("cancel", cancel, local=True),
+    retriable("release", release),
+    retriable("refund", refund),
+    locks=lambda cancelling: [checkout.lock(cancelling.order)],
+)
+BEGUN_BEFORE = Saga(
     "ordering.cancel",
     Cancelling,
     pivot("cancel", cancel, local=True),
@@ -67,13 +95,14 @@ CANCEL = Saga(
     retriable("refund", refund),
     locks=lambda cancelling: [checkout.lock(cancelling.order)],
 )
+"""Those that were begun when shipping was not asked yet; none is begun any more."""
 
 
 def cancel_order(order: UUID, *, customer: str) -> Order:
     """Cancel an order of this customer; what can't be given back now is given back later.
 
     Raises:
-        UnknownOrder, NotCancellable: see each of them.
+        UnknownOrder, NotCancellable, AlreadyDelivered: see each of them.
         TimedOut: it will be cancelled, and is not yet: the same request tells when it is.
     """
     rows = Order.objects.filter(pk=order, customer=customer)
@@ -96,6 +125,8 @@ def _begin(cancelling: Cancelling) -> None:
     for nth in count():
         key = f"{cancelling.order}/{nth}" if nth else str(cancelling.order)
         seen = engine().start(CANCEL, cancelling, key=key, within=WITHIN)
+        if seen.cause == parcels.AlreadyDelivered.__name__:
+            raise AlreadyDelivered(order=cancelling.order)
         if seen.state not in {State.COMPENSATED, State.ABANDONED}:
             return
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monolith.ordering.cancelling import CANCEL
+from monolith.ordering.cancelling import BEGUN_BEFORE, CANCEL
 from monolith.ordering.checkout import CHECKOUT
 
-__all__ = ["CANCEL", "CHECKOUT"]
+__all__ = ["BEGUN_BEFORE", "CANCEL", "CHECKOUT"]

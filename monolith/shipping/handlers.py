@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contracts.ordering import OrderCancelled, OrderConfirmed
-from monolith.shipping.sending import call_off, prepare
+from monolith.shipping import sending
 from strangler.events.subscribe import Handlers
 
 handlers = Handlers("shipping")
@@ -12,10 +12,10 @@ handlers = Handlers("shipping")
 @handlers.on
 def confirmed(event: OrderConfirmed) -> None:
     """Prepare what was bought."""
-    prepare(event.order, customer=event.customer, country=event.country, lines=event.lines)
+    sending.prepare(event.order, customer=event.customer, country=event.country, lines=event.lines)
 
 
 @handlers.on
 def cancelled(event: OrderCancelled) -> None:
-    """Keep it here, or have it come back."""
-    call_off(event.order, customer=event.customer)
+    """Keep it here, or have it come back; mostly ordering has asked for that before."""
+    sending.cancelled(event.order, customer=event.customer)

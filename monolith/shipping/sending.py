@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from contracts.ordering import SoldLine
 from contracts.shipping import (
+    AlreadyDelivered,
     NotDeliverable,
     NotSendable,
     ShipmentDelivered,
@@ -43,18 +44,48 @@ def prepare(order: UUID, *, customer: str, country: str, lines: Iterable[SoldLin
 
 
 @transaction.atomic
-def call_off(order: UUID, *, customer: str) -> None:
-    """An order is cancelled: what has not left the house stays, and what has left it comes back."""
+def call_off(order: UUID, *, customer: str, own: str | None) -> Shipment:
+    """See that an order is not delivered any more: ordering asks before it cancels.
+
+    Args:
+        order: what is called off; one that nobody has told of yet is remembered.
+        customer: who asks.
+        own: the customer whose shipments alone may be called off; None for everybody's.
+
+    Raises:
+        AlreadyDelivered, UnknownShipment: see each of them.
+    """
+    row = _turned(order, customer)
+    if own is not None and row.customer != own:
+        raise UnknownShipment(order=order)
+    if row.state == ShipmentState.DELIVERED:
+        raise AlreadyDelivered(order=order)
+    return row
+
+
+@transaction.atomic
+def cancelled(order: UUID, *, customer: str) -> None:
+    """An order is cancelled, whatever has become of it: it stays, or comes back."""
+    row = _turned(order, customer)
+    if row.state == ShipmentState.DELIVERED:
+        row.state = ShipmentState.RETURNING
+        row.save(update_fields=["state", "updated_at"])
+
+
+def _turned(order: UUID, customer: str) -> Shipment:
+    """What has not left the house stays, and what is on its way comes back."""
     row, _ = Shipment.objects.select_for_update().get_or_create(
         order=order, defaults={"customer": customer, "state": ShipmentState.CANCELLED}
     )
-    if row.state == ShipmentState.PREPARING:
-        row.state = ShipmentState.CANCELLED
-    elif row.state in {ShipmentState.SENT, ShipmentState.DELIVERED}:
-        row.state = ShipmentState.RETURNING
-    else:
-        return
-    row.save(update_fields=["state", "updated_at"])
+    turns = {
+        ShipmentState.PREPARING: ShipmentState.CANCELLED,
+        ShipmentState.SENT: ShipmentState.RETURNING,
+    }
+    state = turns.get(ShipmentState(row.state))
+    if state is not None:
+        row.state = state
+        row.save(update_fields=["state", "updated_at"])
+    return row
 
 
 @transaction.atomic

@@ -35,6 +35,12 @@ class ShippingService(Shipping):
         found = visible(_user()).in_bulk(orders)
         return [shown(found[order]) for order in orders if order in found]
 
+    def call_off(self, order: UUID) -> Shipment:
+        """Keep it here, or have it come back: see ``sending``."""
+        user = _user()
+        own = None if Role.STAFF in user.roles else user.id
+        return shown(sending.call_off(order, customer=user.id, own=own))
+
     def hand_over(self, order: UUID) -> Shipment:
         """Give it to a carrier: see ``sending``."""
         _check_staff()

@@ -22,7 +22,7 @@ from contracts.payments import PaymentState
 from monolith.catalog import service as catalog
 from monolith.inventory import models as inventory
 from monolith.inventory.stocking import adjust
-from monolith.ordering import checkout
+from monolith.ordering import cancelling, checkout
 from monolith.ordering.models import Order
 from monolith.payments.models import Intent
 from monolith.payments.providers import connect
@@ -154,6 +154,7 @@ def faults(monkeypatch: pytest.MonkeyPatch) -> Faults:
     faults = Faults()
     for port in ("prices", "inventory", "payments"):
         monkeypatch.setattr(checkout, port, faults.on(getattr(checkout, port)))
+    monkeypatch.setattr(cancelling, "shipping", faults.on(cancelling.shipping))
     return faults
 
 

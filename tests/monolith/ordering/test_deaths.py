@@ -22,7 +22,7 @@ LEASE = timedelta(seconds=checkout.CHECKOUT.lease)
 WRITES = ("create", "write", "write_with")
 PLACED = 7
 """A saga is created, and each of its steps written."""
-CANCELLED = 4
+CANCELLED = 5
 REJECTED = 9
 """Created, three steps, the fourth refused; it and the others undone."""
 ordering = OrderingService()

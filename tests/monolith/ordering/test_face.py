@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from rest_framework.test import APIClient
@@ -15,7 +15,10 @@ from contracts.inventory import OutOfStock
 from contracts.money import Money
 from monolith.catalog.service import CatalogService
 from monolith.ordering import models
+from monolith.shipping import sending
+from monolith.shipping.models import Shipment
 from strangler.django.saga import sweep
+from strangler.django.saga.models import Saga
 from strangler.ports.context import use
 from strangler.ports.errors import ConnectionLost, TimedOut, Unreachable
 from tests.monolith.ordering.faults import Faults
@@ -274,6 +277,23 @@ def test_a_cancelled_order_gives_its_goods_back_once(clients: Clients, audit: Au
     assert first.json()["state"] == "cancelled"
     assert again.json() == first.json() == clients["cleo"].get(path).json()
     assert place(clients["cleo"]).json() == first.json(), "the key still names that order"
+    audit()
+
+
+def test_what_was_delivered_can_not_be_cancelled(clients: Clients, audit: Audit):
+    order = place(clients["cleo"]).json()
+    sending.prepare(UUID(order["id"]), customer=order["customer"], country="DE", lines=[])
+    sending.hand_over(UUID(order["id"]))
+    sending.deliver(UUID(order["id"]))
+
+    for _ in range(2):
+        refused = clients["cleo"].post(f"{URL}/{order['id']}/cancel")
+        assert refused.status_code == 409
+        assert refused.json()["error"] == "AlreadyDelivered"
+
+    assert clients["cleo"].get(f"{URL}/{order['id']}").json() == order
+    assert Shipment.objects.get().state == "delivered"
+    assert Saga.objects.filter(name="ordering.call_off").count() == 1
     audit()
 
 

@@ -25,6 +25,7 @@ from monolith.ordering import checkout, models
 from monolith.ordering.service import OrderingService
 from monolith.payments.charging import refund
 from monolith.payments.models import Intent
+from monolith.shipping.models import Shipment
 from strangler.django.saga import engine, sweep
 from strangler.django.saga.models import Saga
 from strangler.ports.errors import (
@@ -331,7 +332,26 @@ def test_who_is_overtaken_takes_nothing_for_an_order_that_was_cancelled(
     audit()
 
 
-def test_a_cancellation_that_was_ended_before_it_did_anything_can_be_begun_again(
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("error", [Unreachable("down"), TimedOut("late"), Died()])
+def test_a_cancellation_waits_until_shipping_says_whether_it_is_delivered(
+    faults: Faults, audit: Audit, time_passes: Pass, when: str, error: BaseException
+):
+    order = place()
+    faults.put((when, "call_off"), error)
+
+    with pytest.raises(Died if isinstance(error, Died) else TimedOut):
+        ordering.cancel(order.id)
+    assert ordering.order(order.id).state is OrderState.CONFIRMED
+    time_passes(LEASE)
+    sweep()
+
+    assert ordering.cancel(order.id).state is OrderState.CANCELLED
+    assert Shipment.objects.get().state == "cancelled"
+    audit()
+
+
+def test_a_cancellation_that_was_ended_before_it_was_written_can_be_begun_again(
     audit: Audit, monkeypatch: pytest.MonkeyPatch
 ):
     order = place()
@@ -343,7 +363,7 @@ def test_a_cancellation_that_was_ended_before_it_did_anything_can_be_begun_again
         broken.setattr(checkout.events, "publish", breaks)
         with pytest.raises(TimedOut):
             ordering.cancel(order.id)
-    (left,) = engine().listed(states=[State.RUNNING], name="ordering.cancel", limit=10)
+    (left,) = engine().listed(states=[State.RUNNING], name="ordering.call_off", limit=10)
     engine().abandon(left.id, actor="ann", reason="the outbox was broken")
 
     assert ordering.cancel(order.id).state is OrderState.CANCELLED

@@ -12,7 +12,7 @@ from django.db import connections
 
 from contracts.shipping import NotSendable
 from monolith.shipping.models import Shipment
-from monolith.shipping.sending import call_off, hand_over, prepare
+from monolith.shipping.sending import call_off, cancelled, hand_over, prepare
 from tests.monolith.events import confirmed, waiting
 
 THREADS = 8
@@ -57,7 +57,7 @@ def test_a_shipment_leaves_once_or_stays(on_postgres: None):
         for order in known:
             together.wait()
             if number % 4 == 0:
-                call_off(order, customer="cleo")
+                call_off(order, customer="cleo", own="cleo")
                 continue
             try:
                 numbers[f"{order} {hand_over(order).tracking}"] += 1
@@ -65,8 +65,10 @@ def test_a_shipment_leaves_once_or_stays(on_postgres: None):
                 numbers[f"{order} stays"] += 1
         for order in new:
             together.wait()
-            if number % 2:
-                call_off(order, customer="cleo")
+            if number % 4 == 0:
+                call_off(order, customer="cleo", own="cleo")
+            elif number % 2:
+                cancelled(order, customer="cleo")
             else:
                 prepare(order, customer="cleo", country="DE", lines=lines)
 

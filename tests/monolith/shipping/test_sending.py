@@ -10,6 +10,7 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from contracts.shipping import (
+    AlreadyDelivered,
     NotAllowed,
     NotAuthenticated,
     NotDeliverable,
@@ -87,6 +88,42 @@ def test_what_must_not_be_sent_is_not(heard: Hear):
             with pytest.raises(UnknownShipment):
                 command(uuid4())
     assert [event.type for event in waiting("shipping")] == ["shipping.shipment.sent"]
+
+
+@pytest.mark.topologies
+@pytest.mark.django_db(transaction=True)
+def test_a_parcel_is_called_off_or_delivered(heard: Hear):
+    here, sent, arrived, unheard = heard(), heard(), heard(), uuid4()
+    with use(FOR_STAFF):
+        for order in (sent, arrived):
+            shipping.hand_over(order)
+        shipping.delivered(arrived)
+
+    with use(CLEO):
+        for _ in range(2):
+            assert shipping.call_off(here).state is ShipmentState.CANCELLED
+            assert shipping.call_off(sent).state is ShipmentState.RETURNING
+            assert shipping.call_off(unheard).state is ShipmentState.CANCELLED
+            with pytest.raises(AlreadyDelivered) as caught:
+                shipping.call_off(arrived)
+        assert caught.value.order == arrived
+        assert shipping.shipment(arrived).state is ShipmentState.DELIVERED
+    with use(FOR_STAFF), pytest.raises(NotDeliverable):
+        shipping.delivered(sent)
+
+
+@pytest.mark.django_db
+def test_nobody_calls_off_what_is_another_s(heard: Hear):
+    order = heard()
+
+    with use(Context(user=User("carl", ("customer",)))), pytest.raises(UnknownShipment):
+        shipping.call_off(order)
+    with use(Context(user=None)), pytest.raises(NotAuthenticated):
+        shipping.call_off(order)
+
+    assert Shipment.objects.get().state == "preparing"
+    with use(FOR_STAFF):
+        assert shipping.call_off(order).state is ShipmentState.CANCELLED
 
 
 @pytest.mark.django_db
