@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -36,7 +36,7 @@ from strangler.ports.errors import (
 from strangler.ports.rehearsal import under_way
 from strangler.routing.cohorts import draw
 
-__all__ = ["ATTEMPTS", "CHUNK", "PAUSES", "Consumer", "Failed", "Later", "TooMany"]
+__all__ = ["ATTEMPTS", "CHUNK", "PAUSES", "Consumer", "Failed", "Later", "NotYet", "TooMany"]
 
 PAUSES: Final = (1.0, 5.0, 30.0, 300.0)
 """Seconds until an event is tried again that could not be handled, after each attempt."""
@@ -50,6 +50,8 @@ PATIENCE: Final = 1.0
 """Seconds to wait for the door; whoever brings the events brings them again."""
 PAUSE: Final = 1.0
 """Seconds until events may come again that could not be taken now."""
+NOT_YET: Final = 5.0
+"""The same, of a type that nobody here handles yet."""
 
 _log = logging.getLogger("strangler.events")
 
@@ -67,6 +69,17 @@ class Later(Exception):
 
 class TooMany(Later):
     """The time was up before all of them were handled."""
+
+
+class NotYet(Later):
+    """Nobody here handles events of this type, and somebody is meant to: a newer process will."""
+
+    def __init__(self, consumer: str, kind: str) -> None:
+        super().__init__(
+            f"nobody here handles {kind[:100]!r} yet: a newer deployment of {consumer} has to; if "
+            f"it is told that no more, strangler events drop --consumer {consumer}",
+            NOT_YET,
+        )
 
 
 class Failed(Exception):
@@ -87,39 +100,57 @@ class Consumer:
     """One capability, as far as it listens. Shared by threads."""
 
     def __init__(
-        self, handlers: Handlers, ledger: Ledger, *, owns: Callable[[], bool] | None = None
+        self,
+        handlers: Handlers,
+        ledger: Ledger,
+        *,
+        told: Collection[str] = (),
+        owns: Callable[[], bool] | None = None,
     ) -> None:
         """Nothing is connected yet.
 
         Args:
             handlers: what is done about which event.
             ledger: the capability's own database, with its inbox.
+            told: the types that it is meant to be told, as the manifest says: of these none is let
+                go, handled or not.
             owns: whether this side owns the rows where no door can say so; by default it does.
                 Whoever puts a service together sets it.
         """
         self.name = handlers.consumer
         self.handlers = handlers
         self.ledger = ledger
+        self.told = frozenset(told)
         self.owns = owns
         self._size = CHUNK
 
     def __repr__(self) -> str:
         return f"Consumer({self.name!r})"
 
-    def take(self, batch: Sequence[Envelope], *, until: float = math.inf) -> None:
+    def take(
+        self, batch: Sequence[Envelope], *, until: float = math.inf, addressed: bool = False
+    ) -> None:
         """Handle these, in order; when it returns, each of them is in the inbox.
 
-        Those of types that are not subscribed to are let go.
+        A topic has more than is subscribed to, and that is let go. What this one is meant to be
+        told and does not handle yet is not: it waits, and whatever comes after it.
 
         Args:
             batch: in the order of their keys.
             until: on the clock of ``time.monotonic``; nothing more is begun after that.
+            addressed: somebody who knows who is told what has brought it to this consumer alone.
 
         Raises:
-            Later: see there; ``TooMany`` when the time was up.
+            Later: see there; ``TooMany`` when the time was up, ``NotYet`` for what is to wait.
             NotOwner: the other side owns the rows: it has to take what is left.
         """
-        rest = [event for event in batch if event.type in self.handlers]
+        early = (
+            index
+            for index, event in enumerate(batch)
+            if event.type not in self.handlers and (addressed or event.type in self.told)
+        )
+        first = next(early, len(batch))
+        rest = [event for event in batch[:first] if event.type in self.handlers]
         size, held = self._size, None
         while rest:
             try:
@@ -137,6 +168,8 @@ class Consumer:
                 raise TooMany(f"there are {len(rest)} more than could be handled in time", 0.0)
         if held is not None:
             raise held.later() from held
+        if first < len(batch):
+            raise NotYet(self.name, batch[first].type)
 
     @property
     def size(self) -> int:

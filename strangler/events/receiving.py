@@ -12,7 +12,8 @@ good for this consumer and this body. It is answered with
 413          the body is too large, or there were more than could be handled in time: bring fewer
 415          the body is of another kind
 421          the other side owns the rows: bring them there
-503          not now: bring them again after ``Retry-After`` seconds
+503          not now: bring them again after ``Retry-After`` seconds; ``NotYet`` says that one is
+             of a type that nobody here handles: it is not let go, since it was meant for this one
 ===========  =======================================================================================
 
 Whatever it is, what had been taken before is remembered, and comes again at no cost: so nobody has
@@ -77,7 +78,8 @@ def receive(
     """
     try:
         batch = _proved(called, body, headers)
-        _known(consumer, called).take(batch, until=time.monotonic() + WITHIN)
+        until = time.monotonic() + WITHIN
+        _known(consumer, called).take(batch, until=until, addressed=True)
     except Refusal as refusal:
         return refusal.answer()
     except NotOwner as error:
@@ -85,7 +87,7 @@ def receive(
     except TooMany as error:
         return Refusal(413, "TooMany", str(error)).answer()
     except Later as later:
-        return _not_now("Later", str(later), later.after)
+        return _not_now(type(later).__name__, str(later), later.after)
     except Exception:  # noqa: BLE001 - a caller must be answered, and told nothing
         _log.exception("%s: a batch of events has failed", called)
         return _not_now("Failed", "something went wrong; the log has it", 1.0)

@@ -136,7 +136,7 @@ def consumer(name: str) -> Consumer:
             f"{capability.context} has no table for its inbox: derive a model from InboxEntry and "
             "one from ParkedEvent (strangler.django.events.inbox)"
         )
-    return Consumer(found, DjangoLedger(name, inbox, parked))
+    return Consumer(found, DjangoLedger(name, inbox, parked), told=capability.subscribes)
 
 
 def handlers(capability: Capability) -> Handlers | None:

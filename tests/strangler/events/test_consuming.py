@@ -18,8 +18,8 @@ from strangler.events.consuming import Listening
 from strangler.events.subscribe import Handlers
 from strangler.ports.errors import Unreachable
 from strangler.sqlalchemy.events.ledger import consumer
-from tests.strangler.events.listening import Inbox, Listener, ParkedEvent, poison, star
-from tests.strangler.events.sample import StarSeen
+from tests.strangler.events.listening import Inbox, Listener, ParkedEvent, poison, said, star
+from tests.strangler.events.sample import CometGone, StarSeen
 from tests.strangler.events.speaking import Speaker
 
 PATIENCE = 60.0
@@ -143,6 +143,30 @@ def test_the_old_is_forgotten_though_what_is_set_aside_has_to_wait(
     with Listening([listener.consumer], None):
         eventually(lambda: remembered() == 0)
     assert parking.counted(listener.consumer) == (1, 0)
+
+
+def test_what_a_newer_process_will_handle_is_kept_for_it(
+    listener: Listener, bus: Callable[[], Bus], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """This one runs with the manifest of today, and the handlers of yesterday."""
+    monkeypatch.setattr("strangler.events.consumer.NOT_YET", 0.05)
+    listener.consumer.told = frozenset({"sky.star.seen", "sky.comet.gone"})
+    gone: list[int] = []
+    with bus() as speaking:
+        speaking.publish([said(CometGone(7), "7", 1)])
+        with Listening([listener.consumer], bus):
+            speaking.publish([star("Vega", 1)])
+            time.sleep(0.3)
+        with speaking.subscribe("notes", ["sky"]) as subscription:
+            assert subscription.backlog() >= 1
+
+        @listener.handlers.on
+        def leave(event: CometGone) -> None:
+            gone.append(event.number)
+
+        with Listening([listener.consumer], bus):
+            eventually(lambda: (gone, listener.effects()) == ([7], {"Vega": [1]}))
+    assert listener.parked() == []
 
 
 def test_it_ends_after_what_it_is_about(listener: Listener, bus: Callable[[], Bus]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from django.test import Client
 
@@ -21,7 +22,7 @@ from strangler.ports.errors import DoorShut, NotOwner
 from strangler.ports.trust.keys import Keyring, generate
 from strangler.ports.trust.tokens import Use, mint
 from tests.strangler.events.listening import said, star
-from tests.strangler.events.sample import FishCaught, StarSeen
+from tests.strangler.events.sample import CometGone, FishCaught, StarSeen
 
 PATH = "/_strangler/events/shipping"
 
@@ -149,10 +150,22 @@ def test_it_says_whose_it_is_and_when_to_come_again(
     assert seen == ["Vega 1"]
 
 
+def test_what_nobody_here_handles_yet_is_not_let_go(bringer: Bringer, seen: list[str]) -> None:
+    """Whoever brings it knows of a newer deployment, of which this process is not."""
+    comet = said(CometGone(1), "1", 1)
+    assert bringer.bring(star("Vega", 1), comet, star("Vega", 2)) == (503, "NotYet")
+    assert bringer.answer.headers["Retry-After"] == "5"
+    assert "sky.comet.gone" in bringer.answer.json()["message"]
+    assert seen == ["Vega 1"]
+    unknown = msgspec.structs.replace(comet, type="sky.moon.risen")
+    assert bringer.bring(unknown) == (503, "NotYet")
+
+
 def test_the_project_s_consumers_are_found() -> None:
     found = consuming.consumers()
     assert set(found) >= {"shipping", "notifications"}
     for name, consumer in found.items():
+        assert consumer.told == set(consumer.handlers.types)
         assert consumer.handlers.consumer == name
     assert endpoint._known("shipping") is found["shipping"]
     assert endpoint._known("nobody") is None
