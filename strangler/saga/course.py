@@ -20,6 +20,8 @@ SAID = 1000
 _VAIN = frozenset({Event.FAILED, Event.UNKNOWN, Event.NOT_UNDONE})
 DEADLINE_PASSED = "DeadlinePassed"
 """The cause of a saga that has turned because its time was up."""
+LATE = "It was not done by its deadline."
+"""The reason of that."""
 
 
 def pause(attempts: int) -> float:
@@ -123,11 +125,9 @@ class Course:
             return False
         if after(record.standing, Event.DEADLINE, self._plan) == record.standing:
             return False
-        reason = "It was not done by its deadline."
-        if record.trouble:
-            reason = f"It was not done by its deadline: {record.trouble}"
-        draft.record = replace(record, cause=DEADLINE_PASSED, reason=reason, trouble="")
-        self._happens(draft, Event.DEADLINE, reason)
+        # What it has met with stays in the log: the reason is for whoever asked for the saga.
+        draft.record = replace(record, cause=DEADLINE_PASSED, reason=LATE, trouble="")
+        self._happens(draft, Event.DEADLINE, record.trouble)
         return True
 
 

@@ -28,8 +28,9 @@ class Record:
     Attributes:
         given: the data that it was started with; ``data`` is what its steps have made of that.
         steps: the names of its steps, as it was started with.
-        cause: the error that it has turned for; ``reason`` is what that said.
-        trouble: what the last try came to, if that was nothing.
+        cause: the declared error that it has turned for, or ``DeadlinePassed``; ``reason`` is what
+            that said, and may be shown to whoever asked for the saga.
+        trouble: what the last try came to, if that was nothing; for operators alone.
         deadline: when it turns, if it has not passed its pivot.
         due: from when on anybody may go on with it; None once nobody will.
         holder: who is at it; empty while nobody is.

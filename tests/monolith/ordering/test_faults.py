@@ -27,13 +27,13 @@ from monolith.payments.charging import refund
 from monolith.payments.models import Intent
 from monolith.shipping.models import Shipment
 from strangler.django.saga import engine, sweep
-from strangler.django.saga.models import Saga
+from strangler.django.saga.models import Saga, SagaEntry
 from strangler.ports.errors import (
     PortError,
     TimedOut,
     Unreachable,
 )
-from strangler.saga.machine import State
+from strangler.saga.machine import Event, State
 from tests.monolith.ordering.faults import Died, Faults
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("shop", "as_cleo")]
@@ -278,7 +278,11 @@ def test_who_loses_patience_gives_everything_back(
     with pytest.raises(OrderRejected) as caught:
         place()
     assert caught.value.cause == "DeadlinePassed"
-    assert f"{type(error).__name__}: {error}" in caught.value.reason
+    assert caught.value.reason == "It was not done by its deadline."
+    row = models.Order.objects.get()
+    assert (row.reason, ordering.order(row.id).reason) == (caught.value.reason,) * 2
+    said = [entry.detail for entry in SagaEntry.objects.filter(event=Event.DEADLINE)]
+    assert said == [f"{type(error).__name__}: {error}"], "what was met with is for operators"
     audit()
 
 

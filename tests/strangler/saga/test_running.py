@@ -123,7 +123,7 @@ def test_at_its_deadline_it_turns_and_undoes_what_may_have_been_done(
 
     assert seen.state is State.COMPENSATED
     assert seen.cause == "DeadlinePassed"
-    assert seen.reason.startswith("It was not done by its deadline: ")
+    assert seen.reason == "It was not done by its deadline."
     assert ("undo hotel" in remote.callees.calls) is undone
     assert remote.callees.calls[-1] == "undo flight"
     assert remote.callees.left(seen.id) == []
