@@ -51,14 +51,14 @@ class Deliverer:
         try:
             self.send(row)
         except NeverSent as error:
-            self._give_up(row, str(error))
+            self._give_up(row, error)
         except NotSent as error:
-            self._put_off(row, str(error))
+            self._put_off(row, error)
         except PortError as error:
-            self._put_off(row, f"who it is for can't be asked: {error}")
+            self._put_off(row, NotSent("who it is for can't be found out now", error))
         except Exception as error:  # whatever it is: the others can be sent
             log.exception("notification %s can't be sent", row.id)
-            self._put_off(row, f"{type(error).__name__}: {error}")
+            self._put_off(row, NotSent("it could not be sent", type(error).__name__))
         else:
             self._mark(row, state=NotificationState.SENT, due_at=None, sent_at=now(), reason="")
         return True
@@ -122,17 +122,22 @@ class Deliverer:
         )
         webhooks.send(preference.webhook, said, secret=preference.secret, message=row.id)
 
-    def _put_off(self, row: Notification, reason: str) -> None:
+    def _put_off(self, row: Notification, error: NotSent) -> None:
         left = pause(row.attempts)
         if left is None:
-            self._give_up(row, reason)
+            self._give_up(row, error)
             return
-        log.warning("notification %s is not sent yet: %s", row.id, reason)
-        self._mark(row, state=NotificationState.FAILED, due_at=now() + left, reason=reason[:REASON])
+        log.warning("notification %s is not sent yet: %s", row.id, error)
+        self._mark(
+            row,
+            state=NotificationState.FAILED,
+            due_at=now() + left,
+            reason=error.reason[:REASON],
+        )
 
-    def _give_up(self, row: Notification, reason: str) -> None:
-        log.error("notification %s is never sent: %s", row.id, reason)
-        self._mark(row, state=NotificationState.GIVEN_UP, due_at=None, reason=reason[:REASON])
+    def _give_up(self, row: Notification, error: NotSent) -> None:
+        log.error("notification %s is never sent: %s", row.id, error)
+        self._mark(row, state=NotificationState.GIVEN_UP, due_at=None, reason=error.reason[:REASON])
 
     def _mark(self, row: Notification, *, state: NotificationState, **changes: Any) -> None:
         """Write down what became of it, unless somebody else is at it by now."""

@@ -18,6 +18,8 @@ from extracted.notifications.failures import NeverSent, NotSent
 from extracted.notifications.rendering import Mail
 
 LOG: Final = "consolemail"
+NOT_NOW: Final = "the mail server does not take it now"
+REFUSED: Final = "the mail server does not take it for this address"
 _PORTS: Final = {"smtp": 25, "smtp+tls": 587, "smtp+ssl": 465}
 _log = logging.getLogger("extracted.notifications")
 
@@ -91,11 +93,11 @@ class Mailer:
             code, said = next(iter(error.recipients.values()))
             raise _refused(code, said) from error
         except smtplib.SMTPResponseException as error:
-            raise NotSent(_said(error.smtp_code, error.smtp_error)) from error
+            raise NotSent(NOT_NOW, _said(error.smtp_code, error.smtp_error)) from error
         except (smtplib.SMTPException, OSError) as error:
-            raise NotSent(f"{type(error).__name__}: {error}") from error
+            raise NotSent(NOT_NOW, f"{type(error).__name__}: {error}") from error
         except ValueError as error:  # a header that can't be: no address of this world
-            raise NeverSent(str(error)) from error
+            raise NeverSent(REFUSED, error) from error
 
     def _prepared(self, mail: Mail, *, to: str, message: UUID) -> EmailMessage:
         prepared = EmailMessage(policy=SMTP)
@@ -148,7 +150,9 @@ def _address(written: str) -> str:
 
 
 def _refused(code: int, said: bytes | str) -> NotSent:
-    return (NeverSent if code >= 500 else NotSent)(_said(code, said))
+    if code >= 500:
+        return NeverSent(REFUSED, _said(code, said))
+    return NotSent(NOT_NOW, _said(code, said))
 
 
 def _said(code: int, said: bytes | str) -> str:

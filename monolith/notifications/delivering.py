@@ -42,14 +42,14 @@ def deliver_next() -> bool:
     try:
         send(row)
     except NeverSent as error:
-        _give_up(row, str(error))
+        _give_up(row, error)
     except NotSent as error:
-        _put_off(row, str(error))
+        _put_off(row, error)
     except PortError as error:
-        _put_off(row, f"who it is for can't be asked: {error}")
+        _put_off(row, NotSent("who it is for can't be found out now", error))
     except Exception as error:  # whatever it is: the others can be sent
         log.exception("notification %s can't be sent", row.id)
-        _put_off(row, f"{type(error).__name__}: {error}")
+        _put_off(row, NotSent("it could not be sent", type(error).__name__))
     else:
         _mark(row, state=NotificationState.SENT, due_at=None, sent_at=timezone.now(), reason="")
     return True
@@ -112,23 +112,23 @@ def _post(row: Notification) -> None:
     webhooks.send(preference.webhook, said, secret=preference.secret, message=row.id)
 
 
-def _put_off(row: Notification, reason: str) -> None:
+def _put_off(row: Notification, error: NotSent) -> None:
     left = pause(row.attempts)
     if left is None:
-        _give_up(row, reason)
+        _give_up(row, error)
         return
-    log.warning("notification %s is not sent yet: %s", row.id, reason)
+    log.warning("notification %s is not sent yet: %s", row.id, error)
     _mark(
         row,
         state=NotificationState.FAILED,
         due_at=timezone.now() + left,
-        reason=reason[:REASON],
+        reason=error.reason[:REASON],
     )
 
 
-def _give_up(row: Notification, reason: str) -> None:
-    log.error("notification %s is never sent: %s", row.id, reason)
-    _mark(row, state=NotificationState.GIVEN_UP, due_at=None, reason=reason[:REASON])
+def _give_up(row: Notification, error: NotSent) -> None:
+    log.error("notification %s is never sent: %s", row.id, error)
+    _mark(row, state=NotificationState.GIVEN_UP, due_at=None, reason=error.reason[:REASON])
 
 
 def _mark(row: Notification, **changes: Any) -> None:

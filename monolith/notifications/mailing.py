@@ -11,6 +11,9 @@ from django.core.mail import EmailMessage
 from monolith.notifications.failures import NeverSent, NotSent
 from monolith.notifications.rendering import Mail
 
+NOT_NOW = "the mail server does not take it now"
+REFUSED = "the mail server does not take it for this address"
+
 
 def send(mail: Mail, *, to: str, message: UUID) -> None:
     """Send this mail; its ``Message-ID`` is the same however often that is tried.
@@ -36,15 +39,17 @@ def send(mail: Mail, *, to: str, message: UUID) -> None:
         code, said = next(iter(error.recipients.values()))
         raise _refused(code, said) from error
     except smtplib.SMTPResponseException as error:
-        raise NotSent(_said(error.smtp_code, error.smtp_error)) from error
+        raise NotSent(NOT_NOW, _said(error.smtp_code, error.smtp_error)) from error
     except (smtplib.SMTPException, OSError) as error:
-        raise NotSent(f"{type(error).__name__}: {error}") from error
+        raise NotSent(NOT_NOW, f"{type(error).__name__}: {error}") from error
     except ValueError as error:  # a header that can't be: no address of this world
-        raise NeverSent(str(error)) from error
+        raise NeverSent(REFUSED, error) from error
 
 
 def _refused(code: int, said: bytes | str) -> NotSent:
-    return (NeverSent if code >= 500 else NotSent)(_said(code, said))
+    if code >= 500:
+        return NeverSent(REFUSED, _said(code, said))
+    return NotSent(NOT_NOW, _said(code, said))
 
 
 def _said(code: int, said: bytes | str) -> str:

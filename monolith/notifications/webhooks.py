@@ -17,6 +17,7 @@ from strangler.ports.transports.library import httpx
 
 PATIENCE = 3.0
 """Seconds for all of it: less than a switch waits for whoever is inside the door."""
+SILENT = "it can't be reached, or does not answer in time"
 GONE = 410
 """Whoever says this does not want to be told any more."""
 
@@ -48,7 +49,7 @@ def send(url: str, body: bytes, *, secret: str, message: UUID) -> None:
     try:
         status = _status(request)
     except (httpx.HTTPError, ValueError) as error:
-        raise NotSent(f"{where}: {str(error) or type(error).__name__}") from error
+        raise NotSent(f"{where}: {SILENT}", f"{type(error).__name__}: {error}") from error
     if status == GONE:
         raise NeverSent(f"{where}: it answered {status}: nobody wants to be told there")
     if not 200 <= status < 300:

@@ -15,6 +15,7 @@ from sqlalchemy import select, update
 from contracts.notifications import Channel, Kind
 from extracted.notifications.deciding import ATTEMPTS, identify
 from extracted.notifications.delivering import Deliverer
+from extracted.notifications.failures import NotSent
 from extracted.notifications.models import Notification, Preference
 from extracted.notifications.signing import new_secret, signature
 from extracted.notifications.telling import telling
@@ -121,7 +122,7 @@ def test_who_was_given_up_for_dead_marks_nothing(
     assert deliverer.claim() is None
     pass_time(database)
     assert deliverer.deliver_next()
-    deliverer._give_up(dead, "too late")
+    deliverer._give_up(dead, NotSent("too late"))
     assert states(database) == {"cleo": [("sent", 2)]}
     assert len(mails.mails) == 1
 
