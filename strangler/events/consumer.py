@@ -19,9 +19,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from strangler.events.book import Book, Ledger
 from strangler.events.envelope import Envelope, opened
+from strangler.events.failing import Failed, Later, NotYet, TooMany, Verdict
 from strangler.events.handling import handling
-from strangler.events.inbox import Book, Ledger, Verdict, key, name
+from strangler.events.inbox import key, name
 from strangler.events.subscribe import Handlers
 from strangler.ports.answer import Refusal
 from strangler.ports.calling.door import entered, holder
@@ -36,7 +38,7 @@ from strangler.ports.errors import (
 from strangler.ports.rehearsal import under_way
 from strangler.routing.cohorts import draw
 
-__all__ = ["ATTEMPTS", "CHUNK", "PAUSES", "Consumer", "Failed", "Later", "NotYet", "TooMany"]
+__all__ = ["ATTEMPTS", "CHUNK", "PAUSES", "Consumer"]
 
 PAUSES: Final = (1.0, 5.0, 30.0, 300.0)
 """Seconds until an event is tried again that could not be handled, after each attempt."""
@@ -48,52 +50,8 @@ SPELL: Final = 0.5
 """Seconds after which a transaction takes no more of them: a freeze waits until it has ended."""
 PATIENCE: Final = 1.0
 """Seconds to wait for the door; whoever brings the events brings them again."""
-PAUSE: Final = 1.0
-"""Seconds until events may come again that could not be taken now."""
-NOT_YET: Final = 5.0
-"""The same, of a type that nobody here handles yet."""
 
 _log = logging.getLogger("strangler.events")
-
-
-class Later(Exception):
-    """Some of these can't be taken now, through no fault of theirs: bring them again.
-
-    ``after`` is in how many seconds. What was taken of them is remembered.
-    """
-
-    def __init__(self, said: str, after: float = PAUSE) -> None:
-        super().__init__(said)
-        self.after = after
-
-
-class TooMany(Later):
-    """The time was up before all of them were handled."""
-
-
-class NotYet(Later):
-    """Nobody here handles events of this type, and somebody is meant to: a newer process will."""
-
-    def __init__(self, consumer: str, kind: str) -> None:
-        super().__init__(
-            f"nobody here handles {kind[:100]!r} yet: a newer deployment of {consumer} has to; if "
-            f"it is told that no more, strangler events drop --consumer {consumer}",
-            NOT_YET,
-        )
-
-
-class Failed(Exception):
-    """A transaction was undone; ``index`` says by which event, None by none of them alone."""
-
-    def __init__(self, index: int | None, error: Exception, verdict: Verdict) -> None:
-        super().__init__(str(error))
-        self.index = index
-        self.error = error
-        self.verdict = verdict
-
-    def later(self) -> Later:
-        """What whoever brings the events is told."""
-        return Later(f"{type(self.error).__name__}: {self.error}")
 
 
 class Consumer:

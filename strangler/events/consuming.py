@@ -16,8 +16,8 @@ from typing import Final, Self
 
 from strangler.events import parking
 from strangler.events.buses import BadBus, Bus, BusAway, Subscription
-from strangler.events.consumer import Consumer, Later
-from strangler.events.inbox import Verdict
+from strangler.events.consumer import Consumer
+from strangler.events.failing import Later, Verdict
 from strangler.ports.errors import NotOwner
 
 __all__ = ["Figures", "Listening"]

@@ -9,9 +9,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from strangler.events.consumer import SPELL, Consumer, Failed, Later
+from strangler.events.book import Book
+from strangler.events.consumer import SPELL, Consumer
 from strangler.events.envelope import decode
-from strangler.events.inbox import Book, Parked, Verdict
+from strangler.events.failing import Failed, Later, Verdict
+from strangler.events.inbox import Parked
 
 __all__ = ["KEEP", "Parked", "drop", "parked", "prune", "replay", "retry"]
 

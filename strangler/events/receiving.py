@@ -29,8 +29,9 @@ import time
 from collections.abc import Mapping
 from typing import Final
 
-from strangler.events.consumer import Consumer, Later, TooMany
+from strangler.events.consumer import Consumer
 from strangler.events.envelope import BATCH, Envelope, Unreadable, decode_batch
+from strangler.events.failing import Later, TooMany
 from strangler.ports import headers as names
 from strangler.ports import runtime
 from strangler.ports.answer import Answer, Refusal, turned_away

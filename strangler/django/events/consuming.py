@@ -24,8 +24,9 @@ from strangler.django import conf, tables
 from strangler.django.doors import fencing, writers
 from strangler.django.doors.fencing import Fenced
 from strangler.django.events.inbox import InboxEntry, ParkedEvent
+from strangler.events.book import Book, Dialect, Tables
 from strangler.events.consumer import Consumer
-from strangler.events.inbox import Book, Dialect, Tables, Verdict, transient
+from strangler.events.failing import Verdict, transient
 from strangler.events.subscribe import Handlers, NoConsumer
 from strangler.manifest import Capability
 

@@ -11,8 +11,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
+from strangler.events.book import Book, Tables
 from strangler.events.consumer import Consumer
-from strangler.events.inbox import Book, Tables, Verdict, transient
+from strangler.events.failing import Verdict, transient
 from strangler.events.subscribe import Handlers
 from strangler.sqlalchemy.database import Database
 from strangler.sqlalchemy.events.inbox import InboxEntry, ParkedEvent

@@ -7,9 +7,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from strangler.events import consuming, relay
+from strangler.events.book import Book
 from strangler.events.buses.push import Pusher
-from strangler.events.consumer import Consumer, Later
-from strangler.events.inbox import Book, name
+from strangler.events.consumer import Consumer
+from strangler.events.failing import Later
+from strangler.events.inbox import name
 
 
 def _no_inbox() -> None:

@@ -21,8 +21,8 @@ from sqlalchemy import event
 
 from strangler.events import consumer as consuming
 from strangler.events import parking
-from strangler.events.consumer import Later
 from strangler.events.envelope import Envelope, decode_batch, encode_batch
+from strangler.events.failing import Later
 from tests.strangler.events.listening import Listener, poison, star
 
 DONE = 0

@@ -21,7 +21,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
 from strangler.events import parking
-from strangler.events.consumer import Later
+from strangler.events.failing import Later
 from strangler.ports.errors import Unreachable
 from tests.strangler.events.listening import Listener, star
 from tests.strangler.events.sample import StarSeen

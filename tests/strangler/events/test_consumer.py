@@ -16,7 +16,8 @@ from sqlalchemy.exc import DBAPIError
 
 from strangler.events import consumer as consuming
 from strangler.events import parking
-from strangler.events.consumer import ATTEMPTS, Later, TooMany
+from strangler.events.consumer import ATTEMPTS
+from strangler.events.failing import Later, TooMany
 from strangler.ladder import Arm
 from strangler.ports import runtime
 from strangler.ports.context import Context, current, use

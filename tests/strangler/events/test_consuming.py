@@ -149,7 +149,7 @@ def test_what_a_newer_process_will_handle_is_kept_for_it(
     listener: Listener, bus: Callable[[], Bus], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """This one runs with the manifest of today, and the handlers of yesterday."""
-    monkeypatch.setattr("strangler.events.consumer.NOT_YET", 0.05)
+    monkeypatch.setattr("strangler.events.failing.NOT_YET", 0.05)
     listener.consumer.told = frozenset({"sky.star.seen", "sky.comet.gone"})
     gone: list[int] = []
     with bus() as speaking:

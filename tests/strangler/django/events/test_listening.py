@@ -16,8 +16,9 @@ from strangler.django.doors.fencing import Fenced
 from strangler.django.events import inbox
 from strangler.django.events.consuming import DjangoLedger
 from strangler.events import parking
-from strangler.events.consumer import Consumer, Later
+from strangler.events.consumer import Consumer
 from strangler.events.envelope import Envelope
+from strangler.events.failing import Later
 from strangler.events.subscribe import Handlers
 from strangler.ladder import Arm
 from strangler.ports.errors import NotOwner

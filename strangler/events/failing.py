@@ -1,0 +1,84 @@
+"""What a failure means for the events that were being handled, and for whoever brings them."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final
+
+__all__ = ["Failed", "Later", "NotYet", "TooMany", "Verdict", "transient"]
+
+PAUSE: Final = 1.0
+"""Seconds until events may come again that could not be taken now."""
+NOT_YET: Final = 5.0
+"""The same, of a type that nobody here handles yet."""
+
+
+class Verdict(Enum):
+    """What a failure means for the event that was being handled."""
+
+    POISON = "poison"
+    """It is this event's own: set it aside."""
+    LATER = "later"
+    """It would hit any other as well: hold back, and try again."""
+    NOT_OURS = "not ours"
+    """The other side owns the rows."""
+
+
+class Later(Exception):
+    """Some of these can't be taken now, through no fault of theirs: bring them again.
+
+    ``after`` is in how many seconds. What was taken of them is remembered.
+    """
+
+    def __init__(self, said: str, after: float = PAUSE) -> None:
+        super().__init__(said)
+        self.after = after
+
+
+class TooMany(Later):
+    """The time was up before all of them were handled."""
+
+
+class NotYet(Later):
+    """Nobody here handles events of this type, and somebody is meant to: a newer process will."""
+
+    def __init__(self, consumer: str, kind: str) -> None:
+        super().__init__(
+            f"nobody here handles {kind[:100]!r} yet: a newer deployment of {consumer} has to; if "
+            f"it is told that no more, strangler events drop --consumer {consumer}",
+            NOT_YET,
+        )
+
+
+class Failed(Exception):
+    """A transaction was undone; ``index`` says by which event, None by none of them alone."""
+
+    def __init__(self, index: int | None, error: Exception, verdict: Verdict) -> None:
+        super().__init__(str(error))
+        self.index = index
+        self.error = error
+        self.verdict = verdict
+
+    def later(self) -> Later:
+        """What whoever brings the events is told."""
+        return Later(f"{type(self.error).__name__}: {self.error}")
+
+
+def transient(error: BaseException | None) -> bool:
+    """Would this error of a driver's hit any other event as well? It says which it is by a code."""
+    state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
+    if isinstance(state, str):
+        return state[:2] in _AWAY and state not in _OWN
+    code = getattr(error, "sqlite_errorcode", None)
+    if isinstance(code, int):
+        return code & 0xFF in _SQLITE
+    return type(error).__name__ in {"OperationalError", "InterfaceError"}
+
+
+_AWAY = frozenset({"08", "25", "40", "53", "55", "57", "58"})
+"""Classes of PostgreSQL's errors: connections, transactions, resources, locks, the server's own."""
+_OWN = frozenset({"25P02", "57014"})
+"""Among them a transaction that somebody has broken, and a statement that took too long: they are
+this event's, for all that anybody knows."""
+_SQLITE = frozenset({5, 6, 7, 8, 10, 13, 14, 15})
+"""Busy, locked, no memory, read only, I/O, full, can't be opened, protocol."""
