@@ -103,8 +103,9 @@ class Payments(Port, capability="payments"):
     ) -> Payment:
         """Take this amount for an order, once; again for one order: the same answer.
 
-        ``method`` is what the provider knows the customer's means of payment by. Where nobody can
-        say yet whether the money was taken, it is found out: ask again, or refund.
+        ``method`` is what the provider knows the customer's means of payment by; what is another
+        customer's is ``Declined``. Where nobody can say yet whether the money was taken, it is
+        found out: ask again, or refund.
         """
 
     @command(idempotent=True, timeout=5.0, raises=[UnknownPayment])

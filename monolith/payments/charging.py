@@ -65,7 +65,8 @@ def charge(*, customer: str, order: UUID, amount: Money, method: str) -> Intent:
         match before:
             case PaymentState.CREATED:
                 assert row.money is not None  # noqa: S101 -- the database sees to that
-                row = _known(learn(provider().authorise(order, row.money, row.method)))
+                told = provider().authorise(order, row.money, row.method, customer=row.customer)
+                row = _known(learn(told))
             case PaymentState.AUTHORISED:
                 row = _known(learn(_capture(order)))
             case PaymentState.CAPTURED:

@@ -47,8 +47,8 @@ class Provider(Protocol):
         OutcomeUnknown: perhaps it was done. Ask again, or look it up.
     """
 
-    def authorise(self, key: UUID, amount: Money, method: str) -> Told:
-        """Have this amount put aside, or be declined."""
+    def authorise(self, key: UUID, amount: Money, method: str, *, customer: str) -> Told:
+        """Have this amount put aside, or be declined: also if the method is another customer's."""
 
     def capture(self, key: UUID) -> Told:
         """Take what was put aside."""

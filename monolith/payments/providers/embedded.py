@@ -21,9 +21,9 @@ class EmbeddedProvider:
     def __init__(self, books: Path) -> None:
         self._books = Books(books, telling=False)
 
-    def authorise(self, key: UUID, amount: Money, method: str) -> Told:
-        """Have this amount put aside, or be declined."""
-        asked = Asked(f"{amount.amount:f}", amount.currency, method)
+    def authorise(self, key: UUID, amount: Money, method: str, *, customer: str) -> Told:
+        """Have this amount put aside, or be declined: also if the method is another customer's."""
+        asked = Asked(f"{amount.amount:f}", amount.currency, method, customer)
         fault = magic.FAULTS.get(method) if self._books.look_up(str(key)) is None else None
         if fault is Fault.BEFORE:
             raise BadAnswer("the sandbox fails, as it was asked to")

@@ -58,12 +58,13 @@ class HttpProvider:
         if transport is not None:
             transport.close()
 
-    def authorise(self, key: UUID, amount: Money, method: str) -> Told:
-        """Have this amount put aside, or be declined."""
+    def authorise(self, key: UUID, amount: Money, method: str, *, customer: str) -> Told:
+        """Have this amount put aside, or be declined: also if the method is another customer's."""
         body = {
             "amount": f"{amount.amount:f}",
             "currency": amount.currency,
             "method": method,
+            "customer": customer,
         }
         return self._told(key, "POST", "/payments", body)
 

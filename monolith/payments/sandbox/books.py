@@ -21,7 +21,7 @@ from monolith.payments.sandbox.core import Record, moved
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS payments (
     key TEXT PRIMARY KEY, id TEXT NOT NULL, state TEXT NOT NULL, version INTEGER NOT NULL,
-    amount TEXT, currency TEXT, method TEXT, reason TEXT
+    amount TEXT, currency TEXT, method TEXT, reason TEXT, customer TEXT
 );
 CREATE TABLE IF NOT EXISTS ledger (
     number INTEGER PRIMARY KEY, key TEXT NOT NULL, kind TEXT NOT NULL, amount TEXT NOT NULL,
@@ -33,7 +33,7 @@ CREATE TABLE IF NOT EXISTS events (
 );
 CREATE INDEX IF NOT EXISTS events_due ON events (due);
 """
-_READ = "SELECT key, id, state, version, amount, currency, method, reason FROM payments"
+_READ = "SELECT key, id, state, version, amount, currency, method, reason, customer FROM payments"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,7 @@ class Books:
         with self._open() as books:
             books.execute("PRAGMA journal_mode=WAL")
             books.executescript(_SCHEMA)
+            _grow(books)
 
     def change(self, key: str, what: Callable[[Record | None], Record]) -> Record:
         """Do this to a payment, and write down what comes of it."""
@@ -120,9 +121,9 @@ class Books:
     def _write(self, books: sqlite3.Connection, before: Record | None, after: Record) -> None:
         now = time.time()
         row = astuple(after)
-        columns = "key, id, state, version, amount, currency, method, reason"
+        columns = "key, id, state, version, amount, currency, method, reason, customer"
         books.execute(
-            f"INSERT OR REPLACE INTO payments ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 -- of our own
+            f"INSERT OR REPLACE INTO payments ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 -- of our own
             row,
         )
         if entry := moved(before, after):
@@ -146,6 +147,14 @@ class Books:
             yield books
         finally:
             books.close()
+
+
+def _grow(books: sqlite3.Connection) -> None:
+    """Older books do not say whose a payment is."""
+    with _transaction(books):
+        columns = [name for _, name, *_ in books.execute("PRAGMA table_info(payments)")]
+        if "customer" not in columns:
+            books.execute("ALTER TABLE payments ADD COLUMN customer TEXT")
 
 
 @contextmanager

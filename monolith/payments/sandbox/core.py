@@ -26,6 +26,7 @@ class Asked:
     amount: str
     currency: str
     method: str
+    customer: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class Record:
     currency: str | None = None
     method: str | None = None
     reason: str | None = None
+    customer: str | None = None
 
     def shown(self) -> dict[str, Any]:
         """The JSON of it."""
@@ -66,10 +68,11 @@ def authorise(known: Record | None, key: str, asked: Asked) -> Record:
     """
     _check(asked)
     if known is None:
-        reason = magic.declined(asked.method, Decimal(asked.amount))
+        reason = magic.declined(asked.method, Decimal(asked.amount), asked.customer)
         state = "declined" if reason else "authorised"
-        return Record(key, _identifier(), state, 1, *_terms(asked), reason)
-    if known.amount is not None and (known.amount, known.currency, known.method) != _terms(asked):
+        terms = (asked.amount, asked.currency, asked.method)
+        return Record(key, _identifier(), state, 1, *terms, reason, asked.customer)
+    if known.amount is not None and not _same(known, asked):
         raise Refused(409, "KeyReused", "this key stands for another payment")
     return known
 
@@ -106,8 +109,9 @@ def moved(before: Record | None, after: Record) -> Entry | None:
     return Entry("refund", after.amount) if after.state == "refunded" else None
 
 
-def _terms(asked: Asked) -> tuple[str, str, str]:
-    return asked.amount, asked.currency, asked.method
+def _same(known: Record, asked: Asked) -> bool:
+    customer = known.customer or asked.customer  # older books do not say whose it was
+    return Asked(known.amount or "", known.currency or "", known.method or "", customer) == asked
 
 
 def _identifier() -> str:

@@ -180,7 +180,7 @@ def _checked(key: str) -> str:
 
 
 def _asked(body: Any) -> Asked:
-    names = ("amount", "currency", "method")
+    names = ("amount", "currency", "method", "customer")
     if not isinstance(body, dict) or not all(isinstance(body.get(name), str) for name in names):
-        raise Refused(400, "BadRequest", "say amount, currency and method, each as text")
+        raise Refused(400, "BadRequest", "say amount, currency, method and customer, each as text")
     return Asked(*(body[name] for name in names))

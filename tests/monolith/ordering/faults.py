@@ -33,10 +33,10 @@ class Faults:
         """The port as it is, but for the faults: the caller sees them wherever it is placed."""
         return _Faulty(self, port)
 
-    def call(self, name: str, method: Callable[..., Any], *args: Any) -> Any:
+    def call(self, name: str, method: Callable[..., Any], *args: Any, **given: Any) -> Any:
         self.calls.append(name)
         self._strike(self.before, name)
-        answer = method(*args)
+        answer = method(*args, **given)
         self._strike(self.after, name)
         return answer
 

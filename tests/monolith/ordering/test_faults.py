@@ -25,9 +25,11 @@ from monolith.ordering import checkout, models
 from monolith.ordering.service import OrderingService
 from monolith.payments.charging import refund
 from monolith.payments.models import Intent
+from monolith.payments.sandbox import magic
 from monolith.shipping.models import Shipment
 from strangler.django.saga import engine, sweep
 from strangler.django.saga.models import Saga, SagaEntry
+from strangler.ports.context import User
 from strangler.ports.errors import (
     PortError,
     TimedOut,
@@ -145,6 +147,17 @@ def test_what_is_declined_is_rejected_and_nothing_is_kept(faults: Faults, audit:
     assert "There is not enough on the account." in caught.value.reason
     assert inventory.Reservation.objects.get().state == ReservationState.RELEASED
     assert "commit" not in faults.calls
+    audit()
+
+
+def test_who_pays_with_what_is_another_s_gets_nothing(audit: Audit, as_cleo: User):
+    with pytest.raises(OrderRejected) as caught:
+        ordering.place("k", LINES, "DE", payment=f"{as_cleo.id}0:visa")
+    assert caught.value.cause == Declined.__name__
+    assert magic.NOT_THEIRS in caught.value.reason
+
+    own = ordering.place("own", LINES, "DE", payment=f"{as_cleo.id}:visa")
+    assert own.state is OrderState.CONFIRMED
     audit()
 
 

@@ -356,12 +356,12 @@ def test_a_provider_that_does_not_go_on_is_not_asked_for_ever(monkeypatch: pytes
     class Stubborn:
         version = 0
 
-        def authorise(self, key: UUID, amount: Money, method: str) -> Told:
+        def authorise(self, key: UUID, amount: Money, method: str, *, customer: str) -> Told:
             self.version += 1
             return Told(key, "pay_1", Standing.AUTHORISED, self.version, amount)
 
         def capture(self, key: UUID) -> Told:
-            return self.authorise(key, TWELVE, "card")
+            return self.authorise(key, TWELVE, "card", customer="cleo")
 
     stubborn = Stubborn()
     monkeypatch.setattr(charging, "provider", lambda: stubborn)

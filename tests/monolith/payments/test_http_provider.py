@@ -52,8 +52,8 @@ def test_money_is_put_aside_taken_and_given_back(provider: HttpProvider, server:
     key = uuid4()
 
     assert provider.look_up(key) is None
-    told = provider.authorise(key, TWELVE, "card")
-    assert told == provider.authorise(key, TWELVE, "card") == provider.look_up(key)
+    told = provider.authorise(key, TWELVE, "card", customer="cleo")
+    assert told == provider.authorise(key, TWELVE, "card", customer="cleo") == provider.look_up(key)
     assert (told.key, told.standing, told.version) == (key, Standing.AUTHORISED, 1)
     assert told.amount == TWELVE
     taken = provider.capture(key)
@@ -68,7 +68,7 @@ def test_money_is_put_aside_taken_and_given_back(provider: HttpProvider, server:
 
 
 def test_what_is_declined_is_an_answer(provider: HttpProvider):
-    told = provider.authorise(uuid4(), TWELVE, "sandbox-declined")
+    told = provider.authorise(uuid4(), TWELVE, "sandbox-declined", customer="cleo")
 
     assert (told.standing, told.reason) == (Standing.DECLINED, "The card was declined.")
 
@@ -77,7 +77,7 @@ def test_who_refunds_first_is_charged_nothing_later(provider: HttpProvider, serv
     key = uuid4()
 
     assert provider.refund(key).standing is Standing.VOIDED
-    assert provider.authorise(key, TWELVE, "card").standing is Standing.VOIDED
+    assert provider.authorise(key, TWELVE, "card", customer="cleo").standing is Standing.VOIDED
     assert provider.capture(key).standing is Standing.VOIDED
     assert server.books.shown()[str(key)]["charged"] == "0"
 
@@ -86,9 +86,9 @@ def test_what_the_provider_refuses_is_no_answer(provider: HttpProvider):
     key = uuid4()
     with pytest.raises(BadAnswer, match="404"):
         provider.capture(key)
-    provider.authorise(key, TWELVE, "card")
+    provider.authorise(key, TWELVE, "card", customer="cleo")
     with pytest.raises(BadAnswer, match="409"):
-        provider.authorise(key, Money(Decimal(13), "EUR"), "card")
+        provider.authorise(key, Money(Decimal(13), "EUR"), "card", customer="cleo")
 
 
 @pytest.mark.parametrize(
@@ -109,12 +109,12 @@ def test_what_has_no_answer_may_be_asked_again(
     plan(next=[fault])
 
     with soon() if error is TimedOut else nullcontext(), pytest.raises(error):
-        provider.authorise(key, TWELVE, "card")
+        provider.authorise(key, TWELVE, "card", customer="cleo")
     assert (server.books.look_up(str(key)) is not None) is done
 
     # What breaks a connection that was kept may have been idle: it is asked once more.
     plan(next=[None, *[fault] * (2 if error is ConnectionLost else 1)])
-    assert provider.authorise(key, TWELVE, "card").standing is Standing.AUTHORISED
+    assert provider.authorise(key, TWELVE, "card", customer="cleo").standing is Standing.AUTHORISED
     with soon() if error is TimedOut else nullcontext(), pytest.raises(error):
         provider.capture(key)
     assert server.books.shown()[str(key)]["charged"] == ("12.00" if done else "0")
@@ -129,14 +129,14 @@ def test_nobody_waits_longer_than_a_provider_is_given(
     plan(next=["never"])
 
     with pytest.raises(TimedOut):
-        provider.authorise(uuid4(), TWELVE, "card")
+        provider.authorise(uuid4(), TWELVE, "card", customer="cleo")
 
 
 def test_who_has_no_time_left_does_not_ask(provider: HttpProvider, server: SandboxServer):
     key = uuid4()
 
     with soon(0.0), pytest.raises(TooLate):
-        provider.authorise(key, TWELVE, "card")
+        provider.authorise(key, TWELVE, "card", customer="cleo")
     assert server.books.look_up(str(key)) is None
 
 
@@ -145,7 +145,7 @@ def test_where_nobody_listens_nothing_has_happened():
         closing(HttpProvider(f"http://127.0.0.1:{free_port()}")) as provider,
         pytest.raises(Unreachable),
     ):
-        provider.authorise(uuid4(), TWELVE, "card")
+        provider.authorise(uuid4(), TWELVE, "card", customer="cleo")
 
 
 @contextmanager
@@ -257,7 +257,7 @@ def test_many_at_once_share_the_provider(provider: HttpProvider, server: Sandbox
     def pay() -> None:
         for key in keys:
             try:
-                provider.authorise(key, TWELVE, "card")
+                provider.authorise(key, TWELVE, "card", customer="cleo")
                 provider.capture(key)
             except PortError as error:
                 failed.append(error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import re
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -21,13 +22,14 @@ from uuid import uuid4
 import pytest
 
 from contracts.money import Money
+from monolith.payments.providers.embedded import EmbeddedProvider
 from monolith.payments.providers.http import HttpProvider
 from monolith.payments.sandbox import magic
 from monolith.payments.sandbox.faults import Fault
 from monolith.payments.sandbox.server import SandboxServer
 from monolith.payments.signing import HEADER, verify
 from monolith.payments.states import Standing
-from strangler.ports.errors import PortError
+from strangler.ports.errors import BadAnswer, PortError
 from tests.monolith.payments.serving import ROOT, SECRET, Provider, provider
 
 TWELVE = Money(Decimal("12.00"), "EUR")
@@ -97,14 +99,14 @@ def test_its_books_outlive_it(tmp_path: Path):
                 killer = threading.Thread(target=kill_once_it_knows, args=(first, str(key)))
                 killer.start()
                 with pytest.raises(PortError):
-                    asked.authorise(key, TWELVE, "card")
+                    asked.authorise(key, TWELVE, "card", customer="cleo")
                 killer.join()
             assert first.process.wait(20) == -9
         with provider(books, *hook) as second, closing(HttpProvider(second.url)) as asked:
             found = asked.look_up(key)
             assert found is not None
             assert found.standing is Standing.AUTHORISED
-            assert asked.authorise(key, TWELVE, "card") == found
+            assert asked.authorise(key, TWELVE, "card", customer="cleo") == found
             assert asked.capture(key).standing is Standing.CAPTURED
             assert second.get("/books") == {
                 str(key): {
@@ -126,7 +128,7 @@ def test_webhooks_are_repeated_until_they_are_heard_and_worse_if_it_is_told_so(t
             closing(HttpProvider(sandbox.url)) as asked,
         ):
             for _ in range(6):
-                asked.authorise(uuid4(), TWELVE, "card")
+                asked.authorise(uuid4(), TWELVE, "card", customer="cleo")
             until(listener.heard, 6)
             assert sandbox.put("/faults", {"next": ["before"]})["next"] == ["before"]
             assert sandbox.get("/faults") == {"rates": {}, "next": ["before"], "seconds": 5.0}
@@ -136,12 +138,44 @@ def test_webhooks_are_repeated_until_they_are_heard_and_worse_if_it_is_told_so(t
 
 def test_a_method_may_be_magic(server: SandboxServer):
     with closing(HttpProvider(server.url)) as asked:
-        told = asked.authorise(uuid4(), Money(Decimal("1000000.01"), "EUR"), "card")
+        told = asked.authorise(
+            uuid4(), Money(Decimal("1000000.01"), "EUR"), "card", customer="cleo"
+        )
         assert (told.standing, told.reason) == (Standing.DECLINED, "The amount is above the limit.")
         key = uuid4()
         with pytest.raises(PortError):
-            asked.authorise(key, TWELVE, "sandbox-after")
-        assert asked.authorise(key, TWELVE, "sandbox-after").standing is Standing.AUTHORISED
+            asked.authorise(key, TWELVE, "sandbox-after", customer="cleo")
+        assert (
+            asked.authorise(key, TWELVE, "sandbox-after", customer="cleo").standing
+            is Standing.AUTHORISED
+        )
+
+
+def test_a_method_may_be_one_customer_s_own(server: SandboxServer, tmp_path: Path):
+    embedded = EmbeddedProvider(tmp_path / "books.sqlite3")
+    with closing(HttpProvider(server.url)) as remote:
+        for asked in (remote, embedded):
+            key = uuid4()
+            told = asked.authorise(key, TWELVE, "carl:visa", customer="cleo")
+            assert (told.standing, told.reason) == (Standing.DECLINED, magic.NOT_THEIRS)
+            assert asked.capture(key).standing is Standing.DECLINED
+            for method, customer in (("cleo:visa", "cleo"), ("card", "carl"), ("card", "cleo")):
+                told = asked.authorise(uuid4(), TWELVE, method, customer=customer)
+                assert told.standing is Standing.AUTHORISED
+            with pytest.raises(BadAnswer):
+                asked.authorise(told.key, TWELVE, "card", customer="carl")
+
+
+def test_older_books_do_not_say_whose_a_payment_is(tmp_path: Path):
+    path, key = tmp_path / "books.sqlite3", uuid4()
+    embedded = EmbeddedProvider(path)
+    told = embedded.authorise(key, TWELVE, "card", customer="cleo")
+    with closing(sqlite3.connect(path)) as books:
+        books.execute("ALTER TABLE payments DROP COLUMN customer")
+
+    embedded = EmbeddedProvider(path)
+    assert embedded.authorise(key, TWELVE, "card", customer="cleo") == told
+    assert embedded.capture(key).standing is Standing.CAPTURED
 
 
 def ask(
@@ -157,7 +191,7 @@ def ask(
         return answer.status, json.loads(said) if said else None
 
 
-ASKED = {"amount": "12.00", "currency": "EUR", "method": "card"}
+ASKED = {"amount": "12.00", "currency": "EUR", "method": "card", "customer": "cleo"}
 
 
 @pytest.mark.parametrize(
@@ -174,6 +208,7 @@ ASKED = {"amount": "12.00", "currency": "EUR", "method": "card"}
         ("POST", "/payments", ASKED | {"amount": "-1"}, 400),
         ("POST", "/payments", ASKED | {"amount": "NaN"}, 400),
         ("POST", "/payments", ASKED | {"amount": 12}, 400),
+        ("POST", "/payments", ASKED | {"customer": None}, 400),
         ("POST", "/payments", [], 400),
         ("POST", "/payments", b"x" * 70_000, 413),
         ("PUT", "/books", {}, 404),

@@ -31,7 +31,7 @@ STATES = {
     "voided": "refunding refunding declined refunded voided",
 }
 TWELVE = Money(Decimal("12.00"), "EUR")
-ASKED = Asked("12.00", "EUR", "card")
+ASKED = Asked("12.00", "EUR", "card", "cleo")
 
 
 def test_the_table_is_what_it_is():
@@ -64,8 +64,8 @@ def intent(state: PaymentState, order: UUID) -> Intent:
 def lives(key: str) -> list[list[Record]]:
     """What can become of a payment at the sandbox, change by change."""
     new = core.authorise(None, key, ASKED)
-    declined = core.authorise(None, key, Asked("12.00", "EUR", "sandbox-declined"))
-    expired = core.authorise(None, key, Asked("12.00", "EUR", "sandbox-expires"))
+    declined = core.authorise(None, key, Asked("12.00", "EUR", "sandbox-declined", "cleo"))
+    expired = core.authorise(None, key, Asked("12.00", "EUR", "sandbox-expires", "cleo"))
     captured = core.capture(new)
     return [
         [new, captured, core.refund(captured, key)],

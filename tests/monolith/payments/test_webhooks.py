@@ -57,7 +57,7 @@ def post(client: APIClient, body: bytes, signature: str) -> Any:
 
 
 def life(order: UUID) -> list[Record]:
-    new = core.authorise(None, str(order), Asked("12.00", "EUR", "card"))
+    new = core.authorise(None, str(order), Asked("12.00", "EUR", "card", "cleo"))
     return [new, taken := core.capture(new), core.refund(taken, str(order))]
 
 
@@ -182,7 +182,7 @@ def test_an_event_is_bounded(anybody: APIClient):
 def test_what_is_none_of_ours_or_can_not_be_is_heard_and_changes_nothing(
     lost: UUID, anybody: APIClient
 ):
-    other = core.authorise(None, str(lost), Asked("13.00", "EUR", "card"))
+    other = core.authorise(None, str(lost), Asked("13.00", "EUR", "card", "cleo"))
 
     assert tell(anybody, event(life(uuid4())[1])).json() == {"new": True}
     assert tell(anybody, event(other)).json() == {"new": True}
