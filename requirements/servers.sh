@@ -1,6 +1,6 @@
 #!/bin/sh
 # requirements/servers.sh: have the servers that tests start for themselves: PostgreSQL, PgBouncer,
-# Redis, NGINX; and what makes a server's clock wrong.
+# Redis, NGINX, and a newer NGINX beside it; and what makes a server's clock wrong.
 set -eu
 missing=
 command -v redis-server >/dev/null || missing="redis-server"
@@ -14,3 +14,5 @@ command -v pgbouncer >/dev/null || ls /usr/sbin/pgbouncer >/dev/null 2>&1 ||
 command -v faketime >/dev/null || missing="faketime $missing"
 # shellcheck disable=SC2086  # a list of words
 [ -z "$missing" ] || "$(dirname "$0")/debian.sh" $missing
+# Whoever can't have that is told so, and may test the rest.
+"$(dirname "$0")/nginx-current.sh" || :

@@ -10,9 +10,13 @@ the end start each at most once per pytest process (so once per xdist worker)::
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
+import re
 import shutil
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -22,7 +26,8 @@ from demo.processes import free_port
 from demo.servers import Postgres, Server, ServerFailedError, ServerMissingError
 
 __all__ = [
-    "Postgres", "Redis", "Server", "ServerFailedError", "ServerMissingError", "free_port",
+    "Postgres", "Redis", "Server", "ServerFailedError", "ServerMissingError", "current_nginx",
+    "free_port", "installed_nginx", "nginx_version", "running",
 ]  # fmt: skip
 
 
@@ -83,6 +88,41 @@ def _redis_program() -> str:
     return found
 
 
+CURRENT = Path(__file__).parents[1] / "var" / "servers" / "nginx-current" / "nginx"
+"""As ``requirements/nginx-current.sh`` makes it."""
+
+
+def installed_nginx() -> str:
+    """The NGINX that PATH leads to.
+
+    Raises:
+        ServerMissingError: there is none.
+    """
+    # Debian keeps it where only root's PATH leads.
+    found = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
+    if found is None:
+        raise ServerMissingError("NGINX is not installed: get Debian's `nginx`")
+    return found
+
+
+def current_nginx() -> str:
+    """The newest NGINX of the distribution, which is installed nowhere.
+
+    Raises:
+        ServerMissingError: there is none.
+    """
+    if not os.access(CURRENT, os.X_OK):
+        raise ServerMissingError("no current NGINX: run requirements/nginx-current.sh")
+    return str(CURRENT)
+
+
+@functools.cache
+def nginx_version(program: str) -> tuple[int, ...]:
+    """What it says that it is."""
+    said = subprocess.run([program, "-v"], capture_output=True, text=True, check=True).stderr
+    return tuple(map(int, re.findall(r"nginx/([\d.]+)", said)[0].split(".")))
+
+
 ServerT = TypeVar("ServerT", bound=Server)
 
 
@@ -124,3 +164,15 @@ def redis_url(redis_server: Redis) -> str:
     """An empty Redis for one test."""
     redis_server.empty()
     return redis_server.url
+
+
+@pytest.fixture(
+    scope="session", params=[installed_nginx, current_nginx], ids=["installed", "current"]
+)
+def nginx(request: pytest.FixtureRequest) -> str:
+    """One NGINX after the other: what is installed, and the current one beside it."""
+    try:
+        program: str = request.param()
+    except ServerMissingError as missing:
+        pytest.skip(str(missing))
+    return program

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 import redis
 
-from tests.servers import Postgres, Redis, ServerMissingError
+from tests.servers import Postgres, Redis, ServerMissingError, current_nginx, nginx_version
 
 
 def test_each_test_has_a_postgresql_database_of_its_own(postgres: Postgres, postgres_url: str):
@@ -49,3 +49,13 @@ def test_a_missing_server_is_named_with_its_package(
     monkeypatch.setattr("demo.servers.DEBIAN_POSTGRES", tmp_path)
     with pytest.raises(ServerMissingError, match=f"get Debian's `{package}`"), kind():
         pass
+
+
+def test_each_nginx_says_which_it_is(nginx: str):
+    assert nginx_version(nginx) >= (1, 22)
+
+
+def test_a_missing_current_nginx_is_named_with_what_gets_it(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("tests.servers.CURRENT", Path("/nowhere"))
+    with pytest.raises(ServerMissingError, match=r"run requirements/nginx-current\.sh"):
+        current_nginx()

@@ -179,6 +179,22 @@ def test_servers_that_are_there_are_left_alone(machine: Machine):
     assert machine.ran() == []
 
 
+def test_what_can_t_be_had_is_told_and_nobody_waits_for_it(machine: Machine):
+    for program in ("redis-server", "postgres", "nginx", "pgbouncer", "faketime"):
+        machine.install(program)
+    done = machine.run("servers.sh")
+    assert done.returncode == 0
+    assert "No current NGINX: there is no apt-get here" in done.stdout
+    place = machine.project / "var" / "servers" / "nginx-current"
+    assert f"Have it as {place}/nginx,\n" in done.stdout
+    assert machine.run("nginx-current.sh").returncode == 1
+    place.mkdir(parents=True)
+    machine.install("found")
+    (place / "nginx").symlink_to(machine.bin / "found")
+    done = machine.run("nginx-current.sh")
+    assert (done.returncode, done.stdout, machine.ran()) == (0, "", ["found -v"])
+
+
 def test_the_peers_of_benches_are_named_where_they_are_missing(machine: Machine):
     machine.install("id", "echo 1000")
     machine.install("ls", "exit 2")

@@ -20,8 +20,7 @@ from strangler.ports.trust.keys import generate
 from strangler.routing.publish import publish
 from strangler.routing.table import Entry
 from tests.repository.images import Image
-from tests.servers import ServerMissingError, free_port
-from tests.strangler.routing.nginx import program
+from tests.servers import ServerMissingError, free_port, installed_nginx
 
 AWAY = "the control plane is away"
 """What an agent says that has begun, and finds nobody."""
@@ -33,7 +32,7 @@ class Container:
 
     def __init__(self, folder: Path) -> None:
         try:
-            nginx = Path(program())
+            nginx = Path(installed_nginx())
         except ServerMissingError as missing:
             pytest.skip(str(missing))
         self.folder = folder

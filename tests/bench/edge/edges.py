@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import shutil
 import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -21,9 +19,8 @@ from strangler.routing.publish import publish
 from strangler.routing.table import Entry
 from tests.bench.harness import cpu_seconds
 from tests.bench.load import ask, request
-from tests.servers import ServerMissingError, running
+from tests.servers import ServerMissingError, nginx_version, running
 from tests.strangler.routing.nginx import Nginx
-from tests.strangler.routing.nginx import program as nginx_program
 
 CAPABILITY = "weather"
 PATH = f"/{CAPABILITY}/rome"
@@ -220,19 +217,15 @@ class Edge(Pinned):
         """How the server is started."""
         self.write(frozenset())
         path = str(self.folder / "nginx.conf")
-        command = [nginx_program(), "-p", str(self.folder), "-c", path, "-e", "error.log"]
+        command = [self.program, "-p", str(self.folder), "-c", path, "-e", "error.log"]
         return pinned(command, measured=True)
 
     def write(self, retired: frozenset[str]) -> None:
         """Compile; these go to their service without a look at the table."""
-        version = subprocess.run(
-            [nginx_program(), "-v"], capture_output=True, text=True, check=True
-        )
-        found = re.search(r"nginx/(\d+)\.(\d+)\.(\d+)", version.stderr)
         settings = Settings(
             table=str(self._table),
             listen=f"127.0.0.1:{self.port}",
-            version=tuple(map(int, found.groups())) if found else Settings().version,
+            version=nginx_version(self.program),
             user="root" if os.geteuid() == 0 else None,
             retired=retired,
         )

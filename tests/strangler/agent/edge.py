@@ -10,9 +10,8 @@ from typing import Any
 
 from strangler.agent.configuring import Nginx
 from strangler.routing.nginx import Settings
-from tests.servers import Server
+from tests.servers import Server, installed_nginx
 from tests.strangler.routing.edge.front import Client
-from tests.strangler.routing.nginx import program
 
 MANIFEST = """
 [edge]
@@ -57,7 +56,7 @@ class Edge(Server):
         settings = {"listen": f"127.0.0.1:{self.port}", **self._settings, **changes}
         return Nginx(
             self.folder,
-            program=program(),
+            program=installed_nginx(),
             manifest=self.manifest,
             secret=self.secret,
             settings=Settings(**settings),
@@ -65,13 +64,13 @@ class Edge(Server):
 
     def prepare(self) -> None:
         """See that there is an NGINX at all."""
-        program()
+        installed_nginx()
 
     def command(self) -> list[str]:
         """How it is started, once it has a configuration."""
         self.nginx().fit(frozenset())
         where = ["-p", str(self.folder), "-c", "current/nginx.conf", "-e", "error.log"]
-        return [program(), *where, "-g", "daemon off;"]
+        return [installed_nginx(), *where, "-g", "daemon off;"]
 
     def answers(self) -> bool:
         """Whether it listens."""

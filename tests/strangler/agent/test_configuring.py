@@ -25,11 +25,10 @@ from strangler.ports.trust import clients
 from strangler.routing.news import FOLLOW
 from strangler.routing.nginx import Settings
 from tests.certificates import certificate
-from tests.servers import running
+from tests.servers import installed_nginx, running
 from tests.strangler.agent.edge import SECRET, Edge, user
 from tests.strangler.agent.told import Plane, line, said, wait
 from tests.strangler.django.faults import Faults, Seen, faults, reply
-from tests.strangler.routing.nginx import program
 
 NONE: frozenset[str] = frozenset()
 
@@ -314,7 +313,7 @@ def test_nobody_else_is_sent_a_signal(edge: Edge) -> None:
 def test_a_program_that_is_none(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
     for wrong_one, why in (("/nowhere/nginx", "can't be run"), ("/bin/true", "is that an NGINX?")):
         monkeypatch.setattr(
-            "tests.strangler.agent.edge.program", lambda wrong_one=wrong_one: wrong_one
+            "tests.strangler.agent.edge.installed_nginx", lambda wrong_one=wrong_one: wrong_one
         )
         with pytest.raises(NotConfigured, match=why):
             edge.nginx()
@@ -344,7 +343,7 @@ def test_what_was_counted_last_is_told_before_it_leaves(edge: Edge, told: Plane)
     settings = Settings(
         table=str(told.root / "table"), listen=f"127.0.0.1:{edge.port}", user=user()
     )
-    beside = Beside(edge.folder, program(), edge.manifest, settings)
+    beside = Beside(edge.folder, installed_nginx(), edge.manifest, settings)
     agent = threading.Thread(
         target=running_agent,
         args=([told.faults.url], told.root / "table", edge.secret.parent),

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import socket
 
-from tests.servers import Server, ServerMissingError
+from tests.servers import Server, installed_nginx
 
 _CONFIGURATION = """
 daemon off;
@@ -37,14 +36,20 @@ http {{
 class Nginx(Server):
     """An NGINX with its files in a folder of its own."""
 
-    def __init__(self, *, http: str, server: str) -> None:
+    def __init__(self, *, http: str, server: str, program: str | None = None) -> None:
         super().__init__()
         self._http = http
         self._server = server
+        self._program = program
+
+    @property
+    def program(self) -> str:
+        """The NGINX that is run, by default the one that is installed."""
+        return self._program or installed_nginx()
 
     def prepare(self) -> None:
         """See that there is an NGINX at all."""
-        program()
+        assert self.program
 
     def command(self) -> list[str]:
         """How the server is started."""
@@ -59,7 +64,7 @@ class Nginx(Server):
             ),
             encoding="utf-8",
         )
-        return [program(), "-p", str(self.folder), "-c", str(path), "-e", "error.log"]
+        return [self.program, "-p", str(self.folder), "-c", str(path), "-e", "error.log"]
 
     def answers(self) -> bool:
         """Whether this server listens on the socket in its own folder."""
@@ -67,11 +72,3 @@ class Nginx(Server):
             own.connect(str(self.folder / "socket"))
             return True
         return False
-
-
-def program() -> str:
-    # Debian keeps it where only root's PATH leads.
-    found = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
-    if found is None:
-        raise ServerMissingError("NGINX is not installed: get Debian's `nginx`")
-    return found

@@ -18,7 +18,7 @@ from strangler.ports.trust.clients import Key
 from strangler.routing.nginx import CLIENTS, Settings, clients_map, compiled
 from strangler.routing.publish import publish
 from strangler.routing.table import Entry
-from tests.servers import running
+from tests.servers import nginx_version, running
 from tests.strangler.django.faults import Behave, Faults, Seen, faults, reply
 from tests.strangler.routing.nginx import Nginx
 
@@ -28,16 +28,24 @@ SECRET = "0123456789abcdef0123456789abcdef"
 class Front(Nginx):
     """The compiled files, on a free port, and on a socket in its own folder."""
 
-    def __init__(self, manifest: Manifest, settings: Settings, keys: Sequence[Key] = ()) -> None:
-        super().__init__(http="", server="")
+    def __init__(
+        self,
+        manifest: Manifest,
+        settings: Settings,
+        keys: Sequence[Key] = (),
+        program: str | None = None,
+    ) -> None:
+        super().__init__(http="", server="", program=program)
         self._keys = keys
         self._manifest = manifest
         self._settings = settings
 
     def write(self) -> None:
-        """Compile anew."""
+        """Compile anew, for this version."""
         listen = f"127.0.0.1:{self.port}"
-        files = compiled(self._manifest, replace(self._settings, listen=listen))
+        version = nginx_version(self.program)
+        settings = replace(self._settings, listen=listen, version=version)
+        files = compiled(self._manifest, settings)
         for name, text in files.items():
             (self.folder / name).write_text(text, encoding="utf-8")
         (self.folder / "secret.map").write_text(f'edge "{SECRET}";\n')
@@ -53,10 +61,8 @@ class Front(Nginx):
     def command(self) -> list[str]:
         """How the server is started."""
         self.write()
-        (program,) = super().command()[:1]
-        self.write()
         path = str(self.folder / "nginx.conf")
-        return [program, "-p", str(self.folder), "-c", path, "-e", "error.log"]
+        return [self.program, "-p", str(self.folder), "-c", path, "-e", "error.log"]
 
     def log(self) -> list[dict[str, Any]]:
         """The access log, as far as it is written."""
@@ -282,6 +288,7 @@ def system(
     retired: frozenset[str] = frozenset(),
     text: str = MANIFEST,
     keys: Sequence[Key] = (),
+    program: str | None = None,
 ) -> Iterator[System]:
     """All four, started; the first replica of several is nobody."""
     with faults() as home, faults() as one:
@@ -299,7 +306,7 @@ def system(
         environ = {"STRANGLER_MONOLITH_URL": home.url}
         manifest = parse(text, path=Path("capabilities.toml"), environ=environ)
         table = root / "table"
-        front = Front(manifest, Settings(table=str(table), retired=retired), keys)
+        front = Front(manifest, Settings(table=str(table), retired=retired), keys, program)
         with running(front):
             client = Client(front.port)
             made = System(front, client, home, one, table, manifest)

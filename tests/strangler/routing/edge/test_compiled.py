@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from strangler.manifest import BODY, Capability, Edge, Manifest
+from strangler.manifest import BODY, Capability, Edge, Manifest, load
 from strangler.manifest.read import parse
 from strangler.ports import headers as ports
 from strangler.ports.credentials import speaks_of_one
@@ -19,9 +19,9 @@ from strangler.routing.decide import Kind
 from strangler.routing.nginx import CannotCompile, Settings, compiled, headers
 from strangler.routing.paths import RouteMap
 from tests.certificates import certificate
+from tests.servers import installed_nginx, nginx_version
 from tests.strangler.django.faults import faults
 from tests.strangler.routing.edge.front import System, service, system
-from tests.strangler.routing.nginx import program
 
 ONE = """
 [capability.{name}]
@@ -71,13 +71,14 @@ def many(count: int) -> Manifest:
     return Manifest(Path("capabilities.toml"), Edge("http://127.0.0.1:9"), capabilities)
 
 
-def nginx_takes(files: dict[str, str], folder: Path) -> float:
+def nginx_takes(files: dict[str, str], folder: Path, program: str | None = None) -> float:
     """Seconds that ``nginx -t`` takes; what it complains of is an error, warnings too."""
     for name, text in files.items():
         (folder / name).write_text(text)
     began = time.monotonic()
+    where = ["-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", "log"]
     done = subprocess.run(
-        [program(), "-t", "-q", "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", "log"],
+        [program or installed_nginx(), "-t", "-q", *where],
         capture_output=True,
         text=True,
         check=False,
@@ -104,11 +105,14 @@ def test_every_list_of_sticky_keys_is_taken(tmp_path: Path, sticky: str) -> None
     nginx_takes(dict(compiled(manifest(text))), tmp_path)
 
 
-def test_what_is_committed_is_taken_and_listens_on_loopback(tmp_path: Path) -> None:
+def test_what_is_committed_is_taken_and_listens_on_loopback(tmp_path: Path, nginx: str) -> None:
+    """It is for the oldest; whoever has a newer one may compile it for that, as an agent does."""
     folder = Path(__file__).parents[4] / "router" / "nginx"
     files = {path.name: path.read_text() for path in folder.glob("*.conf")}
-    nginx_takes(files, tmp_path)
+    nginx_takes(files, tmp_path, nginx)
     assert "listen 127.0.0.1:8080;" in files["nginx.conf"]
+    ours = load(folder.parent / "capabilities.toml", {})
+    nginx_takes(dict(compiled(ours, Settings(version=nginx_version(nginx)))), tmp_path, nginx)
 
 
 EVERYTHING = """
@@ -123,7 +127,7 @@ maintenance = "1m"
 """
 
 
-def test_everything_at_once_is_taken(tmp_path: Path) -> None:
+def test_everything_at_once_is_taken(tmp_path: Path, nginx: str) -> None:
     text = (
         HEAD.format(sticky='["header:X-A", "cookie", "address"]')
         + 'site = "https://shop.example"\n'
@@ -138,12 +142,19 @@ def test_everything_at_once_is_taken(tmp_path: Path) -> None:
             queries=f'["POST /{name}/ask"]',
         )
         text += EVERYTHING.format(name=name, by=by, more=more, body=number + 1)
+    for name, url in (("named", "http://one.test:8"), ("tls", "https://localhost")):
+        text += ONE.format(name=name, service=[url], routes=[f"/{name}/"], queries=[])
     path = str(certificate(tmp_path, "shop.example"))
     settings = Settings(
-        certificate=path, certificate_key=path, plain="127.0.0.1:8081", retired=frozenset({"two"})
+        certificate=path,
+        certificate_key=path,
+        plain="127.0.0.1:8081",
+        retired=frozenset({"two"}),
+        version=nginx_version(nginx),
+        resolver="127.0.0.1:9",
     )
     files = dict(compiled(manifest(text), settings))
-    nginx_takes(files, tmp_path)
+    nginx_takes(files, tmp_path, nginx)
     # Of two by one name NGINX takes the last, and says nothing.
     defined = r"^ *(?:map|split_clients) .*(\$\w+) \{|\(\?<(\w+)>"
     names = ["".join(one) for one in re.findall(defined, "".join(files.values()), re.MULTILINE)]
