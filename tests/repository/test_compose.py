@@ -158,11 +158,18 @@ def test_the_provider_tells_the_edge_and_is_known_to_whoever_charges():
         "--webhook",
         f"http://edge:{Image('edge').last('EXPOSE')}/api/payments/webhooks/sandbox",
     ]
-    for name in DJANGO | {"provider"}:
-        files = services()[name]["env_file"]
-        assert "var/secrets/provider.env" in ([files] if isinstance(files, str) else files)
     for name in DJANGO:
+        assert services()[name]["environment"]["PAYMENTS_PROVIDER_URL"] == "http://provider:8200"
         assert "edge" in services()[name]["environment"]["ALLOWED_HOSTS"].split(",")
+
+
+def test_the_secret_of_webhooks_is_where_they_are_sent_from_and_heard():
+    knowing = {
+        name
+        for name, service in services().items()
+        if "var/secrets/provider.env" in str(service.get("env_file"))
+    }
+    assert knowing == {"provider", "monolith"}
 
 
 def test_agents_wait_where_others_can_still_be_answered():
