@@ -26,6 +26,8 @@ PARTITIONS: Final = 16
 BATCH: Final = "application/cloudevents-batch+json"
 _DIGITS = 20
 _SCHEMA = "urn:strangler:event:"
+_VERSION_7 = 0x7 << 76 | 0b10 << 62
+_RANDOM = ~(0xF << 76 | 0b11 << 62)
 
 
 class Unreadable(ValueError):
@@ -119,11 +121,8 @@ def _heading(type: str, schema: int) -> tuple[str, str, str]:  # noqa: A002 -- C
 
 def identifier() -> UUID:
     """A new event's id: a UUID of version 7 (RFC 9562), so that later ones sort later."""
-    milliseconds = clock.time_ns() // 1_000_000
     random = int.from_bytes(os.urandom(10), "big")
-    high = random >> 68  # 12 bits
-    low = random & ((1 << 62) - 1)
-    return UUID(int=milliseconds << 80 | 0x7 << 76 | high << 64 | 0b10 << 62 | low)
+    return UUID(int=clock.time_ns() // 1_000_000 << 80 | random & _RANDOM | _VERSION_7)
 
 
 def payload(said: object) -> bytes:

@@ -12,7 +12,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import cached_property
 from typing import Any
 
 from django.db import connections, router
@@ -34,6 +33,8 @@ class Publisher:
     def __init__(self, versions: type[EventVersion], *, using: str | None = None) -> None:
         self._versions = versions
         self._using = using
+        self._outboxes: dict[tuple[str, ...], Outbox] = {}
+        """By a database's alias and kind."""
 
     def publish(self, event: object) -> Published:
         """Say it: others are told once the transaction that is open has been committed.
@@ -51,7 +52,7 @@ class Publisher:
         Raises:
             NotInTransaction, UnknownEvent, Unwritable, OutboxFull: as for one.
         """
-        rows = [said(one) for one in events]
+        given = [said(one) for one in events]
         using = self._using or router.db_for_write(self._versions)
         connection = connections[using]
         if not connection.in_atomic_block:
@@ -63,21 +64,16 @@ class Publisher:
         def execute(sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
             with connection.cursor() as cursor:
                 cursor.execute(sql, values)
-                return list(cursor.fetchall())
+                rows: list[tuple[Any, ...]] = cursor.fetchall()
+                return rows
 
-        return self._outbox(connection.vendor).write(execute, rows)
+        return self._outbox(using, connection.vendor).write(execute, given)
 
-    def _outbox(self, vendor: str) -> Outbox:
-        return self._postgres if vendor == "postgresql" else self._sqlite
-
-    @cached_property
-    def _postgres(self) -> Outbox:
-        return Outbox(Postgres(self._table), limit=conf.settings().outbox)
-
-    @cached_property
-    def _sqlite(self) -> Outbox:
-        return Outbox(Sqlite(self._table, mark="%s"), limit=conf.settings().outbox)
-
-    @property
-    def _table(self) -> str:
-        return self._versions._meta.db_table  # noqa: SLF001  # Django's documented name for it
+    def _outbox(self, *place: str) -> Outbox:
+        found = self._outboxes.get(place)
+        if found is None:
+            table = self._versions._meta.db_table  # noqa: SLF001  # Django's documented name for it
+            postgres = place[1] == "postgresql"
+            dialect = Postgres(table) if postgres else Sqlite(table, mark="%s")
+            found = self._outboxes[place] = Outbox(dialect, limit=conf.settings().outbox)
+        return found

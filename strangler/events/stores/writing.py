@@ -7,20 +7,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from strangler.events.outbox import (
-    BACKLOG,
-    COLUMNS,
-    OUTBOX,
-    Dialect,
-    Execute,
-    Published,
-    Said,
-    counts,
-)
+from strangler.events.outbox import COLUMNS, OUTBOX, Dialect, Execute, Published, Said, counts
 from strangler.events.stores.moments import written
 
 _COLUMNS = ", ".join(f'"{name}"' for name in COLUMNS)
-_WAITING = f"(SELECT waiting - position FROM {BACKLOG} WHERE id = 1)"
 _KINDS = (
     "uuid", "text", "text", "text", "text", "integer", "text", "smallint", "text", "timestamptz",
 )  # fmt: skip
@@ -38,11 +28,11 @@ class Postgres(Dialect):
             "RETURNING v.aggregate, v.version"
         )
         into = f"INSERT INTO {OUTBOX} AS o ({_COLUMNS}) SELECT"
-        returning = f"RETURNING o.id, o.version, o.position + coalesce({_WAITING}, 0)"
         one = [f"{mark}::{kind}" for kind in _KINDS]
         self._one = (
             f"WITH said AS ({upsert} VALUES ({mark}, 1) {conflict}) {into} "
-            f"{', '.join([*one[:3], 'said.version', *one[3:]])} FROM said {returning}"
+            f"{', '.join([*one[:3], 'said.version', *one[3:]])} FROM said "
+            "RETURNING o.version, o.position"
         )
         many = ", ".join(f"{mark}::{kind}[]" for kind in (*_KINDS, "text", "integer"))
         names = [*(name for name in COLUMNS if name != "version"), "aggregate", "later"]
@@ -54,17 +44,20 @@ class Postgres(Dialect):
             f"WITH said AS ({upsert} SELECT * FROM unnest({mark}::text[], {mark}::bigint[]) "
             f"{conflict}) {into} {picked} "
             f"FROM unnest({many}) WITH ORDINALITY AS e({given}, number) "
-            f"JOIN said ON said.aggregate = e.aggregate ORDER BY e.number {returning}"
+            f"JOIN said ON said.aggregate = e.aggregate ORDER BY e.number "
+            "RETURNING o.id, o.version, o.position"
         )
 
-    def write(self, execute: Execute, events: Sequence[Said]) -> list[tuple[Published, int]]:
-        """Insert these; gives each one's version, and how many would be waiting with it."""
+    def write(self, execute: Execute, events: Sequence[Said]) -> tuple[list[Published], int]:
+        """Insert these; gives them with their versions, and the last position."""
         if len(events) == 1:
-            rows = execute(self._one, [events[0].aggregate, *events[0]])
-        else:
-            rows = execute(self._many, self._arrays(events))
-        found = {id_: (version, waiting) for id_, version, waiting in rows}
-        return [(Published(one.id, found[one.id][0]), found[one.id][1]) for one in events]
+            (one,) = events
+            ((version, position),) = execute(self._one, [one.aggregate, *one])
+            return [Published(one.id, version)], position
+        rows = execute(self._many, self._arrays(events))
+        versions = {id_: version for id_, version, _ in rows}
+        last = max(position for _, _, position in rows)
+        return [Published(one.id, versions[one.id]) for one in events], last
 
     def _arrays(self, events: Sequence[Said]) -> list[list[Any]]:
         left = counts(events)
@@ -89,15 +82,15 @@ class Sqlite(Dialect):
         )
         self._insert = (
             f"INSERT INTO {OUTBOX} ({_COLUMNS}) VALUES ({', '.join([mark] * len(COLUMNS))}) "
-            f"RETURNING position + coalesce({_WAITING}, 0)"
+            'RETURNING "position"'
         )
 
-    def write(self, execute: Execute, events: Sequence[Said]) -> list[tuple[Published, int]]:
-        """Insert these; gives each one's version, and how many would be waiting with it."""
-        done = []
+    def write(self, execute: Execute, events: Sequence[Said]) -> tuple[list[Published], int]:
+        """Insert these; gives them with their versions, and the last position."""
+        done, position = [], 0
         for one in events:
             ((version,),) = execute(self._count, [one.aggregate])
             row = [one.id.hex, *one[1:3], version, *one[3:-1], written(one.at)]
-            ((waiting,),) = execute(self._insert, row)
-            done.append((Published(one.id, version), waiting))
-        return done
+            ((position,),) = execute(self._insert, row)
+            done.append(Published(one.id, version))
+        return done, position

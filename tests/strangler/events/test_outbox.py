@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -106,6 +108,49 @@ def test_a_full_outbox_refuses_and_before_that_alarms(
         assert store.remove(leases, [one.position for one in store.read(range(16), 99)]) == 3
         assert store.count() == 0
     assert len(speaker.say(*(StarSeen("Vega", n) for n in range(18)), limit=20)) == 18
+
+
+def test_what_a_relay_has_counted_is_looked_up_only_when_too_many_seem_to_wait(speaker: Speaker):
+    outbox_, asked = speaker.outbox(limit=50), []  # an alarm above 5
+
+    def say(count: int) -> None:
+        with closing(speaker.connection()) as connection:
+
+            def execute(sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+                asked.append(sql == outbox.GONE)
+                return list(connection.execute(sql, values).fetchall())
+
+            connection.execute("BEGIN")
+            outbox_.write(execute, [said(StarSeen("Vega", n)) for n in range(count)])
+            connection.execute("COMMIT")
+
+    def told() -> None:
+        with closing(speaker.store()) as store:
+            leases = store.attend("somebody")
+            store.remove(leases, [one.position for one in store.read(range(16), 99)])
+            store.count()
+
+    say(5)
+    assert not any(asked)
+    told()
+    say(45)  # of which not one too many waits
+    assert asked.count(True) == 1
+    told()
+    say(1)
+    assert asked.count(True) == 2
+    say(4)
+    assert asked.count(True) == 2
+    with pytest.raises(OutboxFull, match="51 events wait"):
+        say(46)
+    # A new database by the same name, where nothing has left.
+    speaker.run("DELETE FROM strangler_backlog")
+    speaker.run("DELETE FROM strangler_outbox")
+    sequence = "ALTER TABLE strangler_outbox ALTER position RESTART"
+    speaker.run(sequence if speaker.postgres else "DELETE FROM sqlite_sequence")
+    before = asked.count(True)
+    say(2)
+    say(2)
+    assert asked.count(True) == before + 1
 
 
 def test_a_row_for_debezium(speaker: Speaker):
