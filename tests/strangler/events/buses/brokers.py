@@ -173,7 +173,7 @@ class SqliteBroker(Broker):
 class KafkaBroker(Broker):
     """The mock cluster of librdkafka."""
 
-    most = 12_000  # in the memory of this very process, and 5 MB of each partition
+    most = 12_000  # in memory, and 5 MB of each partition
     says_that_it_is_away = False
     exact = False
 

@@ -1,19 +1,70 @@
 """Kafka's protocol without Kafka: the mock cluster that librdkafka brings for its own tests.
 
 It keeps what it is told in memory, for as long as it lives; brokers go down and come up by a call.
+It runs in a process of its own: what librdkafka's threads get wrong there ends no test's process.
 """
 
 from __future__ import annotations
 
 import ctypes
+import subprocess
+import sys
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import IO, Self, cast
 
 import confluent_kafka
 
 _PRODUCER = 0
 _SAID = 512
+_DONE = "done"
+
+
+class MockKafka:
+    """One cluster of one broker, in a process of its own."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", __name__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.servers: str = self._answer()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def topic(self, name: str, partitions: int) -> None:
+        """Make a topic: the mock knows no CreateTopics, and by itself makes four partitions."""
+        self._do(f"topic {name} {partitions}")
+
+    def down(self) -> None:
+        """The broker refuses connections, and those that there are break off."""
+        self._do("down")
+
+    def up(self) -> None:
+        """It is back, with all that it has taken."""
+        self._do("up")
+
+    def _do(self, what: str) -> None:
+        pipe = cast(IO[str], self._process.stdin)
+        pipe.write(f"{what}\n")
+        pipe.flush()
+        answer = self._answer()
+        assert answer == _DONE, f"{what}: {answer or 'the mock cluster is dead'}"
+
+    def _answer(self) -> str:
+        return cast(IO[str], self._process.stdout).readline().strip()
 
 
 def _library() -> ctypes.CDLL:
@@ -27,42 +78,35 @@ def _library() -> ctypes.CDLL:
     return library
 
 
-class MockKafka:
-    """One cluster of one broker."""
+def _play() -> None:
+    """Be the cluster, and do what is asked for on standard input, until that ends."""
+    library = _library()
+    said = ctypes.create_string_buffer(_SAID)
+    conf = ctypes.c_void_p(library.rd_kafka_conf_new())
+    for name, value in ((b"test.mock.num.brokers", b"1"), (b"log_level", b"0")):
+        library.rd_kafka_conf_set(conf, name, value, said, _SAID)
+    client = ctypes.c_void_p(library.rd_kafka_new(_PRODUCER, conf, said, _SAID))
+    assert client, said.value
+    cluster = ctypes.c_void_p(library.rd_kafka_handle_mock_cluster(client))
+    library.rd_kafka_mock_group_initial_rebalance_delay_ms(cluster, 50)
+    _say(library.rd_kafka_mock_cluster_bootstraps(cluster).decode())
+    for line in sys.stdin:
+        match line.split():
+            case ["topic", name, partitions]:
+                wrong = library.rd_kafka_mock_topic_create(
+                    cluster, name.encode(), int(partitions), 1
+                )
+            case ["down"]:
+                wrong = library.rd_kafka_mock_broker_set_down(cluster, 1)
+            case _:
+                wrong = library.rd_kafka_mock_broker_set_up(cluster, 1)
+        _say(f"librdkafka: error {wrong}" if wrong else _DONE)
 
-    def __init__(self) -> None:
-        self._library = _library()
-        said = ctypes.create_string_buffer(_SAID)
-        conf = ctypes.c_void_p(self._library.rd_kafka_conf_new())
-        for name, value in ((b"test.mock.num.brokers", b"1"), (b"log_level", b"0")):
-            self._library.rd_kafka_conf_set(conf, name, value, said, _SAID)
-        self._client = ctypes.c_void_p(self._library.rd_kafka_new(_PRODUCER, conf, said, _SAID))
-        assert self._client, said.value
-        self._cluster = ctypes.c_void_p(self._library.rd_kafka_handle_mock_cluster(self._client))
-        self._library.rd_kafka_mock_group_initial_rebalance_delay_ms(self._cluster, 50)
-        self.servers: str = self._library.rd_kafka_mock_cluster_bootstraps(self._cluster).decode()
 
-    def __enter__(self) -> Self:
-        return self
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._library.rd_kafka_destroy(self._client)
 
-    def topic(self, name: str, partitions: int) -> None:
-        """Make a topic: the mock knows no CreateTopics, and by itself makes four partitions."""
-        assert not self._library.rd_kafka_mock_topic_create(
-            self._cluster, name.encode(), partitions, 1
-        )
-
-    def down(self) -> None:
-        """The broker refuses connections, and those that there are break off."""
-        assert not self._library.rd_kafka_mock_broker_set_down(self._cluster, 1)
-
-    def up(self) -> None:
-        """It is back, with all that it has taken."""
-        assert not self._library.rd_kafka_mock_broker_set_up(self._cluster, 1)
+if __name__ == "__main__":
+    _play()
