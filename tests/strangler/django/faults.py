@@ -125,11 +125,11 @@ class Faults:
 
 
 @contextlib.contextmanager
-def faults(port: int = 0) -> Iterator[Faults]:
+def faults(port: int = 0, host: str = "127.0.0.1") -> Iterator[Faults]:
     """A service on a free port (or on this one) for the block."""
-    listener = socket.create_server(("127.0.0.1", port), backlog=64)
+    listener = socket.create_server((host, port), backlog=64)
     number = listener.getsockname()[1]
-    service = Faults(f"http://127.0.0.1:{number}", number)
+    service = Faults(f"http://{host}:{number}", number)
     peers: set[socket.socket] = set()
     stopping = threading.Event()
 
@@ -162,7 +162,7 @@ def faults(port: int = 0) -> Iterator[Faults]:
         stopping.set()
         with contextlib.suppress(OSError):
             # A thread that waits in accept does not notice that its socket was closed.
-            socket.create_connection(("127.0.0.1", number), 1).close()
+            socket.create_connection((host, number), 1).close()
         listener.close()
         for peer in list(peers):
             with contextlib.suppress(OSError):

@@ -56,6 +56,8 @@ class Front(Nginx):
         whole = whole.replace("worker_processes auto;", "worker_processes 1;")
         log = files["log.conf"].replace("flush=1s", "flush=10ms")
         (self.folder / "log.conf").write_text(log)
+        upstreams = files["upstreams.conf"].replace("valid=5s", "valid=1s")
+        (self.folder / "upstreams.conf").write_text(upstreams)
         (self.folder / "nginx.conf").write_text(f"daemon off;\n{user}{whole}")
 
     def command(self) -> list[str]:
@@ -289,6 +291,7 @@ def system(
     text: str = MANIFEST,
     keys: Sequence[Key] = (),
     program: str | None = None,
+    resolver: str | None = None,
 ) -> Iterator[System]:
     """All four, started; the first replica of several is nobody."""
     with faults() as home, faults() as one:
@@ -306,7 +309,8 @@ def system(
         environ = {"STRANGLER_MONOLITH_URL": home.url}
         manifest = parse(text, path=Path("capabilities.toml"), environ=environ)
         table = root / "table"
-        front = Front(manifest, Settings(table=str(table), retired=retired), keys, program)
+        settings = Settings(table=str(table), retired=retired, resolver=resolver)
+        front = Front(manifest, settings, keys, program)
         with running(front):
             client = Client(front.port)
             made = System(front, client, home, one, table, manifest)

@@ -274,7 +274,7 @@ def test_it_is_kept_as_long_as_the_manifest_says(edge: System) -> None:
         assert time.monotonic() < until
         time.sleep(0.1)
         said.append(str(ask(edge, target)[0]))
-    assert said[-1] == STALE
+    assert said[-1] in {STALE, MISS}, "the minute may have ended meanwhile"
     assert ask(edge, "/about")[0] is None
 
 
