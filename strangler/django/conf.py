@@ -27,6 +27,9 @@ from django.core.signals import setting_changed
 from strangler.events.outbox import LIMIT
 from strangler.manifest import Manifest, load
 
+SAGAS_KEPT = 90
+"""Days for which a saga that has ended is kept."""
+
 
 class Edge(StrEnum):
     """The one decider for HTTP paths."""
@@ -60,6 +63,8 @@ class Settings:
     """How many commands may wait at a door; by default a third of the workers behind NGINX."""
     outbox: int | None = LIMIT
     """How many events may wait to be published; None for any number, where no relay counts."""
+    sagas_kept: int | None = SAGAS_KEPT
+    """For how many days a saga that has ended is kept; None for ever."""
 
 
 _KEYS = frozenset(
@@ -75,6 +80,7 @@ _KEYS = frozenset(
         "DOOR",
         "WAITING",
         "OUTBOX",
+        "SAGAS_KEPT",
     }
 )
 _REQUIRED = {
@@ -153,6 +159,7 @@ def read(setting: object, environ: Mapping[str, str]) -> Settings:
             problems.append(f'STRANGLER["{key}"] is {value!r}: make it a string, or leave it out')
     problems += _door(values.get("DOOR"), values.get("WAITING"))
     problems += _outbox(values.get("OUTBOX"))
+    problems += _sagas_kept(values.get("SAGAS_KEPT"))
     edge = values.get("EDGE") or Edge.MIDDLEWARE
     if edge not in list(Edge):
         known = " or ".join(f'"{known}"' for known in Edge)
@@ -171,6 +178,7 @@ def read(setting: object, environ: Mapping[str, str]) -> Settings:
         door=values.get("DOOR") or None,
         waiting=values.get("WAITING"),
         outbox=values.get("OUTBOX", LIMIT),
+        sagas_kept=values.get("SAGAS_KEPT", SAGAS_KEPT),
     )
 
 
@@ -185,6 +193,11 @@ def _door(url: object, waiting: object) -> Iterator[str]:
 def _outbox(limit: object) -> Iterator[str]:
     if limit is not None and (type(limit) is not int or limit < 1):
         yield f'STRANGLER["OUTBOX"] is {limit!r}: make it a number, 1 at least, or None'
+
+
+def _sagas_kept(days: object) -> Iterator[str]:
+    if days is not None and (type(days) is not int or days < 1):
+        yield f'STRANGLER["SAGAS_KEPT"] is {days!r}: make it a number of days, 1 at least, or None'
 
 
 def _forget(*, setting: str, **_: object) -> None:

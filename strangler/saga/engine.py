@@ -72,7 +72,8 @@ class Engine(ABC):
         Args:
             saga: what is to be done.
             data: what with.
-            key: once for each saga of this name: the same again is the same saga.
+            key: once for each saga of this name: the same again is the same saga, for as long as
+                that is kept. What has to be done once for ever, a step knows by rows of its own.
             within: seconds after which no further step is begun; nor is one after the deadline of
                 the call that is being served.
 

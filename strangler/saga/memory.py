@@ -83,6 +83,20 @@ class Memory:
                 return ours
         return None
 
+    def prune(self, before: float, limit: int) -> int:
+        """See ``Store``."""
+        with self._lock:
+            holders = set(self._locks.values())
+            gone = [
+                one
+                for one in self._records.values()
+                if one.ended is not None and one.ended < before and one.id not in holders
+            ]
+            gone = sorted(gone, key=lambda one: one.ended or 0)[:limit]
+            for one in gone:
+                del self._records[one.id], self._logs[one.id]
+            return len(gone)
+
     def listed(
         self, *, states: Sequence[State] = (), name: str | None = None, limit: int = 100
     ) -> list[Record]:

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
@@ -112,6 +113,13 @@ class Running(Engine):
             except Exception:  # noqa: BLE001 - whatever it is, the others can be gone on with
                 _log.exception("%s %s could not be gone on with", record.name, record.id)
         return limit
+
+    def prune(self, keep: timedelta, *, limit: int) -> int:
+        """Forget at most so many that ended longer ago; how many there were.
+
+        Their keys are forgotten with them: see ``start``.
+        """
+        return self.store.prune(self._clock() - keep.total_seconds(), limit)
 
     def show(self, saga: UUID) -> Shown:
         """See ``Engine``."""

@@ -149,6 +149,12 @@ class Store(Protocol):
     def claim(self, now: float, *, holder: str, until: float) -> Record | None:
         """Take one of them; None if there is none, or others are at all of them."""
 
+    def prune(self, before: float, limit: int) -> int:
+        """Forget at most so many that ended before, the first to end first, with their logs.
+
+        One that has not ended, or holds a lock, is never forgotten. How many were.
+        """
+
     def listed(
         self, *, states: Sequence[State] = (), name: str | None = None, limit: int = 100
     ) -> list[Record]:

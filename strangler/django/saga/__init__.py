@@ -10,7 +10,9 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
@@ -28,6 +30,10 @@ MODULE = "sagas"
 BATCH = 100
 WITHIN = 60.0
 """Seconds after which a sweep begins with no other saga: whatever runs it may be limited."""
+PRUNED = 200
+"""Sagas that are forgotten at once."""
+PRUNING = 60.0
+"""Seconds between two looks for such, in each process that sweeps."""
 
 
 def engine() -> Running:
@@ -62,7 +68,28 @@ def _found() -> Iterator[Saga[Any]]:
 def sweep(limit: int = BATCH) -> int:
     """Go on with at most so many sagas that were left behind; how many there were.
 
+    Now and then it forgets some that ended long ago, too.
+
     As often, and by as many at once, as one likes.
     """
     with job():
-        return engine().sweep(limit, within=WITHIN)
+        swept = engine().sweep(limit, within=WITHIN)
+    _pruning.go_on()
+    return swept
+
+
+class _Pruning:
+    """Forgets what has ended long ago: some at a time, and without a pause while there are more."""
+
+    def __init__(self) -> None:
+        self._next = 0.0
+
+    def go_on(self) -> None:
+        days = conf.settings().sagas_kept
+        if days is None or time.monotonic() < self._next:
+            return
+        if engine().prune(timedelta(days=days), limit=PRUNED) < PRUNED:
+            self._next = time.monotonic() + PRUNING
+
+
+_pruning = _Pruning()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NoReturn
 from uuid import UUID
 
@@ -51,6 +52,9 @@ class Saga(models.Model):
             models.Index(
                 fields=["-started"], condition=Q(ended__isnull=True), name="strangler_saga_open"
             ),
+            models.Index(
+                fields=["ended"], condition=Q(ended__isnull=False), name="strangler_saga_ended"
+            ),
         )
 
     def __str__(self) -> str:
@@ -58,11 +62,15 @@ class Saga(models.Model):
 
 
 class LogIsAppendOnly(TypeError):
-    """What has happened to a saga is never altered or removed."""
+    """What has happened to a saga is never altered, and goes with the whole of it or not at all."""
 
 
 class SagaEntries(models.QuerySet["SagaEntry"]):
     """Reads and appends."""
+
+    def forget(self, sagas: Sequence[UUID]) -> None:
+        """Remove all that has happened to these, who are being removed themselves."""
+        super(SagaEntries, self.filter(saga__in=sagas)).delete()
 
     def update(self, **_: Any) -> NoReturn:
         """Refused.

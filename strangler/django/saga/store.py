@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, connections, transaction
+from django.db.models import Exists, OuterRef
 
 from strangler.django.saga.models import Saga, SagaEntry, SagaLock
 from strangler.saga.errors import LockHeld, TakenOver, UnknownSaga
@@ -113,6 +114,21 @@ class Tables:
             except TakenOver:
                 continue
         return None
+
+    def prune(self, before: float, limit: int) -> int:
+        """See ``Store``."""
+        if not self._ended(before).exists():  # on SQLite nobody else would write meanwhile
+            return 0
+        with self._transaction():
+            rows = self._ended(before).order_by("ended").select_for_update(skip_locked=True)
+            gone = list(rows.values_list("pk", flat=True)[:limit])
+            SagaEntry.objects.using(self._using).forget(gone)
+            self._sagas.filter(pk__in=gone).delete()
+        return len(gone)
+
+    def _ended(self, before: float) -> Any:
+        held = self._locks.filter(saga=OuterRef("pk"))
+        return self._sagas.filter(~Exists(held), ended__lt=before)
 
     def listed(
         self, *, states: Sequence[State] = (), name: str | None = None, limit: int = 100

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -11,7 +12,7 @@ from uuid import UUID
 import pytest
 
 from contracts.inventory import OutOfStock, ReservationEnded, ReservationState, UnknownReservation
-from contracts.ordering import Line, Order, OrderRejected, OrderState, StillPlacing
+from contracts.ordering import KeyReused, Line, Order, OrderRejected, OrderState, StillPlacing
 from contracts.payments import Declined, PaymentEnded
 from contracts.pricing import (
     CouponNotApplicable,
@@ -22,6 +23,7 @@ from contracts.pricing import (
 )
 from monolith.inventory import models as inventory
 from monolith.ordering import checkout, models
+from monolith.ordering.placing import _known
 from monolith.ordering.service import OrderingService
 from monolith.payments.charging import refund
 from monolith.payments.models import Intent
@@ -412,6 +414,32 @@ def test_an_order_that_an_operator_ends_says_so(faults: Faults, step: str):
         assert caught.value.detail() == {
             "order": row.id, "cause": "Abandoned", "reason": checkout.GIVEN_UP,
         }  # fmt: skip
+
+
+def test_a_key_is_one_order_however_long_its_saga_is_kept(faults: Faults, audit: Audit):
+    placed = place("placed")
+    gone = place("gone")
+    ordering.cancel(gone.id)
+    faults.before["charge"] = [Declined(UUID(int=0), "No.")]
+    with pytest.raises(OrderRejected) as told:
+        place("rejected")
+
+    assert engine().prune(timedelta(0), limit=100) == Saga.objects.count() + 4 == 4
+
+    faults.calls.clear()
+    assert place("placed") == placed
+    assert place("gone").state is OrderState.CANCELLED
+    with pytest.raises(OrderRejected) as again:
+        place("rejected")
+    assert again.value.detail() == told.value.detail()
+    with pytest.raises(KeyReused):
+        place("placed", [Line("LAMP", 9)])
+    assert ordering.cancel(gone.id).state is OrderState.CANCELLED
+    assert faults.calls == [], "nobody is asked for anything again"
+    asked = replace(_known(models.Order.objects.get(key="placed")), order=UUID(int=9))
+    seen = engine().start(checkout.CHECKOUT, asked, key="whatever")
+    assert (seen.state, seen.cause) == (State.COMPENSATED, "KeyReused")
+    audit()
 
 
 def test_an_order_that_had_turned_before_it_was_ended_keeps_its_reason(faults: Faults):

@@ -56,6 +56,7 @@ def test_no_settings_at_all(settings: Any) -> None:
 
 def test_all_mistakes_in_the_settings_at_once(settings: Any) -> None:
     settings.STRANGLER = {"MANIFEST": 7, "TABEL": "x", "EDGE": "apache", "WIRING": ["x"]}
+    settings.STRANGLER |= {"WAITING": 0, "OUTBOX": "many", "SAGAS_KEPT": 0}
     said = [message.msg for message in checks.run()]
     assert said == [
         f"STRANGLER has no key 'TABEL': it knows {', '.join(sorted(conf._KEYS))}",
@@ -63,6 +64,9 @@ def test_all_mistakes_in_the_settings_at_once(settings: Any) -> None:
         'STRANGLER lacks "KEYS": give it the path of the folder that holds the parties\' keys',
         'STRANGLER["MANIFEST"] is 7: make it a path',
         "STRANGLER[\"WIRING\"] is ['x']: make it a string, or leave it out",
+        'STRANGLER["WAITING"] is 0: make it a number, 1 at least',
+        "STRANGLER[\"OUTBOX\"] is 'many': make it a number, 1 at least, or None",
+        'STRANGLER["SAGAS_KEPT"] is 0: make it a number of days, 1 at least, or None',
         'STRANGLER_EDGE is \'apache\': make it "middleware" or "nginx"',
     ]
 

@@ -153,6 +153,35 @@ class Conformance:
         with pytest.raises(TakenOver):
             store.write(one, Change(one))
 
+    def test_what_ended_long_ago_is_forgotten_some_at_a_time(self, store: Store):
+        def ended(key: str, at: float, state: State = State.COMPLETED) -> Record:
+            one = kept(store, record(key, due=None))
+            after = replace(one, standing=Standing(state), ended=at, entries=2)
+            store.write(one, Change(after, (entry(1, Event.DONE, state),)))
+            return after
+
+        old = [ended(str(at), float(at)) for at in range(5)]
+        other = ended("abandoned", 5.0, State.ABANDONED)
+        young = ended("young", 10.0)
+        open_ = kept(store, record("open"), "lock")
+        # No store leaves such a one behind: it would keep others out for ever.
+        held = kept(store, replace(record("held"), ended=1.0), "held")
+
+        assert store.prune(0.0, 10) == 0
+        assert store.prune(10.0, 4) == 4
+        assert [store.find("trips.book", one.key) is None for one in old] == [True] * 4 + [False]
+        assert store.prune(10.0, 4) == 2
+        assert store.prune(10.0, 4) == 0
+
+        left = {one.id for one in store.listed()}
+        assert left == {young.id, open_.id, held.id}
+        for one in (*old, other):
+            assert store.log(one.id) == []
+            with pytest.raises(UnknownSaga):
+                store.read(one.id)
+        assert len(store.log(young.id)) == 2
+        assert store.locks(held.id) == ["held"]
+
     def test_the_youngest_are_listed_first(self, store: Store):
         for number in range(4):
             one = replace(record(str(number), name=f"trips.{'ab'[number % 2]}"), started=number)

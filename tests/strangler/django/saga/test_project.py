@@ -7,10 +7,12 @@ import sys
 import threading
 from collections.abc import Iterator
 from types import ModuleType
+from typing import Any
 from uuid import UUID
 
 import pytest
 from django.db import transaction
+from django.db.models import F
 
 from strangler.django import saga as sagas
 from strangler.django.saga.models import Saga as Row
@@ -79,6 +81,30 @@ def test_celery_sweeps_them_up(callees: Callees):
 
     assert sweep_sagas.delay().get() == 1
     assert Row.objects.get().state == "completed"
+
+
+def test_what_ended_long_ago_is_forgotten_by_the_sweep(
+    callees: Callees, settings: Any, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(sagas, "PRUNED", 2)
+    for key in "abcd":
+        sagas.engine().start(book(), Trip("ann"), key=key)
+    Row.objects.exclude(key="d").update(ended=F("ended") - 91 * 86400)
+
+    settings.STRANGLER = settings.STRANGLER | {"SAGAS_KEPT": None}
+    monkeypatch.setattr(sagas, "_pruning", sagas._Pruning())
+    sagas.sweep()
+    assert Row.objects.count() == 4
+    del settings.STRANGLER["SAGAS_KEPT"]
+    settings.STRANGLER = {**settings.STRANGLER}
+    for left in (2, 1, 1):
+        sagas.sweep()
+        assert Row.objects.count() == left
+
+    assert Row.objects.get().key == "d"
+    Row.objects.update(ended=0.0)
+    sagas.sweep()
+    assert Row.objects.count() == 1, "it has looked a moment ago"
 
 
 def test_a_local_step_is_undone_with_its_record(db: None):
