@@ -26,6 +26,7 @@ BENCHES = (
     "many",
     "transfer",
     "buses",
+    "outbox",
     "relay",
     "consume",
 )

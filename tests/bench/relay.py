@@ -1,4 +1,4 @@
-"""The way of an event: what saying it costs, the relay's pace, and how soon it is told.
+"""The way of an event: the relay's pace, and how soon it is told.
 
 From PostgreSQL to Redis, beside Redis alone and beside a relay that goes row by row.
 """
@@ -9,7 +9,7 @@ import random
 import statistics
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from functools import partial
@@ -23,7 +23,7 @@ from strangler.events.buses.connect import connect
 from strangler.events.envelope import encode, envelope, partition
 from strangler.events.outbox import said
 from strangler.events.relay import BATCH, Relay, _Carrying
-from tests.bench.harness import Goal, Pair, Row, at_least, at_most, in_turn, limit, row
+from tests.bench.harness import Goal, Pair, Row, at_least, in_turn, limit, row
 from tests.bench.transfer_shop import Sane
 from tests.servers import Redis
 from tests.strangler.events.sample import StarSeen
@@ -33,8 +33,6 @@ EVENTS = 20_000
 ONE_BY_ONE = 500
 KEYS = 500
 ROUNDS = 5
-COMMITS = 200
-COMMIT_ROUNDS = 15
 TOLD = 100
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 FILL = """
@@ -47,16 +45,6 @@ SELECT gen_random_uuid(), 'sky.star', k.name, %(from)s + n / %(keys)s, 'sky.star
   JOIN unnest(%(names)s::text[], %(partitions)s::smallint[]) WITH ORDINALITY k(name, partition, o)
     ON k.o = 1 + mod(n, %(keys)s)
  ORDER BY n
-"""
-BUSINESS = """
-CREATE TABLE purchase (
-    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, customer text NOT NULL,
-    total numeric(12, 2) NOT NULL, at timestamptz NOT NULL);
-CREATE TABLE line (
-    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    purchase bigint NOT NULL REFERENCES purchase (id), sku text NOT NULL, quantity int NOT NULL);
-CREATE TABLE stock (sku text PRIMARY KEY, on_hand int NOT NULL);
-INSERT INTO stock SELECT 'SKU-' || n, 1000000 FROM generate_series(0, 999) n;
 """
 
 
@@ -139,41 +127,6 @@ def _envelope(number: int) -> Any:
     )  # fmt: skip
 
 
-class Shop:
-    """Places orders, and says so or not."""
-
-    def __init__(self, speaker: Speaker) -> None:
-        self._outbox = speaker.outbox(limit=1_000_000)
-        self._connection = psycopg.connect(speaker.url)
-        self._random = random.Random(7)
-
-    def ordered(self, *, says: bool) -> float:
-        """Milliseconds for one: an order, three lines, three stocks, durably."""
-        began = time.perf_counter()
-        for _ in range(COMMITS):
-            self._order(says=says)
-        return (time.perf_counter() - began) / COMMITS * 1e3
-
-    def _order(self, *, says: bool) -> None:
-        run = self._connection.execute
-        (order,) = run(
-            "INSERT INTO purchase (customer, total, at) VALUES (%s, %s, now()) RETURNING id",
-            ["ada", 12],
-        ).fetchone() or (0,)
-        for sku in sorted(self._random.sample(range(1000), 3)):
-            name = f"SKU-{sku}"
-            run("SELECT on_hand FROM stock WHERE sku = %s FOR UPDATE", [name])
-            run("UPDATE stock SET on_hand = on_hand - 1 WHERE sku = %s", [name])
-            run("INSERT INTO line (purchase, sku, quantity) VALUES (%s, %s, 1)", [order, name])
-        if says:
-            event = said(StarSeen(f"order {order}", order, "x" * 100))
-            self._outbox.write(lambda sql, values: run(sql, values).fetchall(), [event])
-        self._connection.commit()
-
-    def close(self) -> None:
-        self._connection.close()
-
-
 class Idle:
     """How long it takes in an idle system until what was said stands in Redis."""
 
@@ -212,10 +165,6 @@ def bench(_folder: Path) -> Iterator[Row]:
     with ExitStack() as stack:
         server, broker = stack.enter_context(Sane()), stack.enter_context(Redis())
         speaker = Speaker(server.create())
-        speaker.run(BUSINESS)
-        shop = stack.enter_context(closing(Shop(speaker)))
-        yield _cost(shop)
-        speaker.run("TRUNCATE strangler_outbox, sky_eventversion")
         way = stack.enter_context(closing(Way(speaker, broker.url)))
         found = in_turn(way.relayed, way.alone, rounds=ROUNDS)
         pairs = [Pair(*pair) for pair in found]
@@ -231,14 +180,6 @@ def bench(_folder: Path) -> Iterator[Row]:
         yield row(f"{name}, beside row by row", pairs, peer_name=peer, unit="events/s",
                   goal=at_least(10))  # fmt: skip
         yield _soon(Idle(speaker, broker.url))
-
-
-def _cost(shop: Shop) -> Row:
-    says: Callable[[], float] = partial(shop.ordered, says=True)
-    found = in_turn(says, partial(shop.ordered, says=False), rounds=COMMIT_ROUNDS)
-    pairs = [Pair(*pair) for pair in found]
-    name = "an order with three lines, and its event"
-    return row(name, pairs, peer_name="without the event", unit="ms", goal=at_most(1.15))
 
 
 def _soon(idle: Idle) -> Row:

@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from tests.bench import relay
-from tests.bench.relay import BUSINESS, Shop, Way
+from tests.bench.relay import Way
 from tests.servers import Postgres
 from tests.strangler.events.speaking import Speaker
 
@@ -33,14 +33,3 @@ def test_every_way_tells_all_of_it(
             assert run() > 0
             assert sum(client.xlen(key) for key in client.scan_iter(_type="stream")) == count
             assert speaker.rows("SELECT 1 FROM strangler_outbox") == []
-
-
-def test_the_order_that_says_so_says_so(speaker: Speaker, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(relay, "COMMITS", 3)
-    speaker.run(BUSINESS)
-    with closing(Shop(speaker)) as shop:
-        shop.ordered(says=False)
-        assert speaker.rows("SELECT 1 FROM strangler_outbox") == []
-        shop.ordered(says=True)
-    assert len(speaker.rows("SELECT 1 FROM strangler_outbox")) == 3
-    assert len(speaker.rows("SELECT 1 FROM line")) == 18
