@@ -23,8 +23,8 @@ def check(
     """Look for everything that would make a climb fail: all of it at once.
 
     Settings, manifest, middleware, contracts (frozen against code), database, routing table, keys,
-    and whether services answer. With a capability, whatever is in its way is an error; without
-    one, what is in the way of those that have not begun to climb is a warning.
+    sagas that are stuck, and whether services answer. With a capability, whatever is in its way is
+    an error; without one, what is in the way of those that have not begun to climb is a warning.
 
     \b
     strangler check

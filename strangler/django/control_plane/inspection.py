@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from django.core.checks import ERROR
@@ -15,6 +16,7 @@ from strangler.django import boundaries, checks, conf, contracts, tables
 from strangler.django.control_plane import history, ledger, overview, probes, state
 from strangler.django.control_plane.errors import ControlPlaneAway
 from strangler.django.models import CapabilityState
+from strangler.django.saga import seeing
 from strangler.django.transfer import judging
 from strangler.gates import Outcome, Probe
 from strangler.ladder import Stage
@@ -23,6 +25,9 @@ from strangler.ports import runtime
 from strangler.ports.freezing.freeze import NoSuchRevision
 from strangler.ports.trust.keys import Keyring, KeysUnusable
 from strangler.routing.publish import PublishFailed, discard, prepare
+
+STUCK = 10
+"""Sagas that are named at most."""
 
 
 class Level(StrEnum):
@@ -65,6 +70,7 @@ def inspect(name: str | None = None) -> list[Finding]:
         with ledger.reaching():
             found += _database()
             states = state.read_all()
+            found += _sagas(name)
     except ControlPlaneAway as error:
         if not any(one.about == "database" for one in found):
             found.append(_error("database", str(error), "Mend it, or DATABASES."))
@@ -135,6 +141,20 @@ def _database() -> Iterator[Finding]:
             f"{row.name} stands on {row.standing}, and the manifest has no such capability",
             "Put it back into the manifest, and roll it back before it is removed.",
         )
+
+
+def _sagas(capability: str | None) -> Iterator[Finding]:
+    rows = seeing.stuck(capability, STUCK + 1)
+    for row in rows[:STUCK]:
+        since = datetime.fromtimestamp(row.changed, UTC).strftime("%Y-%m-%d %H:%M UTC")
+        yield _error(
+            "saga",
+            f"{row.name} {row.id} is stuck at {row.steps[row.at]} since {since}: {row.trouble}",
+            f"Mend what keeps it, then: strangler saga retry {row.id}. Or clear up by hand, then: "
+            f'strangler saga abandon {row.id} --reason "…".',
+        )
+    if len(rows) > STUCK:
+        yield _error("saga", "there are more that are stuck", "strangler saga list --state stuck")
 
 
 def _table() -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""Finding a saga by as much of its id as a person types."""
+"""Finding sagas as a person does: by as much of an id as is typed, and those that need somebody."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from uuid import UUID
 from strangler.django import conf
 from strangler.django.saga.models import Saga
 from strangler.saga.errors import UnknownSaga
+from strangler.saga.machine import State
 
 LEAST = 4
 """Characters of an id that have to be given."""
@@ -34,3 +35,15 @@ def found(text: str) -> UUID:
         return ids[0]
     there = "several sagas have" if ids else "there is no saga with"
     raise UnknownSaga(f"{there} an id that begins with {text!r}")
+
+
+def stuck(capability: str | None, limit: int) -> list[Saga]:
+    """At most so many of those that can't end by themselves, the first to be stuck first.
+
+    Only those of one capability, if it is given.
+    """
+    rows = Saga.objects.using(conf.settings().database)
+    rows = rows.filter(state=State.STUCK.value, ended__isnull=True).order_by("changed", "pk")
+    if capability is not None:
+        rows = rows.filter(name__startswith=f"{capability}.")
+    return list(rows[:limit])

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import time
+from datetime import UTC, datetime
 from textwrap import dedent
 from typing import Any
 
 import pytest
 
 from strangler.django import saga as sagas
+from strangler.django.control_plane import inspection
 from strangler.django.saga.store import Tables
 from strangler.saga.machine import State
 from tests.strangler.cli.conftest import Said, Terminal
@@ -135,3 +137,31 @@ def test_an_id_is_typed_as_far_as_it_is_needed(strangler: Terminal, office: Offi
 
     for one in ids:
         assert strangler("saga", "show", one[:9].upper(), "--json").json["saga"] == one
+
+
+def test_check_names_those_that_are_stuck_and_what_helps(
+    strangler: Terminal, office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def said(*arguments: str) -> list[dict[str, str]]:
+        found = strangler("check", *arguments, "--json").json["findings"]
+        return [one for one in found if one["about"] == "saga"]
+
+    office.start("bob", key="2")
+    assert said() == []
+    seen = stuck(office)
+    since = datetime.fromtimestamp(office.clock.now, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+    (finding,) = said()
+
+    assert finding["level"] == "error"
+    assert finding["message"] == (
+        f"trips.book {seen.id} is stuck at flight since {since}: TimedOut: undo flight"
+    )
+    assert f"strangler saga retry {seen.id}" in finding["remedy"]
+    assert f"strangler saga abandon {seen.id} --reason" in finding["remedy"]
+    assert strangler("check").code == 1
+    assert said("pricing") == [], "it is none of pricing's"
+    monkeypatch.setattr(inspection, "STUCK", 0)
+    assert [one["message"] for one in said()] == ["there are more that are stuck"]
+    office.engine.abandon(seen.id, actor="ann", reason="flown by now")
+    assert said() == []
