@@ -110,7 +110,8 @@ class RouteMap:
     def __init__(self, manifest: Manifest) -> None:
         self._root = _Node()
         self.missed: Callable[[str], str | None] = lru_cache(_KEPT)(self._missed)
-        """The canonical form of a path as it came, if it has one and no capability has it.
+        """The canonical form of a path as it came, if it has one and is neither a capability's nor
+        the kit's own.
 
         None says nothing. It remembers paths, because most requests are for the same few, and those
         of no capability have to cost next to nothing.
@@ -190,7 +191,8 @@ class RouteMap:
             path = canonical(raw)
         except OddPath:
             return None
-        return path if self.match(path) is None else None
+        ours = path.startswith(f"/{routes.KIT}/") or self.match(path) is not None
+        return None if ours else path
 
     def _add(self, route: routes.Route, match: Match) -> None:
         node = self._root

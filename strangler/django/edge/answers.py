@@ -17,6 +17,14 @@ RETRY_AFTER = 1
 """Seconds after which a client is asked to try again."""
 
 
+class RefusedRequest(Exception):
+    """This request goes nowhere; ``response`` says why."""
+
+    def __init__(self, response: HttpResponseBase) -> None:
+        super().__init__()
+        self.response = response
+
+
 def refusal(
     status: int, error: str, message: str, *, retry_after: int | None = None, executed: bool = False
 ) -> HttpResponse:

@@ -24,6 +24,15 @@ class Outside(Context):
 
     __slots__ = ("_found", "_pins", "_sticky", "_trace", "request", "told")
 
+    # What nobody outside can say. Every request makes a context: so these stand here, once.
+    caller = None
+    deadline = None
+    hops = 0
+    shadow = False
+    rehearsal = False
+    doors = ()
+    epoch = 0
+
     def __init__(
         self,
         request: HttpRequest,
@@ -32,19 +41,13 @@ class Outside(Context):
         forced: Mapping[str, Arm] = NOTHING_FORCED,
         told: Told | None = None,
     ) -> None:
-        # Every request makes one, so it is set up here, and not by way of Context's own arguments.
+        # Nor does it go by way of Context's own arguments.
         self.request = request
         self._sticky = sticky
         self._found = identity.Found(told.cohort) if told is not None else None
         self.told = told
         self._trace: Trace | None = None
         self._pins: pinning.Pins | None = None
-        self._user = None
-        self.caller = None
-        self.deadline = None
-        self.hops = 0
-        self.shadow = False
-        self.rehearsal = False
         self.forced = forced
 
     @property
@@ -81,17 +84,7 @@ class Outside(Context):
         self._trace = value
 
     @property
-    def doors(self) -> tuple[str, ...]:  # type: ignore[override]  # nobody sets it
-        """Nobody outside holds any."""
-        return ()
-
-    @property
-    def epoch(self) -> int:  # type: ignore[override]  # ditto
-        """Nor knows of one."""
-        return 0
-
-    @property
-    def pins(self) -> pinning.Pins:  # type: ignore[override]  # ditto
+    def pins(self) -> pinning.Pins:  # type: ignore[override]  # nobody sets it
         """What the client has commanded of late, and whatever is commanded within."""
         if self._pins is None:
             self._pins = pinning.of(self.request)

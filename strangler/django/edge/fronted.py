@@ -22,13 +22,14 @@ REFUSED: Final = "refused"
 """Why it answers what an edge got no token for."""
 
 
-def _key(header: str) -> str:
+def key(header: str) -> str:
+    """Under which name WSGI knows a header."""
     return f"HTTP_{header.upper().replace('-', '_')}"
 
 
-_EDGE: Final = _key(EDGE)
-_COHORT: Final = _key(COHORT)
-_REASON: Final = _key(REASON)
+_EDGE: Final = key(EDGE)
+_COHORT: Final = key(COHORT)
+_REASON: Final = key(REASON)
 
 
 class Told(NamedTuple):

@@ -284,6 +284,8 @@ def test_matching_is_as_the_design_says(path: str):
         ("/api/catalog/x", None),
         ("/api/catal%6Fg/x", None),
         ("/about//x", None),
+        ("/_strangler/ports/catalog", None),
+        ("/_stranglers/", "/_stranglers/"),
         ("", None),
     ],
 )
