@@ -11,18 +11,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from monolith import asking
 from monolith.notifications import models
 from monolith.notifications.serializers import (
     NotificationQuerySerializer,
     NotificationSerializer,
 )
 from monolith.notifications.service import shown, visible
-from strangler.ports.context import User
-
-
-def _user(request: Request) -> User:
-    user = request.user
-    return User(id=str(user.pk), roles=tuple(user.roles))
 
 
 class NotificationsView(generics.GenericAPIView):
@@ -40,7 +35,7 @@ class NotificationsView(generics.GenericAPIView):
         """What one was told, newest first; staff see what everybody was told."""
         asked = NotificationQuerySerializer(data=request.query_params.dict())
         asked.is_valid(raise_exception=True)
-        rows = visible(_user(request)).filter(**asked.validated_data)
+        rows = visible(asking.user(request)).filter(**asked.validated_data)
         page = self.paginate_queryset(rows)
         shown_rows = NotificationSerializer([shown(row) for row in page or ()], many=True)
         return self.get_paginated_response(shown_rows.data)
@@ -54,5 +49,5 @@ class NotificationView(APIView):
     )
     def get(self, request: Request, notification: UUID) -> Response:
         """One of those that one was sent; staff see everybody's."""
-        row = get_object_or_404(visible(_user(request)), pk=notification)
+        row = get_object_or_404(visible(asking.user(request)), pk=notification)
         return Response(NotificationSerializer(shown(row)).data)

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import generics
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
@@ -15,13 +15,12 @@ from rest_framework.views import APIView
 
 from contracts.identity import Role
 from contracts.ordering import Line, Ordering, OrderState
+from monolith import asking
 from monolith.ordering import models
 from monolith.ordering.placing import place
 from monolith.ordering.serializers import OrderSerializer, PlaceSerializer
 from monolith.ordering.service import OrderingService, shown
-from strangler.ports.context import User, current, use
-from strangler.ports.declare import methods
-from strangler.ports.face import Face
+from strangler.django.rest import errors
 
 KEY_LENGTH = 128
 KEY = OpenApiParameter(
@@ -36,28 +35,6 @@ STATE = OpenApiParameter(
 )
 
 service = OrderingService()
-
-
-def _errors(method: str, *statuses: int) -> dict[int, OpenApiResponse]:
-    """What OpenAPI says of the errors that a method of the port declares."""
-    responses = Face(methods(Ordering)[method]).operation()["responses"]
-    return {
-        status: OpenApiResponse(
-            responses[str(status)]["content"]["application/json"]["schema"],
-            responses[str(status)]["description"],
-        )
-        for status in statuses
-    }
-
-
-def _user(request: Request) -> User:
-    user = request.user
-    return User(id=str(user.pk), roles=tuple(user.roles))
-
-
-def _for_user(request: Request) -> use:
-    """Everything inside is done for whoever sent the request."""
-    return use(current().replace(user=_user(request)))
 
 
 def _key(request: Request) -> str:
@@ -90,7 +67,7 @@ class OrdersView(generics.GenericAPIView):
         operation_id="ordering_orders_place",
         parameters=[KEY],
         request=PlaceSerializer,
-        responses={201: OrderSerializer, 200: OrderSerializer, **_errors("place", 409)},
+        responses={201: OrderSerializer, 200: OrderSerializer, **errors(Ordering, "place", 409)},
     )
     def post(self, request: Request) -> Response:
         """Place an order: 201 when it has been confirmed now, 200 when it had been before."""
@@ -98,9 +75,9 @@ class OrdersView(generics.GenericAPIView):
         body = PlaceSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         wanted: dict[str, Any] = body.validated_data
-        with _for_user(request):
+        with asking.for_user(request):
             placed = place(
-                customer=_user(request).id,
+                customer=asking.user(request).id,
                 key=key,
                 lines=[Line(**line) for line in wanted["lines"]],
                 country=wanted["country"],
@@ -112,7 +89,7 @@ class OrdersView(generics.GenericAPIView):
 
     def _visible(self, request: Request) -> QuerySet[models.Order]:
         rows = models.Order.objects.all()
-        user = _user(request)
+        user = asking.user(request)
         if Role.STAFF not in user.roles:
             rows = rows.filter(customer=user.id)
         state = request.query_params.get("state")
@@ -130,11 +107,11 @@ class OrderView(APIView):
 
     @extend_schema(
         operation_id="ordering_orders_read",
-        responses={200: OrderSerializer, **_errors("order", 404)},
+        responses={200: OrderSerializer, **errors(Ordering, "order", 404)},
     )
     def get(self, request: Request, order: UUID) -> Response:
         """One of one's own orders; staff see everybody's."""
-        with _for_user(request):
+        with asking.for_user(request):
             return Response(OrderSerializer(service.order(order)).data)
 
 
@@ -144,9 +121,9 @@ class CancelView(APIView):
     @extend_schema(
         operation_id="ordering_orders_cancel",
         request=None,
-        responses={200: OrderSerializer, **_errors("cancel", 404, 409)},
+        responses={200: OrderSerializer, **errors(Ordering, "cancel", 404, 409)},
     )
     def post(self, request: Request, order: UUID) -> Response:
         """Cancel one's own confirmed order; its goods and the money go back."""
-        with _for_user(request):
+        with asking.for_user(request):
             return Response(OrderSerializer(service.cancel(order)).data)

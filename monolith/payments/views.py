@@ -20,12 +20,11 @@ from rest_framework.views import APIView
 
 from contracts.identity import Role
 from contracts.payments import Payments, PaymentState, UnknownPayment
+from monolith import asking
 from monolith.payments import models, signing, webhooks
 from monolith.payments.serializers import HeardSerializer, PaymentSerializer
 from monolith.payments.service import PaymentsService, shown
-from strangler.ports.context import User, current, use
-from strangler.ports.declare import methods
-from strangler.ports.face import Face
+from strangler.django.rest import errors
 
 STATE = OpenApiParameter(
     "state", str, enum=[state.value for state in PaymentState], description="Only in this state."
@@ -39,28 +38,6 @@ SIGNATURE = OpenApiParameter(
 )
 
 service = PaymentsService()
-
-
-def _errors(method: str, *statuses: int) -> dict[int, OpenApiResponse]:
-    """What OpenAPI says of the errors that a method of the port declares."""
-    responses = Face(methods(Payments)[method]).operation()["responses"]
-    return {
-        status: OpenApiResponse(
-            responses[str(status)]["content"]["application/json"]["schema"],
-            responses[str(status)]["description"],
-        )
-        for status in statuses
-    }
-
-
-def _user(request: Request) -> User:
-    user = request.user
-    return User(id=str(user.pk), roles=tuple(user.roles))
-
-
-def _for_user(request: Request) -> use:
-    """Everything inside is done for whoever sent the request."""
-    return use(current().replace(user=_user(request)))
 
 
 class PaymentsView(generics.GenericAPIView):
@@ -82,7 +59,7 @@ class PaymentsView(generics.GenericAPIView):
 
     def _visible(self, request: Request) -> QuerySet[models.Intent]:
         rows = models.Intent.objects.all()
-        user = _user(request)
+        user = asking.user(request)
         if Role.STAFF not in user.roles:
             rows = rows.filter(customer=user.id)
         state = request.query_params.get("state")
@@ -100,11 +77,11 @@ class PaymentView(APIView):
 
     @extend_schema(
         operation_id="payments_payments_read",
-        responses={200: PaymentSerializer, **_errors("payment", 404)},
+        responses={200: PaymentSerializer, **errors(Payments, "payment", 404)},
     )
     def get(self, request: Request, order: UUID) -> Response:
         """What one of one's own orders was paid with; staff see everybody's."""
-        with _for_user(request):
+        with asking.for_user(request):
             return Response(PaymentSerializer(service.payment(order)).data)
 
 
@@ -116,13 +93,13 @@ class RefundView(APIView):
     @extend_schema(
         operation_id="payments_payments_refund",
         request=None,
-        responses={200: PaymentSerializer, **_errors("refund", 404)},
+        responses={200: PaymentSerializer, **errors(Payments, "refund", 404)},
     )
     def post(self, request: Request, order: UUID) -> Response:
         """Give back what was taken for an order; staff only."""
         if not models.Intent.objects.filter(pk=order).exists():
             raise UnknownPayment(order=order)
-        with _for_user(request):
+        with asking.for_user(request):
             return Response(PaymentSerializer(service.refund(order)).data)
 
 

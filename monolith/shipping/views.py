@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import generics
 from rest_framework.exceptions import ValidationError
 from rest_framework.permissions import IsAdminUser
@@ -14,40 +14,17 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from contracts.shipping import ShipmentState, Shipping
+from monolith import asking
 from monolith.shipping import models
 from monolith.shipping.serializers import ShipmentSerializer
 from monolith.shipping.service import ShippingService, shown, visible
-from strangler.ports.context import User, current, use
-from strangler.ports.declare import methods
-from strangler.ports.face import Face
+from strangler.django.rest import errors
 
 STATE = OpenApiParameter(
     "state", str, enum=[state.value for state in ShipmentState], description="Only in this state."
 )
 
 service = ShippingService()
-
-
-def _errors(method: str, *statuses: int) -> dict[int, OpenApiResponse]:
-    """What OpenAPI says of the errors that a method of the port declares."""
-    responses = Face(methods(Shipping)[method]).operation()["responses"]
-    return {
-        status: OpenApiResponse(
-            responses[str(status)]["content"]["application/json"]["schema"],
-            responses[str(status)]["description"],
-        )
-        for status in statuses
-    }
-
-
-def _user(request: Request) -> User:
-    user = request.user
-    return User(id=str(user.pk), roles=tuple(user.roles))
-
-
-def _for_user(request: Request) -> use:
-    """Everything inside is done for whoever sent the request."""
-    return use(current().replace(user=_user(request)))
 
 
 class ShipmentsView(generics.GenericAPIView):
@@ -68,7 +45,7 @@ class ShipmentsView(generics.GenericAPIView):
         return self.get_paginated_response(rows.data)
 
     def _wanted(self, request: Request) -> QuerySet[models.Shipment]:
-        rows = visible(_user(request))
+        rows = visible(asking.user(request))
         state = request.query_params.get("state")
         if state is None:
             return rows
@@ -84,11 +61,11 @@ class ShipmentView(APIView):
 
     @extend_schema(
         operation_id="shipping_shipments_read",
-        responses={200: ShipmentSerializer, **_errors("shipment", 404)},
+        responses={200: ShipmentSerializer, **errors(Shipping, "shipment", 404)},
     )
     def get(self, request: Request, order: UUID) -> Response:
         """What is sent for one of one's own orders; staff see everybody's."""
-        with _for_user(request):
+        with asking.for_user(request):
             return Response(ShipmentSerializer(service.shipment(order)).data)
 
 
@@ -100,11 +77,11 @@ class HandOverView(APIView):
     @extend_schema(
         operation_id="shipping_shipments_hand_over",
         request=None,
-        responses={200: ShipmentSerializer, **_errors("hand_over", 404, 409)},
+        responses={200: ShipmentSerializer, **errors(Shipping, "hand_over", 404, 409)},
     )
     def post(self, request: Request, order: UUID) -> Response:
         """Give a shipment to a carrier, which gives it a number; again: the same. Staff only."""
-        with _for_user(request):
+        with asking.for_user(request):
             return Response(ShipmentSerializer(service.hand_over(order)).data)
 
 
@@ -116,9 +93,9 @@ class DeliveredView(APIView):
     @extend_schema(
         operation_id="shipping_shipments_delivered",
         request=None,
-        responses={200: ShipmentSerializer, **_errors("delivered", 404, 409)},
+        responses={200: ShipmentSerializer, **errors(Shipping, "delivered", 404, 409)},
     )
     def post(self, request: Request, order: UUID) -> Response:
         """Say that a shipment has arrived; again: the same. Staff only."""
-        with _for_user(request):
+        with asking.for_user(request):
             return Response(ShipmentSerializer(service.delivered(order)).data)

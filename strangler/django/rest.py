@@ -1,4 +1,4 @@
-"""A port's method as a view of Django REST framework, with its OpenAPI: nothing is written twice.
+"""What views of Django REST framework have from a port: a whole method, or its errors in OpenAPI.
 
 Needs ``djangorestframework`` and ``drf-spectacular``, which the rest of the kit does without.
 """
@@ -9,13 +9,33 @@ from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from django.http import HttpResponse
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from strangler.ports.declare import Port, methods
 from strangler.ports.face import LIMIT, Face
+
+
+def errors(port: type[Port], method: str, *statuses: int) -> dict[int, OpenApiResponse]:
+    """What OpenAPI says of the errors with these statuses that a method of a port declares.
+
+    ::
+
+        @extend_schema(responses={200: OrderSerializer, **errors(Ordering, "order", 404)})
+
+    Raises:
+        KeyError: the port has no such method, or it declares none with one of these.
+    """
+    responses = Face(methods(port)[method]).operation()["responses"]
+    return {
+        status: OpenApiResponse(
+            responses[str(status)]["content"]["application/json"]["schema"],
+            responses[str(status)]["description"],
+        )
+        for status in statuses
+    }
 
 
 class AlwaysJson(BaseContentNegotiation):

@@ -9,8 +9,28 @@ import pytest
 from rest_framework.permissions import AllowAny
 from rest_framework.test import APIRequestFactory
 
-from strangler.django.rest import PortView
+from strangler.django.rest import PortView, errors
+from strangler.ports.declare import Port, command
+from strangler.ports.errors import DeclaredError
 from tests.assets.sky.port import Weather, WeatherService
+
+
+class Gone(DeclaredError, status=404):
+    """It is not there any more."""
+
+    place: str
+
+
+class Full(DeclaredError, status=409):
+    """No more fits in."""
+
+
+class Shelf(Port, capability="shelf"):
+    """Things lie on it."""
+
+    @command(raises=[Gone, Full])
+    def put(self, place: str) -> int:
+        """Put one more there."""
 
 
 class DegreesView(PortView, port=Weather, method="degrees", tags=["sky"]):
@@ -67,3 +87,16 @@ def test_one_may_derive_from_it_again() -> None:
 
     request = APIRequestFactory().post("/d", b'{"place": "x"}', content_type="application/json")
     assert Polite.as_view()(request).status_code == 200
+
+
+def test_a_view_of_its_own_says_what_errors_the_port_declares() -> None:
+    said = errors(Shelf, "put", 404, 409)
+
+    assert {status: one.description for status, one in said.items()} == {
+        404: "Gone",
+        409: "Full",
+    }
+    assert "place" in json.dumps(said[404].response)
+    for wrong in (("put", 410), ("take", 404)):
+        with pytest.raises(KeyError):
+            errors(Shelf, *wrong)
