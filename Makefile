@@ -9,6 +9,7 @@ OTHER_FILMS := tests/e2e/test_demo.py::test_the_whole_film
 AGAIN := --reruns 1 --max-suite-reruns 3 --rerun-show-tracebacks --rerun-exclude-path tests/chaos \
 	--rerun-exclude-path tests/e2e --rerun-exclude-path tests/strangler/transfer/model \
 	--rerun-exclude-path tests/strangler/saga --rerun-exclude-path tests/strangler/django/saga
+ON_CURRENT_NGINX := PATH="$(CURDIR)/var/servers/nginx-current:$$PATH"
 LOCK := $(BIN)/uv pip compile --quiet pyproject.toml --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-annotate
 
@@ -28,13 +29,18 @@ demo: .venv/demo # Capabilities climb and come back under traffic [EDGE=nginx DA
 test: lint servers # All there is to check: lint, then every test, on real servers
 	$(BIN)/pytest -n auto --maxprocesses 4 --dist worksteal $(AGAIN) --deselect $(OTHER_FILMS)
 
-chaos: .venv/dev servers # Kill and stop everything at every step of transfers, events and sagas, for an hour
+chaos: .venv/dev servers # Kill and stop everything at every step, and the edge on a newer NGINX too, for an hour
 	STRANGLER_CHAOS=1 $(BIN)/pytest -n auto --maxprocesses 2 tests/chaos tests/strangler/transfer/model \
 		tests/strangler/saga tests/strangler/django/saga
 	STRANGLER_CHAOS=1 $(BIN)/pytest tests/e2e/listening tests/e2e/rehearsing tests/e2e/transfer
 	$(BIN)/pytest tests/e2e/test_demo.py -k the_whole_film
 	$(BIN)/python -m tests.chaos
 	$(BIN)/python -m tests.chaos.events
+	requirements/nginx-current.sh
+	$(ON_CURRENT_NGINX) ROLLING_ROUNDS=5 $(BIN)/pytest -n auto --maxprocesses 2 tests/router \
+		tests/strangler/agent tests/strangler/routing/edge tests/strangler/routing/test_cohorts.py \
+		tests/strangler/django/edge/test_nginx.py
+	$(ON_CURRENT_NGINX) $(BIN)/pytest tests/e2e/test_demo.py -k "the_whole_film and nginx and sqlite"
 
 dev: .venv/dev # The shop on http://127.0.0.1:8000, with something to sell in it
 	$(BIN)/python manage.py runserver
@@ -52,6 +58,7 @@ contracts: .venv/dev # Freeze what crosses a boundary, after a change that is me
 
 bench: .venv/dev servers # Measure us beside our peers; var/bench/report.json
 	requirements/peers.sh
+	requirements/nginx-current.sh
 	$(BIN)/python -m tests.bench
 
 lock: .venv/dev # Pin and hash what each environment installs, after a change to pyproject.toml

@@ -12,10 +12,12 @@ from pathlib import Path
 from tests.bench.edge import flips, throughput
 from tests.bench.edge.edges import arms
 from tests.bench.harness import Row
+from tests.servers import current_nginx, installed_nginx
 
 
 def bench(folder: Path) -> Iterator[Row]:
-    """A plain NGINX, then others, then flips."""
+    """A plain NGINX, then others, then flips, of which the current NGINX does as many."""
     with arms() as both:
         yield from throughput.bench(folder, both)
-        yield from flips.bench(folder, both)
+        yield from flips.bench(folder, both, installed_nginx())
+        yield from flips.bench(folder, both, current_nginx(), "edge, current NGINX")

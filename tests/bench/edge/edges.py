@@ -148,8 +148,10 @@ def used(server: Server) -> float:
 class Pinned(Nginx):
     """An NGINX on its own processor, or off it."""
 
-    def __init__(self, *, http: str = "", server: str, measured: bool) -> None:
-        super().__init__(http=http, server=server)
+    def __init__(
+        self, *, http: str = "", server: str, measured: bool, program: str | None = None
+    ) -> None:
+        super().__init__(http=http, server=server, program=program)
         self._measured = measured
 
     @property
@@ -207,8 +209,10 @@ def entry(cohorts: int) -> Entry:
 class Edge(Pinned):
     """The compiled files, as one worker."""
 
-    def __init__(self, manifest: Manifest, table: Path, *, logs: bool = False) -> None:
-        super().__init__(server="", measured=True)
+    def __init__(
+        self, manifest: Manifest, table: Path, *, logs: bool = False, program: str | None = None
+    ) -> None:
+        super().__init__(server="", measured=True, program=program)
         self._manifest = manifest
         self._table = table
         self._logs = logs

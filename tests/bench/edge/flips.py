@@ -21,7 +21,7 @@ from strangler.routing.publish import point, prepare
 from tests.bench.edge.edges import CAPABILITY, Arms, Edge, entry, table
 from tests.bench.edge.wrk import watched
 from tests.bench.harness import Row, Where, at_most, limit
-from tests.servers import running
+from tests.servers import nginx_version, running
 
 FLIPS = 200
 RELOADS = 10
@@ -35,13 +35,16 @@ _FIRST = 1000
 """Revisions of flips begin above those of other benches."""
 
 
-def bench(folder: Path, arms: Arms) -> Iterator[Row]:
-    """Flips, reloads, and whatever failed."""
-    flips, failed = _flips(folder, arms)
-    reloads, lost = _reloads(folder, arms)
+def bench(folder: Path, arms: Arms, program: str, edge: str = "edge") -> Iterator[Row]:
+    """Flips, reloads, and whatever failed, with this NGINX."""
+    folder = folder / edge
+    folder.mkdir()
+    flips, failed = _flips(folder, arms, program)
+    reloads, lost = _reloads(folder, arms, program)
     peer = statistics.median(reloads)
     hundredths = statistics.quantiles(flips, n=100)
-    note = f"{FLIPS} flips under load, of one of {CAPABILITIES} capabilities"
+    version = ".".join(map(str, nginx_version(program)))
+    note = f"NGINX {version}: {FLIPS} flips under load, of one of {CAPABILITIES} capabilities"
     spread = min(flips) / peer, max(flips) / peer
     for name, ours, goal in (
         ("median", hundredths[49], limit(2, "ms")),
@@ -49,18 +52,18 @@ def bench(folder: Path, arms: Arms) -> Iterator[Row]:
         ("beside a reload", hundredths[49], at_most(1 / 50)),
     ):
         yield Row(
-            name=f"edge: a flip's first new answer, {name}", ours=ours, peer=peer,
+            name=f"{edge}: a flip's first new answer, {name}", ours=ours, peer=peer,
             peer_name="the same by a reload", unit="ms", ratio=ours / peer, spread=spread,
             goal=goal, note=note,
         )  # fmt: skip
     yield Row(
-        name="edge: failed requests of that load", ours=failed, peer=lost,
+        name=f"{edge}: failed requests of that load", ours=failed, peer=lost,
         peer_name=f"{RELOADS} reloads", unit=f"in {FLIPS} flips", ratio=failed / max(lost, 1),
         spread=(0, 0), goal=limit(0, "failed"),
     )  # fmt: skip
 
 
-def _flips(folder: Path, arms: Arms) -> tuple[list[float], int]:
+def _flips(folder: Path, arms: Arms, program: str) -> tuple[list[float], int]:
     """Milliseconds that each has taken, and requests that have failed."""
     manifest = arms.manifest(CAPABILITIES)
     at = table(folder, manifest, _FIRST, 0)
@@ -69,7 +72,7 @@ def _flips(folder: Path, arms: Arms) -> tuple[list[float], int]:
         ProcessPoolExecutor(
             1, get_context("spawn"), initializer=Where.ELSEWHERE.pin, initargs=(0,)
         ) as operator,
-        running(Edge(manifest, at)) as edge,
+        running(Edge(manifest, at, program=program)) as edge,
         watched(edge.port, folder / "flips", connections=CONNECTIONS) as load,
     ):
         found = []
@@ -81,11 +84,11 @@ def _flips(folder: Path, arms: Arms) -> tuple[list[float], int]:
         return found, load.end()
 
 
-def _reloads(folder: Path, arms: Arms) -> tuple[list[float], int]:
+def _reloads(folder: Path, arms: Arms, program: str) -> tuple[list[float], int]:
     manifest = arms.manifest(CAPABILITIES)
     at = table(folder, manifest, _FIRST + FLIPS + 1, 0)
     with (
-        running(Edge(manifest, at)) as edge,
+        running(Edge(manifest, at, program=program)) as edge,
         watched(edge.port, folder / "reloads", connections=CONNECTIONS) as load,
     ):
         found = []
