@@ -53,6 +53,7 @@ class Owners:
 
     catalog: str
     inventory: str
+    notifications: str
 
 
 class Books:

@@ -20,11 +20,11 @@ class Spoiled(RuntimeError):
 class Climber:
     """Moves one capability, and tells the audience."""
 
-    def __init__(self, name: str, *, picture: Picture, say: Say) -> None:
+    def __init__(self, name: str, *, operator: Operator, picture: Picture, say: Say) -> None:
         self.name = name
         self._picture = picture
         self._say = say
-        self._operator = Operator(say)
+        self._operator = operator
         self._since = time.monotonic()
         self.stages: list[str] = [str(Stage.MONOLITH)]
         self.rungs: list[tuple[str, float]] = []

@@ -13,7 +13,9 @@ from psycopg import sql
 
 from demo.servers import Postgres
 
-NAMES = ("monolith", "catalog", "inventory")
+SERVICES = ("catalog", "inventory", "notifications")
+"""Those that have tables."""
+NAMES = ("monolith", *SERVICES)
 
 
 class Databases:
@@ -25,14 +27,23 @@ class Databases:
 
     def env(self) -> dict[str, str]:
         """What every process of the shop reads of it."""
-        return {
+        found = {
             "DATABASE_URL": self._urls["monolith"],
-            "CATALOG_DATABASE_URL": self._urls["catalog"],
-            "INVENTORY_DATABASE_URL": self._urls["inventory"],
             "STRANGLER_MOVER_DATABASE": self._mover["monolith"],
-            "STRANGLER_CATALOG_DATABASE": self._mover["catalog"],
-            "STRANGLER_INVENTORY_DATABASE": self._mover["inventory"],
         }
+        for name in SERVICES:
+            found[f"{name.upper()}_DATABASE_URL"] = self._urls[name]
+            found[f"STRANGLER_{name.upper()}_DATABASE"] = self._mover[name]
+        return found
+
+    def has(self, name: str, table: str) -> bool:
+        """Whether one of them has a table; who needs it may not have made it yet."""
+        kept = (
+            f"sqlite_master WHERE name = '{table}'"
+            if self._urls[name].startswith("sqlite:")
+            else f"pg_tables WHERE tablename = '{table}'"
+        )
+        return bool(self.rows(name, f"SELECT 1 FROM {kept}"))  # noqa: S608 - our own names
 
     def rows(self, name: str, query: str) -> Sequence[Sequence[Any]]:
         """Ask one of them, past everybody's code."""

@@ -17,25 +17,28 @@ from rich.text import Text
 from demo import interruptions
 from demo.books import Owners
 from demo.climber import Climber, Spoiled
-from demo.databases import opened
+from demo.databases import SERVICES, opened
+from demo.ears import Ears
 from demo.ledger import Ledger, reckon
+from demo.operator import Operator
+from demo.postbox import Postbox
 from demo.processes import Cast
 from demo.report import Carried, Climb, Report, conclude
 from demo.scenes import Scenes
+from demo.screens import Screens
 from demo.settings import CLIMBERS, THRESHOLDS, Settings
 from demo.shop import Shop
-from demo.told import Ears, hold_against
+from demo.told import hold_against
 from demo.traffic import Traffic
 from demo.view import Picture
 from demo.world import World
 
 FRAMES = 4
 """How often a second the live view is drawn."""
-
-
 STAYING_ENV = (
     "DATABASE_URL", "STRANGLER_MANIFEST", "STRANGLER_TABLE", "STRANGLER_KEYS",
     "STRANGLER_MOVER_DATABASE", "STRANGLER_CATALOG_DATABASE", "STRANGLER_INVENTORY_DATABASE",
+    "STRANGLER_NOTIFICATIONS_DATABASE",
 )  # fmt: skip
 """What a command needs to know of the shop that stays."""
 STAYING = 20.0
@@ -54,14 +57,18 @@ def film(settings: Settings) -> int:
     console.print(f"Setting up the shop in [bold]{_shown(settings)}[/], with gates for one minute:")
     for section, values in THRESHOLDS.items():
         console.print(f"  {section}: " + ", ".join(f"{k} = {v}" for k, v in values.items()))
-    with opened(settings.database, settings.folder) as databases:
-        shop = Shop(settings, databases)
+    with (
+        settings.folder.joinpath("log", "film.log").open("a") as log,
+        opened(settings.database, settings.folder) as databases,
+        Postbox() as postbox,
+    ):
+        shop = Shop(settings, databases, postbox)
         os.environ.update(shop.env)
-        with Cast(*shop.parts):
-            return _shot(settings, shop, console)
+        with Cast(*shop.parts), Screens(log) as screens:
+            return _shot(settings, shop, screens, console)
 
 
-def _shot(settings: Settings, shop: Shop, console: Console) -> int:
+def _shot(settings: Settings, shop: Shop, screens: Screens, console: Console) -> int:
     shop.prepare()
     shop.start()
     ledger, world = Ledger(), shop.world()
@@ -75,11 +82,14 @@ def _shot(settings: Settings, shop: Shop, console: Console) -> int:
         if not console.is_terminal:
             console.print(text)
 
-    climbers = {name: Climber(name, picture=picture, say=say) for name in CLIMBERS}
+    operator = Operator(say, screens)
+    climbers = {
+        name: Climber(name, operator=operator, picture=picture, say=say) for name in CLIMBERS
+    }
     scenes = Scenes(shop, traffic, picture, climbers, say)
     spoiled = _play(scenes, traffic, picture, console, retire=not settings.stay)
-    told = Ears(shop.databases, shop.backstage).told()
-    owners = Owners(climbers["catalog"].owner, climbers["inventory"].owner)
+    owners = Owners(**{name: climbers[name].owner for name in SERVICES})
+    told = Ears(shop.databases, shop.backstage, shop.postbox, owners).told()
     orders = shop.books.orders(owners)
     report = Report.of(
         ledger,
@@ -111,8 +121,7 @@ def _play(
             scenes.find_the_mistake()
             scenes.climb_with_a_crash()
             scenes.come_back(retire=retire)
-            scenes.take_the_tables_along()
-            scenes.kill_them_all()
+            scenes.hand_the_listening_over()
             scenes.race_for_the_last()
     except Spoiled as error:
         return str(error)
@@ -124,7 +133,7 @@ def _play(
 def _carried(climbers: Mapping[str, Climber], picture: Picture) -> Carried:
     """What became of the rows; every one is compared once more, now that nobody writes."""
     rows, lags, differing = 0, {}, []
-    for name in ("catalog", "inventory"):
+    for name in SERVICES:
         count, found = climbers[name].verify()
         rows += count
         differing += [f"{name}: {one['kind']} {one['table']} {one['key']}" for one in found]

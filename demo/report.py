@@ -156,6 +156,7 @@ class Report:
                 "twice": len(self.effects.twice),
                 "parked": self.told.parked,
             },
+            "mails": self.told.by_arm,
             "sagas": {
                 "completed": self.told.sagas.get("completed", 0),
                 "compensated": self.told.sagas.get("compensated", 0),
@@ -170,36 +171,13 @@ def conclude(report: Report, console: Console, *, folder: Path) -> None:
     """Print the ledger, and write ``report.json``."""
     folder.joinpath("report.json").write_text(json.dumps(report.as_json(), indent=2) + "\n")
     table = Table(title="The ledger", show_header=False)
-    table.add_row("requests", f"{report.requests:,} in {report.seconds:.0f} s")
-    for arm, count in sorted(report.by_arm.items()):
-        table.add_row(f"  answered by {arm}", f"{count:,}")
-    table.add_row("  rescued by monolith", f"{report.rescued:,}")
-    table.add_row("failed", _colour(report.failed))
-    table.add_row("wrong", _colour(report.wrong))
-    table.add_row("orders placed", f"{report.orders:,}")
-    table.add_row("orders lost", _colour(report.lost))
-    table.add_row("orders twice", _colour(report.twice))
-    table.add_row("slowest write", f"{report.slowest_write * 1000:.0f} ms")
-    table.add_section()
-    told = report.told
-    table.add_row("events published", f"{told.published:,}")
-    table.add_row("  delivered", f"{told.delivered:,}")
-    table.add_row("  effects lost", _colour(report.effects.lost))
-    table.add_row("  effects twice", _colour(report.effects.twice))
-    table.add_row("  parked", f"{told.parked:,}")
-    for state in ("completed", "compensated"):
-        table.add_row(f"sagas {state}", f"{told.sagas.get(state, 0):,}")
-    table.add_row("charged, and not due", _colour(report.effects.differing))
-    table.add_section()
-    carried = report.transfer
-    table.add_row("rows moved", f"{carried.rows:,}")
-    table.add_row("  of 100, 99 arrived within", ", ".join(map(_seconds, carried.lags.values())))
-    for name, freeze in carried.freezes:
-        table.add_row(f"freeze of {name}", _seconds(freeze))
-    for climb in report.climbs:
+    for add in (_add_requests, _add_told, _add_carried):
+        add(table, report)
         table.add_section()
+    for climb in report.climbs:
         for stage, seconds in climb.rungs:
             table.add_row(f"{climb.capability} on {stage}", f"{seconds:.1f} s")
+        table.add_section()
     console.print(table)
     for title, lines in (
         ("failed", report.failed),
@@ -213,6 +191,42 @@ def conclude(report: Report, console: Console, *, folder: Path) -> None:
         console.print(f"The film was spoiled: {report.spoiled}", style="red", markup=False)
     elif report.clean:
         console.print("Not one request failed; not one order was lost, or done twice.")
+
+
+def _add_requests(table: Table, report: Report) -> None:
+    table.add_row("requests", f"{report.requests:,} in {report.seconds:.0f} s")
+    for arm, count in sorted(report.by_arm.items()):
+        table.add_row(f"  answered by {arm}", f"{count:,}")
+    table.add_row("  rescued by monolith", f"{report.rescued:,}")
+    table.add_row("failed", _colour(report.failed))
+    table.add_row("wrong", _colour(report.wrong))
+    table.add_row("orders placed", f"{report.orders:,}")
+    table.add_row("orders lost", _colour(report.lost))
+    table.add_row("orders twice", _colour(report.twice))
+    table.add_row("slowest write", f"{report.slowest_write * 1000:.0f} ms")
+
+
+def _add_told(table: Table, report: Report) -> None:
+    told = report.told
+    table.add_row("events published", f"{told.published:,}")
+    table.add_row("  delivered", f"{told.delivered:,}")
+    table.add_row("  effects lost", _colour(report.effects.lost))
+    table.add_row("  effects twice", _colour(report.effects.twice))
+    table.add_row("  parked", f"{told.parked:,}")
+    table.add_row("mails arrived", f"{len(told.mails):,}")
+    for arm, count in sorted(told.by_arm.items()):
+        table.add_row(f"  sent by {arm}", f"{count:,}")
+    for state in ("completed", "compensated"):
+        table.add_row(f"sagas {state}", f"{told.sagas.get(state, 0):,}")
+    table.add_row("charged, and not due", _colour(report.effects.differing))
+
+
+def _add_carried(table: Table, report: Report) -> None:
+    carried = report.transfer
+    table.add_row("rows moved", f"{carried.rows:,}")
+    table.add_row("  of 100, 99 arrived within", ", ".join(map(_seconds, carried.lags.values())))
+    for name, freeze in carried.freezes:
+        table.add_row(f"freeze of {name}", _seconds(freeze))
 
 
 def _seconds(seconds: float) -> str:

@@ -1,10 +1,14 @@
-"""The scenes: a mistake that is found, a service that dies, and tables that change owner, twice."""
+"""The scenes: a mistake that is found, services that die, and rows that change owner, and back."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 from demo.climber import Climber, Say, Spoiled
+from demo.databases import SERVICES
 from demo.shop import Shop
 from demo.traffic import Traffic
 from demo.view import Picture, photograph
@@ -29,9 +33,9 @@ class Scenes:
         self._say = say
 
     def let_rows_flow(self) -> None:
-        """Before anything moves: the rows of catalog and inventory begin to flow, beside it all."""
-        self._say("[cyan]Overture[/]  Rows of two capabilities begin to flow to their services.")
-        for name in ("catalog", "inventory"):
+        """Before anything moves: the rows of three begin to flow, beside it all."""
+        self._say("[cyan]Overture[/]  Rows of three capabilities begin to flow to their services.")
+        for name in SERVICES:
             self._climbers[name].climb(Stage.REPLICATING)
         self._show("pricing")
 
@@ -74,29 +78,42 @@ class Scenes:
         time.sleep(1)
 
     def come_back(self, *, retire: bool) -> None:
-        """Scene 3: one command down, up once more, and the end of the ladder."""
+        """Scenes 3 and 4, at a time: pricing comes back and climbs for good; catalog sets out."""
         pricing = self._climbers["pricing"]
         self._say("[cyan]Scene 3[/]  The way back is one command. Then up again.")
         pricing.move("rollback", "--to", str(Stage.MONOLITH))
-        pricing.climb(Stage.SHADOW)
-        pricing.climb(Stage.CANARY, 50)
-        pricing.climb(Stage.LIVE)
-        if retire:
-            pricing.climb(Stage.RETIRED)
+        with _meanwhile(self._take_the_tables_along):
+            pricing.climb(Stage.SHADOW)
+            pricing.climb(Stage.CANARY, 50)
+            pricing.climb(Stage.LIVE)
+            if retire:
+                pricing.climb(Stage.RETIRED)
 
-    def take_the_tables_along(self) -> None:
+    def _take_the_tables_along(self) -> None:
         """Scene 4: catalog's rows change owner while staff reprice."""
         catalog = self._climbers["catalog"]
-        self._show("catalog")
+        self._traffic.draw_to("pricing", "catalog")
         self._say("[cyan]Scene 4[/]  Catalog goes, tables and all, while staff change prices.")
         catalog.climb(Stage.SHADOW)
         catalog.climb(Stage.CANARY, 50)
         self._switch(catalog, "advance", "--to", str(Stage.LIVE))
 
-    def kill_them_all(self) -> None:
-        """Scene 5: whoever works behind the scenes dies, one after the other, while all buy."""
-        self._say("[cyan]Scene 5[/]  Provider, relay and worker: each dies, and orders go on.")
-        self._traffic.draw_to("ordering")
+    def hand_the_listening_over(self) -> None:
+        """Scenes 5 and 6, at a time: who tells customers changes, while all behind it die."""
+        notifications = self._climbers["notifications"]
+        self._show("notifications")
+        self._say("[cyan]Scene 5[/]  Notifications goes with what it listens to, and comes back.")
+        with _meanwhile(self._kill_them_all):
+            notifications.climb(Stage.SHADOW)
+            notifications.climb(Stage.CANARY, 50)
+            self._switch(notifications, "advance", "--to", str(Stage.LIVE))
+            time.sleep(1)
+            self._switch(notifications, "rollback", "--to", str(Stage.CANARY), "--percent", "50")
+            self._switch(notifications, "advance", "--to", str(Stage.LIVE))
+
+    def _kill_them_all(self) -> None:
+        """Scene 6: whoever works behind the scenes dies, one after the other, while all buy."""
+        self._say("[cyan]Scene 6[/]  Provider, relay and worker: each dies, and orders go on.")
         for part in self._shop.behind:
             time.sleep(DEATHS)
             self._say(f"[yellow]SIGKILL[/]  {part.name} is gone.")
@@ -106,10 +123,10 @@ class Scenes:
         self._say("All are back, and do what was left.")
 
     def race_for_the_last(self) -> None:
-        """Scene 6: inventory's rows change owner, back and again, while the last goods are sold."""
+        """Scene 7: inventory's rows change owner, back and again, while the last goods are sold."""
         inventory = self._climbers["inventory"]
         self._show("inventory")
-        self._say("[cyan]Scene 6[/]  Inventory goes, while everybody wants the last few pieces.")
+        self._say("[cyan]Scene 7[/]  Inventory goes, while everybody wants the last few pieces.")
         inventory.climb(Stage.SHADOW)
         inventory.climb(Stage.CANARY, 50)
         self._traffic.race()
@@ -145,3 +162,12 @@ class Scenes:
             f"[yellow]freeze[/]  the {seen['owner']} owns {climber.name}'s rows since epoch "
             f"{seen['epoch']}; commands waited for {last['freeze'] * 1000:.0f} ms at most"
         )
+
+
+@contextmanager
+def _meanwhile(play: Callable[[], None]) -> Iterator[None]:
+    """Play this beside the block, which ends with it; what spoils either spoils both."""
+    with ThreadPoolExecutor(1, "beside") as beside:
+        played = beside.submit(play)
+        yield
+        played.result()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from demo.processes import ROOT
 
-CLIMBERS = ("pricing", "catalog", "inventory")
+CLIMBERS = ("pricing", "catalog", "notifications", "inventory")
 """The capabilities that climb, in this order; all but the first take their tables along."""
 
 THRESHOLDS = {
@@ -23,6 +23,8 @@ THRESHOLDS = {
     "rollout": {"steps": "[5, 25, 50]", "min_requests": "8", "soak": '"1.5s"'},
 }
 """What the gates of the demo want; a shop of your own would ask for more."""
+OWN = {"notifications": {"shadow": {"min_rehearsals": "0"}}}
+"""What they want of one capability alone: what only events command is not rehearsed."""
 
 FOLDER = ROOT / "var" / "demo"
 """Where the film leaves what it makes, unless ``DEMO_FOLDER`` says otherwise."""
@@ -63,13 +65,16 @@ def _climbing(text: str, name: str, url: str) -> str:
     head, found, rest = text.partition(f"[capability.{name}]\n")
     if not found:
         raise ValueError(f"router/capabilities.toml has no [capability.{name}]")
-    rest = _replaced(rest, r"^service  = .*$", f'service  = ["{url}"]')
+    rest = _replaced(rest, r"^service +=.*$", f'service = ["{url}"]')
     for section in THRESHOLDS:
         pattern = rf"^\[capability\.{name}\.{section}\]\n(?:[^\[\n].*\n|\n)*"
         rest = re.sub(pattern, "", rest, count=1, flags=re.MULTILINE)
     own = "\n".join(
         f"[capability.{name}.{section}]\n"
-        + "".join(f"{key} = {value}\n" for key, value in values.items())
+        + "".join(
+            f"{key} = {value}\n"
+            for key, value in (values | OWN.get(name, {}).get(section, {})).items()
+        )
         for section, values in THRESHOLDS.items()
     )
     return f"{head}{found}{rest}\n{own}"

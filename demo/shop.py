@@ -15,10 +15,12 @@ import httpx
 from demo import edge
 from demo.backstage import Backstage
 from demo.books import Books
-from demo.databases import Databases
+from demo.databases import SERVICES, Databases
+from demo.postbox import Postbox
 from demo.processes import Part, free_port, run
 from demo.settings import CLIMBERS, Settings, write_manifest, wrong_rules
 from demo.world import Basket, Customer, World
+from strangler.ladder import Arm
 
 COUNTRIES = ("DE", "AT", "FR", "GB", "US")
 COUPONS = (None, None, None, "WELCOME10")
@@ -29,19 +31,22 @@ FEW = 12
 """How many that are."""
 STAFFED = 10
 """Products that staff reprice and receive all the time, and nobody buys."""
+LEASE = 8
+"""Seconds after which what somebody has begun to send who was killed is sent again."""
 PASSWORD = "only-in-the-film"  # noqa: S105  # everybody in the film has it
 
 
 class Shop:
     """The monolith behind its edge, the services beside it, and the mover between them."""
 
-    def __init__(self, settings: Settings, databases: Databases) -> None:
+    def __init__(self, settings: Settings, databases: Databases, postbox: Postbox) -> None:
         self.settings = settings
         folder = settings.folder
         ports = {name: free_port() for name in ("monolith", *CLIMBERS)}
         monolith = f"http://127.0.0.1:{ports['monolith']}"
         self.log = folder / "log"
         self.databases = databases
+        self.postbox = postbox
         self.books = Books(databases)
         services = {name: f"http://127.0.0.1:{ports[name]}" for name in CLIMBERS}
         manifest = write_manifest(settings, monolith=monolith, services=services)
@@ -50,9 +55,13 @@ class Shop:
             **self.backstage.env,
             "ALLOWED_HOSTS": "127.0.0.1",
             "DEBUG": "false",
+            "EMAIL_URL": postbox.url(Arm.MONOLITH),
             "HTTPS": "false",
             "IDENTITY_ACCESS_SECONDS": "3600",
             "IDENTITY_KEYS": str(folder / "identity.json"),
+            "NOTIFICATIONS_DELIVERY": "0.5",
+            "NOTIFICATIONS_EMAIL_URL": postbox.url(Arm.SERVICE),
+            "NOTIFICATIONS_LEASE": str(LEASE),
             "SECRET_KEY": secrets.token_urlsafe(48),
             "VAR": str(folder),
             "DJANGO_SETTINGS_MODULE": "monolith.config.settings",
@@ -121,8 +130,7 @@ class Shop:
                 side_by_side.submit(run, command, env=self.env, log=log, read=read)
                 for command, read in (
                     (["-m", "demo.preparing"], "\n".join(commands)),
-                    (["-m", "extracted.catalog", "migrate"], ""),
-                    (["-m", "extracted.inventory", "migrate"], ""),
+                    (["-m", "demo.schemas", *SERVICES], ""),
                 )
             ]
         for step in steps:

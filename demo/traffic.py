@@ -78,7 +78,7 @@ class Traffic:
         # One of them at a time for each product, so that they know what it costs.
         self._staff = Visitor(customer=world.staff)
         self._idle = list(world.staffed)
-        self._attraction = ""
+        self._attractions: tuple[str, ...] = ()
         self._racing = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._open, name="traffic")
@@ -87,9 +87,9 @@ class Traffic:
         """Open the doors."""
         self._thread.start()
 
-    def draw_to(self, capability: str) -> None:
-        """Let most visitors come for this capability."""
-        self._attraction = capability
+    def draw_to(self, *capabilities: str) -> None:
+        """Let most visitors come for these capabilities."""
+        self._attractions = capabilities
 
     def race(self) -> None:
         """Let everybody want the rare products, until all are sold."""
@@ -132,7 +132,8 @@ class Traffic:
         if self._racing.is_set() and self._random.random() < RACERS:
             await self._order(client, self._random.choice(self._world.rare))
             return
-        if self._random.random() < CROWD and (crowd := self._crowds.get(self._attraction)):
+        if self._attractions and self._random.random() < CROWD:
+            crowd = self._crowds[self._random.choice(self._attractions)]
             await self._random.choice(crowd)(client)
             return
         dice = self._random.random()
@@ -151,6 +152,7 @@ class Traffic:
             "pricing": [self._quote],
             "ordering": [self._quote, self._buy, self._look_back],
             "catalog": [*[self._browse, self._look] * 4, *([self._reprice] if staff else [])],
+            "notifications": [self._buy, *[self._read] * 3],
             "inventory": [*[self._ask_stock] * 8, *([self._receive] if staff else [])],
         }
 
@@ -306,6 +308,21 @@ class Traffic:
         answer = await self._ask(client, visitor, "GET", f"/api/ordering/orders/{order.id}")
         if answer is not None:
             self._expect("order", Decimal(answer["total"]), order.total)
+
+    async def _read(self, client: httpx.AsyncClient) -> None:
+        """What one was told of an order: of that, and nothing a second time."""
+        visitor = self._buyer()
+        if not visitor.orders:
+            await self._browse(client)
+            return
+        order = self._random.choice(visitor.orders)
+        path = f"/api/notifications/notifications?order={order.id}"
+        answer = await self._ask(client, visitor, "GET", path)
+        if answer is None:
+            return
+        told = [(one["kind"], one["channel"]) for one in answer["results"]]
+        self._expect("told", told, [*dict.fromkeys(told)])
+        self._expect("order", {one["order"] for one in answer["results"]} - {order.id}, set())
 
     async def _ask(
         self,

@@ -1,4 +1,4 @@
-"""What the audience sees: the ladder, the split, errors and latency by arm, and what was done."""
+"""What the audience sees: the ladders, the split, errors and latency by arm, and what was done."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from rich.table import Table
 from rich.text import Text
 
 from demo.ledger import Ledger
+from demo.settings import CLIMBERS
 from strangler.ladder import Arm, Stage
 
-LINES = 14
+LINES = 12
 """How many lines of the story are on the screen."""
 
 WIDTH = 100
@@ -67,7 +68,7 @@ class Picture:
         seconds = time.monotonic() - self.began
         yield Panel(
             Group(
-                self._ladder(),
+                self._ladders(),
                 Text(),
                 self._split(),
                 Text(),
@@ -81,22 +82,27 @@ class Picture:
             width=WIDTH,
         )
 
-    def _ladder(self) -> Text:
-        without = Stage.REPLICATING if self.capability == TABLELESS else None
-        rungs = [stage for stage in Stage if stage is not without]
-        text = Text("  ")
-        for stage in rungs:
-            if stage is not rungs[0]:
-                text.append(" ── ", style="dim")
-            label = f"{stage} {self.percent} %" if self._is_canary(stage) else str(stage)
-            here = stage is self.stage
-            text.append(
-                f"[{label}]" if here else f" {label} ", style="bold green" if here else "dim"
-            )
-        return text
+    def _ladders(self) -> Table:
+        table = Table.grid(padding=(0, 1))
+        for name in CLIMBERS:
+            shown = "bold" if name == self.capability else "dim"
+            table.add_row(Text(f"  {name}", style=shown), self._ladder(name))
+        return table
 
-    def _is_canary(self, stage: Stage) -> bool:
-        return stage is self.stage and stage is Stage.CANARY
+    def _ladder(self, capability: str) -> Text:
+        at, percent = self.standing.get(capability, (Stage.MONOLITH, 0))
+        text = Text()
+        for stage in Stage:
+            if stage is not Stage.MONOLITH:
+                text.append("─", style="dim")
+            label = f"{stage} {percent} %" if stage is at is Stage.CANARY else str(stage)
+            if stage is Stage.REPLICATING and capability == TABLELESS:
+                text.append("─" * (len(label) + 2), style="dim")
+            elif stage is at:
+                text.append(f"[{label}]", style="bold green")
+            else:
+                text.append(f" {label} ", style="dim")
+        return text
 
     def _split(self) -> Text:
         width = 60

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import partial
 
 from fastapi import FastAPI
@@ -37,7 +38,7 @@ def create() -> FastAPI:
     database = Database(own.database_url, named=DATABASE, connections=connections)
     mailer = Mailer(own.email_url, timeout=own.email_timeout, sender=own.sender, domain=own.domain)
     timer = Timer(
-        Deliverer(database, mailer).deliver_next,
+        Deliverer(database, mailer, lease=timedelta(seconds=own.lease)).deliver_next,
         every=own.delivery,
         commanding=partial(commanding, "notifications"),
     )

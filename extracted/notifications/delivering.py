@@ -39,9 +39,10 @@ log = logging.getLogger("extracted.notifications")
 class Deliverer:
     """Sends what is due. Any number of processes may have one: they share the work."""
 
-    def __init__(self, database: Database, mailer: Mailer) -> None:
+    def __init__(self, database: Database, mailer: Mailer, *, lease: timedelta = LEASE) -> None:
         self._database = database
         self._mailer = mailer
+        self._lease = lease
 
     def deliver_next(self) -> bool:
         """Send what has been due for longest; False if nothing is due."""
@@ -81,7 +82,11 @@ class Deliverer:
         with self._database.transaction() as session:
             row = session.scalars(due.with_for_update(skip_locked=True)).first()
             if row is not None:
-                row.token, row.due_at, row.attempts = uuid4(), moment + LEASE, row.attempts + 1
+                row.token, row.due_at, row.attempts = (
+                    uuid4(),
+                    moment + self._lease,
+                    row.attempts + 1,
+                )
         return row
 
     def send(self, row: Notification) -> None:

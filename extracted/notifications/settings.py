@@ -23,6 +23,8 @@ class NotificationsSettings(BaseSettings):
     Attributes:
         database_url: ``postgresql://user:password@host:5432/name`` or ``sqlite:///path/to/file``.
         delivery: seconds between two looks for what is to be sent.
+        lease: seconds for which what is being sent is left to whoever has begun: longer than that
+            takes.
         email_url: the mail server: ``smtp://user:password@host:port``, ``smtp+tls://…`` or
             ``smtp+ssl://…``; with ``consolemail://`` no customer gets any mail, and it stands in
             the log.
@@ -35,6 +37,7 @@ class NotificationsSettings(BaseSettings):
 
     database_url: str = "sqlite:///var/notifications.sqlite3"
     delivery: Annotated[float, Field(gt=0, le=3600)] = 1.0
+    lease: Annotated[float, Field(gt=0, le=3600)] = 120.0
     email_url: Annotated[str, AfterValidator(_known)] = "consolemail://"
     email_timeout: Annotated[float, Field(gt=0, le=60)] = 3.0
     sender: str = "shop@shop.invalid"

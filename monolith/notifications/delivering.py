@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -26,7 +27,7 @@ from monolith.notifications.rendering import body, mail
 from strangler.ports.bind import bind
 from strangler.ports.errors import PortError
 
-LEASE = timedelta(minutes=2)
+LEASE = timedelta(seconds=settings.NOTIFICATIONS["LEASE"])
 """For so long it is left to whoever is sending it: longer than that may take."""
 REASON = 300
 

@@ -99,10 +99,11 @@ def url(shop: Shop) -> Iterator[str]:
     thread.join()
 
 
-def visit(url: str, until: Callable[[Ledger], object]) -> Ledger:
+def visit(url: str, until: Callable[[Ledger], object], *drawn: str) -> Ledger:
     """Let customers in until something has been seen, ten seconds at most."""
     ledger = Ledger()
     traffic = Traffic(url, WORLD, ledger, rate=200, visitors=5, seed=3)
+    traffic.draw_to(*drawn)
     traffic.start()
     limit = time.monotonic() + 10
     while not until(ledger) and time.monotonic() < limit:
@@ -150,6 +151,24 @@ def test_a_wrong_answer_is_noticed(shop: Shop, url: str, path: str, answer: Answ
         return any(said in mistake for mistake in ledger.mistakes)
 
     assert told(visit(url, told))
+
+
+TOLD = {"order": "o1", "kind": "order_confirmed", "channel": "email"}
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [([TOLD, TOLD], "told: "), ([{**TOLD, "order": "o-of-another"}], "order: {'o-of-another'}")],
+)
+def test_customers_read_what_they_were_told(
+    shop: Shop, url: str, told: list[dict[str, str]], said: str
+):
+    shop.lies["/api/notifications/notifications"] = lambda: (200, {"results": told})
+
+    def noticed(ledger: Ledger) -> bool:
+        return any(mistake.startswith(said) for mistake in ledger.mistakes)
+
+    assert noticed(visit(url, noticed, "notifications"))
 
 
 @pytest.mark.parametrize("answer", [(500, {"error": "x"}), (503, b""), (200, b"<html>")])

@@ -26,4 +26,6 @@ NOTIFICATIONS = {
     "SENDER": env.str("NOTIFICATIONS_SENDER", default="shop@shop.invalid"),
     # What a mail's Message-ID ends with: the same, whoever sends it.
     "DOMAIN": env.str("NOTIFICATIONS_DOMAIN", default="shop.invalid"),
+    # Seconds for which what is being sent is left to whoever has begun: longer than that takes.
+    "LEASE": env.float("NOTIFICATIONS_LEASE", default=120.0),
 }

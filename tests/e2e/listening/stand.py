@@ -162,6 +162,7 @@ def opened(folder: Path, places: Places, *, bus: str, rate: float) -> Iterator[S
             "NOTIFICATIONS_DATABASE_URL": places.service,
             "NOTIFICATIONS_DELIVERY": "0.5",
             "NOTIFICATIONS_EMAIL_TIMEOUT": "20",
+            "NOTIFICATIONS_LEASE": "4",
             "NOTIFICATIONS_EMAIL_URL": f"smtp://127.0.0.1:{mails.port}",
             "PYTHONPATH": str(ROOT),
             "SECRET_KEY": secrets.token_urlsafe(48),

@@ -15,16 +15,14 @@ from contracts.ordering import OrderCancelled, OrderConfirmed
 from strangler.events.subscribe import Handlers
 
 TABLE = "CREATE TABLE witness (placed text, kind text, at double precision)"
-LEASE = timedelta(seconds=4)
-"""What is left to a sender that was killed: nobody wants to wait for minutes here."""
 PAUSE = timedelta(seconds=1)
-"""Until what could not be sent is tried again, for the same reason."""
+"""Until what could not be sent is tried again: nobody wants to wait for minutes here."""
 Note = Callable[[str, str, float], None]
 
 
 def hurried(delivering: ModuleType) -> None:
     """Wait for less."""
-    vars(delivering).update(LEASE=LEASE, pause=lambda _attempts: PAUSE)
+    vars(delivering).update(pause=lambda _attempts: PAUSE)
 
 
 def witnessed(handlers: Handlers, note: Note) -> None:
