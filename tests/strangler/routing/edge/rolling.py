@@ -96,10 +96,10 @@ class Works:
         path = self.root / "counted"
         return [line.split() for line in path.read_text().splitlines()] if path.exists() else []
 
-    def front(self, *retired: str) -> Front:
+    def front(self, *retired: str, program: str | None = None) -> Front:
         """An NGINX before all this, yet to be started."""
         settings = Settings(table=str(self.root / "table"), retired=frozenset(retired))
-        return Front(self.manifest, settings)
+        return Front(self.manifest, settings, program=program)
 
     def start_replica(self, port: int) -> None:
         command = [sys.executable, "-m", "tests.assets.sky.counted_service", str(port)]
@@ -170,7 +170,10 @@ def ended(process: subprocess.Popen[bytes]) -> int:
 
 @dataclass
 class Load:
-    """Clients that ask one thing after the other; nobody asks twice."""
+    """Clients that ask one thing after the other; nobody asks twice.
+
+    Told of another port they go there, each between two requests, as whoever balances them does.
+    """
 
     works: Works
     port: int
@@ -181,6 +184,8 @@ class Load:
     answered: Counter[tuple[str, str, int, str | None]] = field(default_factory=Counter)
     failed: dict[str, str] = field(default_factory=dict)
     served: dict[str, str] = field(default_factory=dict)
+    at: dict[int, int] = field(default_factory=dict)
+    """The port that each client asks."""
     _ending: threading.Event = field(default_factory=threading.Event)
 
     def __enter__(self) -> Self:
@@ -205,9 +210,13 @@ class Load:
 
     def _ask_on(self, which: int) -> None:
         client = Client(self.port)
+        self.at[which] = self.port
         for method, path in cycle(ASKED[which % len(ASKED) :] + ASKED[: which % len(ASKED)]):
             if self._ending.is_set():
                 break
+            if (port := self.port) != self.at[which]:
+                client.close()
+                client, self.at[which] = Client(port), port
             time.sleep(self.pause)
             number = str(next(NUMBERS))
             body = b"" if method == "GET" else b"x" * 200
@@ -285,12 +294,13 @@ def _entry(share: Share) -> Entry:
 
 @contextlib.contextmanager
 def in_background(front: Front) -> Iterator[None]:
-    """NGINX as a daemon: only then does it exchange its binary."""
+    """NGINX as a daemon: only then does it exchange its binary, which is a link here."""
     front.port = free_port()
-    command = front.command()
+    _, *arguments = front.command()
     path = front.folder / "nginx.conf"
     path.write_text(path.read_text().removeprefix("daemon off;"))
-    subprocess.run(command, check=True, timeout=30)
+    install(front, front.program)
+    subprocess.run([front.folder / "nginx", *arguments], check=True, timeout=30)
     try:
         wait_until(lambda: bool(workers(master(front))))
         yield
@@ -299,6 +309,13 @@ def in_background(front: Front) -> Iterator[None]:
         os.kill(number, signal.SIGTERM)
         wait_until(lambda: not Path(f"/proc/{number}").exists())
         shutil.rmtree(front.folder)
+
+
+def install(front: Front, program: str) -> None:
+    """This is the binary from now on."""
+    fresh = front.folder / "fresh"
+    fresh.symlink_to(program)
+    fresh.replace(front.folder / "nginx")
 
 
 def master(front: Front) -> int:
