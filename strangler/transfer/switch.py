@@ -17,7 +17,7 @@ from strangler.transfer.control import Control, NotOurs
 from strangler.transfer.database import Entry, LockTimeout, Session, Step, TransferError
 from strangler.transfer.pairing import Entity, changed
 from strangler.transfer.protocol import STEPS, UNDO, Action, Decision, Phase, step_from
-from strangler.transfer.untold import MANY, PARKED
+from strangler.transfer.untold import FOR, MANY, PARKED
 from strangler.transfer.verify import Finding, Verification
 
 BUDGET = 5.0
@@ -57,9 +57,16 @@ class Switch:
     """One switch: from the owner that the flow comes from to the other side."""
 
     def __init__(
-        self, flow: Flow, control: Control, *, budget: float = BUDGET, report: Report | None = None
+        self,
+        flow: Flow,
+        control: Control,
+        *,
+        budget: float = BUDGET,
+        report: Report | None = None,
+        heard: Callable[[str], bool] = lambda _: True,
     ) -> None:
         self._flow = flow
+        self._heard = heard
         self._control = control
         self._budget = budget
         self._report = report or (lambda _: None)
@@ -123,6 +130,7 @@ class Switch:
     def _hear_out(self, until: float) -> None:
         """Wait until little is on its way to whoever listens."""
         while untold := self._flow.source.untold():
+            self._refuse_unread(untold)
             if PARKED not in untold and sum(untold.values()) <= TELLING:
                 return
             if PARKED in untold or time.monotonic() > until:
@@ -130,6 +138,16 @@ class Switch:
             self._control.renew()
             self._flow.batch()
             time.sleep(_PAUSE)
+
+    def _refuse_unread(self, untold: Mapping[str, int]) -> None:
+        for what, count in untold.items():
+            consumer = what.removeprefix(FOR)
+            if what.startswith(FOR) and not self._heard(consumer):
+                raise SwitchRefused(
+                    f"{count} events wait for {consumer} in the http bus's queue, and nobody "
+                    "brings them there any more: `strangler events status` says why, and "
+                    f"`strangler events drop --consumer {consumer}` gives them up"
+                )
 
     def _clear(self, until: float) -> None:
         while hinders := self._flow.source.hinders():

@@ -13,6 +13,8 @@ from typing import Any, Final
 
 PARKED: Final = "parked"
 """What no bus takes; an operator has to see to it."""
+FOR: Final = "for "
+"""So begins what waits for a consumer, in its queue."""
 MANY: Final = 1000
 """So many are counted; there may be more."""
 
@@ -32,7 +34,7 @@ _SAID: Final = " UNION ALL ".join(
     )
 )
 _QUEUED: Final = _some(
-    "'for ' || consumer", "strangler_queue", "topic = ?", grouped=" GROUP BY consumer"
+    f"'{FOR}' || consumer", "strangler_queue", "topic = ?", grouped=" GROUP BY consumer"
 )
 _ALL: Final = f"{_SAID} UNION ALL {_QUEUED}"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 
@@ -23,7 +23,7 @@ from tests.chaos.servers import Durable, Wire
 from tests.chaos.side import Fenced, Side
 from tests.chaos.world import CAPABILITY, MAPS, World, flowing, mend
 from tests.strangler.transfer.desk import Desk
-from tests.strangler.transfer.speaking import PARK, make_tables, say
+from tests.strangler.transfer.speaking import PARK, QUEUE, make_tables, say
 
 postgres = pytest.mark.parametrize("kind", [pytest.param("postgres", marks=pytest.mark.postgres)])
 plain = pytest.mark.parametrize("world", [{}], indirect=True, ids=[""])
@@ -35,8 +35,13 @@ class Held:
     desk: Desk
     sides: dict[Arm, Session]
 
-    def switch(self, budget: float = 5.0, patience: float = 5.0) -> None:
-        performed = Switch(self.flow, self.desk, budget=budget)
+    def switch(
+        self,
+        budget: float = 5.0,
+        patience: float = 5.0,
+        heard: Callable[[str], bool] = lambda _: True,
+    ) -> None:
+        performed = Switch(self.flow, self.desk, budget=budget, heard=heard)
         performed.settle(patience=patience)
         performed.perform()
 
@@ -475,3 +480,13 @@ def test_what_no_bus_takes_keeps_a_switch_from_beginning(world: World, monolith:
     monolith.run(PARK, f"{1:032x}", 1, CAPABILITY, 1, "")
     with held(world) as here, pytest.raises(SwitchRefused, match="1 parked"):
         here.switch()
+
+
+@plain
+def test_what_waits_for_nobody_is_named_at_once(world: World, monolith: Side):
+    """Else it would hold every switch up, for as long as anybody waits."""
+    make_tables(monolith.run, kind=world.kind)
+    monolith.run(QUEUE, "mail", CAPABILITY)
+    refused = pytest.raises(SwitchRefused, match=r"1 events wait for mail .*drop --consumer mail")
+    with held(world) as here, refused:
+        here.switch(patience=600.0, heard=lambda consumer: consumer != "mail")

@@ -67,7 +67,9 @@ def dry_run(capability: Capability) -> Timings:
         RowsStay: it could not be begun; says why.
     """
     with held(capability) as ours:
-        switch = Switch(ours.flow(), ours.lease, budget=budget(capability))
+        switch = Switch(
+            ours.flow(), ours.lease, budget=budget(capability), heard=switching.hearing(capability)
+        )
         switch.settle()
         return switch.rehearse()
 

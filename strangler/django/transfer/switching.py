@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
+from functools import partial
 
 from strangler.django import conf
 from strangler.django.control_plane.errors import (
@@ -20,6 +22,7 @@ from strangler.django.transfer import clock
 from strangler.django.transfer.budget import budget
 from strangler.django.transfer.holding import Held, Record, held
 from strangler.django.transfer.lease import Leased
+from strangler.events.unread import heard
 from strangler.ladder import IllegalMove
 from strangler.manifest import Capability
 from strangler.routing.publish import Prepared, PublishFailed
@@ -51,6 +54,11 @@ def switch(capability: Capability, record: Record) -> Moved:
     return _Change(capability, record).perform()
 
 
+def hearing(capability: Capability) -> Callable[[str], bool]:
+    """Whether anybody brings a consumer what this capability says, for a ``Switch``."""
+    return partial(heard, speaker=capability.name, manifest=conf.manifest())
+
+
 class _Change:
     """One change of owner, with what became of its record."""
 
@@ -66,7 +74,12 @@ class _Change:
     def perform(self) -> Moved:
         with held(self._capability, self._lease) as ours:
             flow = ours.flow()
-            under_way = Switch(flow, self._lease, budget=budget(self._capability))
+            under_way = Switch(
+                flow,
+                self._lease,
+                budget=budget(self._capability),
+                heard=hearing(self._capability),
+            )
             under_way.settle()
             try:
                 under_way.perform()

@@ -84,6 +84,14 @@ class Parked:
         return self.reason.startswith(BEHIND)
 
 
+class Queued(NamedTuple):
+    """So many events of a type wait for a consumer in the http bus's queues."""
+
+    consumer: str
+    type: str
+    events: int
+
+
 @dataclass(frozen=True, slots=True)
 class Relaying:
     """Who relays, and which partitions."""
@@ -148,6 +156,14 @@ class Store(ABC):
     @abstractmethod
     def backlog(self) -> Backlog:
         """How everything stands."""
+
+    @abstractmethod
+    def queued(self) -> list[Queued]:
+        """What waits in the http bus's queues, by consumer and type; nothing where are none."""
+
+    @abstractmethod
+    def unqueue(self, consumer: str, type_: str) -> int:
+        """Never hand these over; says how many there were."""
 
     @abstractmethod
     def parked(self, limit: int, *, dropped: bool = False) -> list[Parked]:

@@ -17,6 +17,7 @@ from strangler.events.stores import (
     Backlog,
     Lease,
     Parked,
+    Queued,
     Refusing,
     Relaying,
     Store,
@@ -36,6 +37,10 @@ class SqlStore(Store):
     """How the moment at which it was said is read as text."""
     _LAST: ClassVar[str]
     """The last position that was given to anybody."""
+    _QUEUES: ClassVar[str]
+    """Gives a row if the http bus has its queues here."""
+    _TYPE: ClassVar[str]
+    """The type of an event that is queued."""
 
     @abstractmethod
     def _run(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
@@ -212,6 +217,14 @@ class SqlStore(Store):
     def _age(self, statement: str, now: datetime) -> float | None:
         found = self._run(statement)
         return (now - self._read_moment(found[0][0])).total_seconds() if found else None
+
+    def queued(self) -> list[Queued]:
+        if not self._run(self._QUEUES):
+            return []
+        return [Queued(*row) for row in self._run(sql.QUEUED.format(type=self._TYPE))]
+
+    def unqueue(self, consumer: str, type_: str) -> int:
+        return self._changed(sql.UNQUEUE.format(type=self._TYPE), [consumer, type_])
 
     def parked(self, limit: int, *, dropped: bool = False) -> list[Parked]:
         return [

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import psycopg
 
+from strangler.events.buses.database.schema import QUEUE
 from strangler.events.outbox import OUTBOX, RELAY
 from strangler.events.stores import Lease, StoreAway, StoreError, Unprepared, sql
 from strangler.events.stores.base import SqlStore
@@ -52,6 +53,8 @@ class PostgresStore(SqlStore):
     _ID = "id::text"
     _AT = '"at"::text'
     _PAYLOAD = "convert_to(payload, 'UTF8')"
+    _QUEUES = f"SELECT 1 WHERE to_regclass('{QUEUE}') IS NOT NULL"
+    _TYPE = """substring(envelope from '"type":"([^"]*)"')"""
     _LAST = f"coalesce(pg_sequence_last_value(pg_get_serial_sequence('{OUTBOX}', 'position')), 0)"
 
     def __init__(self, url: str) -> None:

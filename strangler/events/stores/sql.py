@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Final
 
 from strangler.events import stores
+from strangler.events.buses.database.schema import QUEUE
 from strangler.events.envelope import PARTITIONS
 from strangler.events.outbox import BACKLOG, COLUMNS, OUTBOX, PARKED, RELAY, RELAY_PROCESS
 
@@ -80,3 +81,7 @@ PARKED_COUNTS: Final = (
     "SELECT count(CASE WHEN dropped = '' THEN 1 END), count(CASE WHEN dropped <> '' THEN 1 END) "
     f"FROM {PARKED}"
 )
+QUEUED: Final = (
+    f"SELECT consumer, coalesce({{type}}, ''), count(*) FROM {QUEUE} GROUP BY 1, 2 ORDER BY 1, 2"
+)
+UNQUEUE: Final = f"DELETE FROM {QUEUE} WHERE consumer = ? AND coalesce({{type}}, '') = ?"

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
+from strangler.events.buses.database.schema import QUEUE
 from strangler.events.outbox import OUTBOX
 from strangler.events.stores import StoreAway, Unprepared, moments, sql
 from strangler.events.stores.base import SqlStore
@@ -27,6 +28,8 @@ class SqliteStore(SqlStore):
     _ID = "id"
     _AT = '"at"'
     _PAYLOAD = "CAST(payload AS BLOB)"
+    _QUEUES = f"SELECT 1 FROM sqlite_master WHERE name = '{QUEUE}'"  # noqa: S608 - ours
+    _TYPE = "CASE WHEN json_valid(envelope) THEN json_extract(envelope, '$.type') END"
     _LAST = f"coalesce((SELECT seq FROM sqlite_sequence WHERE name = '{OUTBOX}'), 0)"  # noqa: S608 - ours
 
     def __init__(self, url: str) -> None:
