@@ -13,6 +13,10 @@
 The annotation says which events a handler is given. It runs in the transaction that remembers the
 event, so what it writes in its own database happens once; what is to be done outside is written
 down there too, and done by a job. The same is written in the monolith and in a service.
+
+A consumer that keeps a copy of what others have says how that is filled anew::
+
+    handlers.anew(empty=products.forget_all, ask=products.ask)
 """
 
 from __future__ import annotations
@@ -20,11 +24,11 @@ from __future__ import annotations
 import inspect
 import typing
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from strangler.events.declare import UnknownEvent, declared
 
-__all__ = ["BadHandler", "Handler", "Handlers", "NoConsumer"]
+__all__ = ["BadHandler", "Copy", "Handler", "Handlers", "NoConsumer"]
 
 Handler = Callable[[Any], None]
 F = TypeVar("F", bound=Handler)
@@ -38,12 +42,20 @@ class NoConsumer(LookupError):
     """A capability can't listen here; the message says what is missing."""
 
 
+class Copy(NamedTuple):
+    """What a consumer keeps of what others have; see ``Handlers.anew``."""
+
+    empty: Callable[[], object]
+    ask: Callable[[], object]
+
+
 class Handlers:
     """What one consumer does about the events that it is told. A consumer is a capability."""
 
     def __init__(self, consumer: str) -> None:
         """``consumer`` is the name of the capability that listens."""
         self.consumer = consumer
+        self.copies: list[Copy] = []
         self._known: dict[str, list[Handler]] = {}
 
     def on(self, function: F) -> F:
@@ -56,6 +68,17 @@ class Handlers:
         """
         self._known.setdefault(_heard(function), []).append(function)
         return function
+
+    def anew(self, *, empty: Callable[[], object], ask: Callable[[], object]) -> None:
+        """Say how a copy of what others have is filled anew.
+
+        ``strangler events replay --consumer NAME`` does it.
+
+        Args:
+            empty: forgets all of it; in a transaction of its own, which is the consumer's.
+            ask: has others say it again, by a command of theirs. That comes as events do.
+        """
+        self.copies.append(Copy(empty, ask))
 
     @property
     def types(self) -> tuple[str, ...]:
