@@ -2,38 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import closing
-from functools import partial
-from importlib.util import find_spec
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
-from uuid import UUID
 
 import typer
-from rich.console import Group, RenderableType
+from rich.console import RenderableType
 from rich.text import Text
 
-from strangler.cli import render, session
+from strangler.cli import backlogs, places, render, session
 from strangler.cli.session import AsJson
-from strangler.gates import duration
 
 if TYPE_CHECKING:
-    from strangler.events.aside import Aside, Place
-    from strangler.events.stores import Backlog
+    from strangler.events.aside import Aside, Outcome
 
-Database = Annotated[
-    str | None,
-    typer.Option(
-        "--database",
-        envvar="STRANGLER_DATABASE",
-        metavar="URL",
-        help="Only this one: postgresql://… or sqlite:///…; needed where there is no Django.",
-        show_default=False,
-    ),
-]
-Event = Annotated[str, typer.Argument(metavar="EVENT", help="Its id.", show_default=False)]
-WAITING = 60.0
-"""Seconds that an event may wait before somebody has to see to it."""
+Event = Annotated[str | None, typer.Argument(metavar="[EVENT]", help="Its id.", show_default=False)]
 
 app = typer.Typer(
     name="events",
@@ -44,213 +26,224 @@ app = typer.Typer(
 
 
 @app.command()
-def status(context: typer.Context, *, database: Database = None, as_json: AsJson = False) -> None:
-    """Show what waits to be published, since when, who sees to it, and what is set aside.
+def status(
+    context: typer.Context,
+    *,
+    database: places.Database = None,
+    manifest: places.Listeners = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what waits, for whom and since when, who sees to it, and what is set aside.
 
     Exit code 1 says that somebody has to see to something: events wait and no relay runs, they wait
-    for long, they are many, or some are set aside.
+    for long, they are many, nobody reads them, some are set aside; or somebody can't be asked.
 
     \b
     strangler events status
     strangler events status --database sqlite:////srv/catalog.sqlite3 --json
     """
-    found = {name: _backlog(url) for name, url in _databases(context, database).items()}
-    wrong = {name: _wrong(one) for name, one in found.items()}
-    aside = [] if database is not None else _inboxes(context)
+    databases = places.databases(context, database)
+    found = backlogs.spoken(databases, places.manifest_of(database, manifest))
+    consumers = backlogs.heard(places.consumers() if database is None else ())
     if as_json:
         render.dump(
             {
-                "databases": [_shape(name, one, wrong[name]) for name, one in found.items()],
-                "consumers": [{"consumer": name, "parked": parked} for name, parked in aside],
+                "databases": [backlogs.shape(one) for one in found],
+                "consumers": [
+                    {"consumer": one.name, "parked": one.parked, "wrong": one.wrong}
+                    for one in consumers
+                ],
             }
         )
     else:
-        render.say(_shown(found, wrong, aside))
-    raise typer.Exit(1 if any(wrong.values()) or any(parked for _, parked in aside) else 0)
+        render.say(backlogs.shown(found, consumers))
+    wrong = any(one.wrong for one in found) or any(one.wrong or one.parked for one in consumers)
+    raise typer.Exit(1 if wrong else 0)
 
 
 @app.command()
 def parked(
     context: typer.Context,
     *,
-    database: Database = None,
+    database: places.Database = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="So many at most, of each.")] = 100,
     as_json: AsJson = False,
 ) -> None:
     """List the events that are set aside, with what is behind them, in order.
 
-    Those of an outbox were refused by the bus; those of a consumer could not be handled.
+    Those of an outbox were refused by the bus; those of a consumer could not be handled. Whichever
+    side owns a consumer's rows is asked; exit code 1 says that one could not be.
 
     \b
     strangler events parked
     """
-    found = [one for place in _places(context, database) for one in place.listed(limit)]
+    asked = places.places(context, database)
+    from strangler.events import aside
+
+    found, refused = aside.listed(asked, limit)
     if as_json:
         render.dump([_aside(one) for one in found])
     elif found:
         render.say(_listed(found))
-    else:
+    elif not refused:
         render.say("nothing is set aside")
+    _complain(refused)
+    raise typer.Exit(1 if refused else 0)
 
 
 @app.command()
 def replay(
     context: typer.Context,
-    event: Annotated[
-        str | None, typer.Argument(metavar="[EVENT]", help="Its id.", show_default=False)
-    ] = None,
+    event: Event = None,
     *,
     everything: Annotated[
         bool, typer.Option("--all", help="Whatever is set aside, anywhere.")
     ] = False,
-    database: Database = None,
+    consumer: Annotated[
+        str | None,
+        typer.Option(
+            "--consumer",
+            metavar="NAME",
+            help="Fill this one's copies of what others have anew.",
+            show_default=False,
+        ),
+    ] = None,
+    database: places.Database = None,
     as_json: AsJson = False,
 ) -> None:
     """Try an event again that is set aside, and with it all of its aggregate, in order.
 
+    What a consumer has set aside is tried where its rows are owned: here, or by its service, which
+    has to run. With --consumer nothing that is set aside is meant: its copies of what others have
+    are emptied, and those say everything again. Exit code 1 says that nothing was there, or that a
+    place could not do it; the others have.
+
     \b
     strangler events replay 0190e5d2-7b4c-7c3e-9a51-0a7e6f1c2d3e
     strangler events replay --all
+    strangler events replay --consumer ordering
     """
-    if (event is None) is not everything:
-        raise typer.BadParameter("name an event, or say --all", param_hint="EVENT")
+    if [event is not None, everything, consumer is not None].count(True) != 1:
+        raise typer.BadParameter("name an event, or say --all, or --consumer", param_hint="EVENT")
+    if consumer is not None:
+        _anew(context, consumer, database, as_json=as_json)
+        return
+    asked = places.places(context, database)
     from strangler.events import aside
 
-    done = aside.replay(_places(context, database), None if event is None else _id(event))
+    outcomes = aside.each(asked, lambda place: place.replay(event))
+    there = [one for one in outcomes if one.count is not None]
+    done, refused = sum(one.count or 0 for one in there), [one for one in outcomes if one.refused]
     if as_json:
-        render.dump({"replayed": done})
-    else:
-        render.say(f"{done:,} {plural(done, 'event')} on {'its' if done == 1 else 'their'} way")
-    raise typer.Exit(0 if done or everything else 1)
+        render.dump({"replayed": done, "refused": _refusals(refused)})
+    elif there:
+        render.say(f"{backlogs.events(done)} on {'its' if done == 1 else 'their'} way")
+    if not there and not refused and not as_json:
+        render.complain(f"no event {event} is set aside: strangler events parked")
+    _complain(refused)
+    raise typer.Exit(0 if (done or everything) and not refused else 1)
 
 
 @app.command()
 def drop(
     context: typer.Context,
-    event: Event,
+    event: Event = None,
     *,
-    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; kept.")],
-    database: Database = None,
+    consumer: Annotated[
+        str | None,
+        typer.Option(
+            "--consumer",
+            metavar="NAME",
+            help="Whatever waits for it in queues, and nobody reads.",
+            show_default=False,
+        ),
+    ] = None,
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; kept, or logged.")],
+    database: places.Database = None,
+    manifest: places.Listeners = None,
     as_json: AsJson = False,
 ) -> None:
     """Give an event up that is set aside: nobody will be told, and what is behind it goes on.
 
+    With --consumer, give up what waits for a consumer in the http bus's queues and nobody brings it
+    any more: it has taken its subscription back, or the bus is another one. Exit code 1 says that
+    nothing was there, or that a place could not do it; the others have.
+
     \b
     strangler events drop 0190e5d2-7b4c-7c3e-9a51-0a7e6f1c2d3e --reason "a test order"
+    strangler events drop --consumer notifications --reason "it listens no more"
     """
     if not reason.strip():
         raise typer.BadParameter("say why", param_hint="--reason")
+    if (event is None) is (consumer is None):
+        raise typer.BadParameter("name an event, or say --consumer", param_hint="EVENT")
     from strangler.events import aside
 
-    places = _places(context, database)
-    done = aside.drop(places, _id(event), who=session.actor(context), reason=reason)
-    if as_json:
-        render.dump({"dropped": done})
-    elif done:
-        for name, behind in done.items():
-            render.say(f"dropped from {name}; {behind:,} behind it")
-    else:
-        render.complain(f"no event {event} is set aside")
-    raise typer.Exit(0 if done else 1)
-
-
-def django(context: typer.Context) -> None:
-    """Set up the project, where there is one."""
-    if not find_spec("django"):
-        raise typer.BadParameter(
-            "there is no Django here: name the database", param_hint="--database"
+    who = session.actor(context)
+    if event is not None:
+        outcomes = aside.each(
+            places.places(context, database),
+            lambda place: place.drop(event, who=who, reason=reason),
         )
-    session.begin(context)
+        none = f"no event {event} is set aside: strangler events parked"
+    else:
+        outcomes = aside.each(
+            places.queues(context, database, manifest),
+            lambda place: place.drop(consumer or "", who=who, reason=reason),
+        )
+        none = f"nothing waits for {consumer} that nobody reads: strangler events status"
+    _dropped(outcomes, none, behind=event is not None, as_json=as_json)
 
 
-def _databases(context: typer.Context, database: str | None) -> Mapping[str, str]:
+def _dropped(outcomes: Sequence[Outcome], none: str, *, behind: bool, as_json: bool) -> None:
+    done = {one.place: one.count for one in outcomes if one.count is not None}
+    refused = [one for one in outcomes if one.refused]
+    if as_json:
+        render.dump({"dropped": done, "refused": _refusals(refused)})
+    elif not done and not refused:
+        render.complain(none)
+    else:
+        for name, count in done.items():
+            said = f"; {count:,} behind it" if behind else f": {backlogs.events(count)}"
+            render.say(f"dropped from {name}{said}")
+    _complain(refused)
+    raise typer.Exit(0 if done and not refused else 1)
+
+
+def _anew(context: typer.Context, consumer: str, database: str | None, *, as_json: bool) -> None:
+    """Fill a consumer's copies anew."""
     if database is not None:
-        return {_secretless(database): database}
-    django(context)
-    from strangler.django.events import speaking
+        raise typer.BadParameter(
+            "a consumer is asked in the project, not in a database", param_hint="--consumer"
+        )
+    places.django(context)
+    from strangler.events import aside
 
-    return speaking.databases()
-
-
-def _places(context: typer.Context, database: str | None) -> Sequence[Place]:
-    if database is not None:
-        from strangler.events.aside import OutboxPlace
-        from strangler.events.stores.connect import connect
-
-        return [OutboxPlace("outbox", partial(connect, database))]
-    django(context)
-    from strangler.django.events import speaking
-
-    return speaking.places()
-
-
-def _inboxes(context: typer.Context) -> list[tuple[str, int]]:
-    """How many events each consumer has set aside."""
-    from strangler.events.aside import InboxPlace
-
-    return [
-        (one.name, one.count()) for one in _places(context, None) if isinstance(one, InboxPlace)
-    ]
+    found = {one.name: one for one in places.consumers()}
+    if consumer not in found:
+        there = ", ".join(found) or "none"
+        raise typer.BadParameter(f"those that listen are {there}", param_hint="--consumer")
+    (outcome,) = aside.each([found[consumer]], lambda place: place.anew())
+    if as_json:
+        refused = _refusals([outcome] if outcome.refused else [])
+        render.dump({"consumer": consumer, "refused": refused})
+    elif outcome.refused:
+        _complain([outcome])
+    else:
+        render.say(
+            f"{consumer} has emptied its copies, and everything is said again: they are whole once "
+            "that has arrived (strangler events status)"
+        )
+    raise typer.Exit(1 if outcome.refused else 0)
 
 
-def _backlog(url: str) -> Backlog:
-    from strangler.events.stores.connect import connect
-
-    with closing(connect(url)) as store:
-        return store.backlog()
+def _complain(refused: Sequence[Outcome]) -> None:
+    for one in refused:
+        render.complain(Text(f"{one.place}: {one.refused}"))
 
 
-def _wrong(one: Backlog) -> list[str]:
-    from strangler.events.outbox import ALARM, LIMIT
-
-    waiting = sum(one.waiting.values())
-    said = []
-    if waiting and not one.relays:
-        said.append("no relay runs: strangler relay")
-    if one.oldest is not None and one.oldest > WAITING:
-        said.append(f"the oldest event has waited for {duration(one.oldest)}")
-    if waiting > LIMIT * ALARM:
-        said.append(f"{waiting:,} events wait; at {LIMIT:,} no more are taken")
-    if one.parked:
-        said.append(f"{one.parked:,} events are set aside: strangler events parked")
-    return said
-
-
-def _shape(name: str, one: Backlog, wrong: list[str]) -> dict[str, Any]:
-    return {
-        "database": name,
-        "waiting": one.waiting,
-        "oldest_seconds": one.oldest,
-        "parked": one.parked,
-        "dropped": one.dropped,
-        "relays": [
-            {"holder": each.holder, "partitions": list(each.partitions)} for each in one.relays
-        ],
-        "wrong": wrong,
-    }
-
-
-def _shown(
-    found: Mapping[str, Backlog], wrong: Mapping[str, list[str]], aside: list[tuple[str, int]]
-) -> RenderableType:
-    parts: list[RenderableType] = []
-    for name, one in found.items():
-        parts.append(Text(f"outbox of {name}", style="bold"))
-        parts += [Text(f"  {said}", style="bold red") for said in wrong[name]]
-        grid = render.bare(2)
-        for capability, waiting in sorted(one.waiting.items()):
-            grid.add_row(f"  {capability}", f"{waiting:,} {plural(waiting, 'event')} to publish")
-        if not one.waiting:
-            grid.add_row("  all", "published")
-        for each in one.relays:
-            grid.add_row(
-                "  relay", f"{each.holder.partition('@')[0]}, {len(each.partitions)} of 16"
-            )
-        parts.append(grid)
-    for name, number in aside:
-        style = "bold red" if number else ""
-        parts.append(Text(f"{name} has set {number:,} events aside", style=style))
-    return Group(*parts)
+def _refusals(refused: Sequence[Outcome]) -> dict[str, str]:
+    return {one.place: one.refused for one in refused}
 
 
 def _listed(found: Sequence[Aside]) -> RenderableType:
@@ -274,21 +267,3 @@ def _aside(one: Aside) -> dict[str, Any]:
         "attempts": one.attempts,
         "waits": one.waits,
     }
-
-
-def _id(event: str) -> str:
-    try:
-        return str(UUID(event))
-    except ValueError:
-        raise typer.BadParameter(f"{event!r} is no event's id", param_hint="EVENT") from None
-
-
-def _secretless(url: str) -> str:
-    """A database in a message: what stands before an @ may be a password."""
-    scheme, separator, rest = url.partition("://")
-    return f"{scheme}{separator}{rest.rpartition('@')[2]}"
-
-
-def plural(count: int, word: str) -> str:
-    """The word for so many."""
-    return word if count == 1 else f"{word}s"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from strangler.cli import events, render
+from strangler.cli import places, render
 from strangler.ports.trust.keys import Keyring
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def relay(
     context: typer.Context,
     *,
-    database: events.Database = None,
+    database: places.Database = None,
     bus: Annotated[
         str | None,
         typer.Option(
@@ -95,8 +95,9 @@ def relay(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
     begun = sum(not one.patient for one in found)
+    databases = "1 database" if begun == 1 else f"{begun} databases"
     later = f"; {len(found) - begun} more as soon as it has an outbox" if begun < len(found) else ""
-    render.say(f"the relay carries the events of {begun} {events.plural(begun, 'database')}{later}")
+    render.say(f"the relay carries the events of {databases}{later}")
     sys.stdout.flush()
     with ExitStack() as stack:
         for one in found:
@@ -106,7 +107,7 @@ def relay(
 
 
 def _project(context: typer.Context) -> list[Relaying]:
-    events.django(context)
+    places.django(context)
     from strangler.django.events import speaking
 
     return speaking.relaying()

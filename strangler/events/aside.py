@@ -1,7 +1,8 @@
 """What is set aside, wherever that is: in an outbox, which a bus refused, or by a consumer.
 
 Both are seen, put back and given up alike: until somebody decides, whatever comes later of the same
-aggregate waits too, in order.
+aggregate waits too, in order. What a consumer has set aside belongs to whoever owns its rows: each
+place says for itself what it can't do.
 """
 
 from __future__ import annotations
@@ -11,11 +12,28 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol, TypeVar
 from uuid import UUID
 
 from strangler.events import parking
 from strangler.events.consumer import Consumer
-from strangler.events.stores import Store
+from strangler.events.failing import Later
+from strangler.events.refilling import Incomplete, NoCopy, refill
+from strangler.events.stores import Store, StoreError
+from strangler.ports.errors import NotOwner
+
+
+class Named(Protocol):
+    """Wherever something may be done about events."""
+
+    name: str
+
+
+P = TypeVar("P", bound=Named)
+
+
+class PlaceRefused(Exception):
+    """One place can't do it: says why, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +51,23 @@ class Aside:
     waits: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What has become of it in one place.
+
+    Attributes:
+        place: which.
+        count: events that it has done something about; None if what was named is not there.
+        refused: why it could not be done, and what to do; "" if it was.
+    """
+
+    place: str
+    count: int | None = None
+    refused: str = ""
+
+
 class Place(ABC):
-    """Where events are set aside."""
+    """Where events are set aside. Each method raises what ``REFUSED`` names."""
 
     name: str
 
@@ -43,8 +76,11 @@ class Place(ABC):
         """What is there, aggregate by aggregate, in order."""
 
     @abstractmethod
-    def replay(self, event: str | None = None) -> int:
-        """Try again all of this one's aggregate, or everything; says how many went on."""
+    def replay(self, event: str | None = None) -> int | None:
+        """Try again all of this one's aggregate, or everything; says how many went on.
+
+        None: it is not here.
+        """
 
     @abstractmethod
     def drop(self, event: str, *, who: str, reason: str) -> int | None:
@@ -76,23 +112,43 @@ class OutboxPlace(Place):
                 for one in store.parked(limit)
             ]
 
-    def replay(self, event: str | None = None) -> int:
+    def replay(self, event: str | None = None) -> int | None:
         """Put it back into the outbox, where it was."""
+        if event is not None and not _ours(event):
+            return None
         with closing(self._connect()) as store:
-            return store.replay(event)
+            return store.replay(event) or (None if event is not None else 0)
 
     def drop(self, event: str, *, who: str, reason: str) -> int | None:
         """Never publish it."""
+        if not _ours(event):
+            return None
         with closing(self._connect()) as store:
             return store.drop(event, f"{who}: {reason}")
 
 
-class InboxPlace(Place):
+class ConsumerPlace(Place):
     """What a consumer could not handle."""
+
+    @abstractmethod
+    def count(self) -> int:
+        """How many that are."""
+
+    @abstractmethod
+    def anew(self) -> int:
+        """Fill its copies of what others have anew; says how many it has."""
+
+
+class InboxPlace(ConsumerPlace):
+    """That of a consumer whose handlers are in this process, if its side owns the rows."""
 
     def __init__(self, consumer: Consumer) -> None:
         self.name = consumer.name
         self._consumer = consumer
+
+    def owned(self) -> bool:
+        """Does this side own the rows, and does its door let anybody in?"""
+        return self._consumer.owned()
 
     def count(self) -> int:
         """How many that are."""
@@ -115,32 +171,94 @@ class InboxPlace(Place):
             for one in parking.parked(self._consumer, limit=limit)
         ]
 
-    def replay(self, event: str | None = None) -> int:
+    def replay(self, event: str | None = None) -> int | None:
         """Handle it now, with all that is set aside of its key."""
         if event is None:
             return parking.replay(self._consumer)
-        key = self._key(event)
-        return 0 if key is None else parking.replay(self._consumer, key=key)
+        found = parking.named(self._consumer, event)
+        return None if found is None else parking.replay(self._consumer, key=found.key)
 
     def drop(self, event: str, *, who: str, reason: str) -> int | None:
         """Never handle it."""
-        key = self._key(event)
-        if key is None:
-            return None
-        parking.drop(self._consumer, event=event, reason=f"{who}: {reason}")
-        return len(parking.parked(self._consumer, key=key))
+        gone = parking.drop(self._consumer, event=event, reason=f"{who}: {reason}")
+        return len(parking.parked(self._consumer, key=gone[0].key)) if gone else None
 
-    def _key(self, event: str) -> str | None:
-        found = parking.parked(self._consumer, limit=1_000_000)
-        return next((one.key for one in found if UUID(str(one.event)) == UUID(event)), None)
+    def anew(self) -> int:
+        """Fill its copies of what others have anew."""
+        return refill(self._consumer)
 
 
-def replay(places: Sequence[Place], event: str | None) -> int:
-    """Try again what is set aside in any of these."""
-    return sum(place.replay(event) for place in places)
+class OwnersPlace(ConsumerPlace):
+    """That of whichever side owns the rows now. The other one has a copy of them, or none."""
+
+    def __init__(self, here: InboxPlace, service: ConsumerPlace) -> None:
+        self.name = here.name
+        self._here = here
+        self._service = service
+
+    def count(self) -> int:
+        """How many that are."""
+        return self._owner().count()
+
+    def listed(self, limit: int) -> list[Aside]:
+        """What is there, by key and in order."""
+        return self._owner().listed(limit)
+
+    def replay(self, event: str | None = None) -> int | None:
+        """Handle it where it belongs."""
+        return self._owner().replay(event)
+
+    def drop(self, event: str, *, who: str, reason: str) -> int | None:
+        """Never handle it."""
+        return self._owner().drop(event, who=who, reason=reason)
+
+    def anew(self) -> int:
+        """Fill its copies of what others have anew."""
+        return self._owner().anew()
+
+    def _owner(self) -> ConsumerPlace:
+        return self._here if self._here.owned() else self._service
 
 
-def drop(places: Sequence[Place], event: str, *, who: str, reason: str) -> dict[str, int]:
-    """Give an event up wherever it is set aside; says where that was, and how many go on."""
-    found = {place.name: place.drop(event, who=who, reason=reason) for place in places}
-    return {name: behind for name, behind in found.items() if behind is not None}
+REFUSED = (Incomplete, Later, NoCopy, NotOwner, PlaceRefused, StoreError)
+"""What keeps one place from doing what it is asked for, and no other."""
+
+
+def each(places: Sequence[P], do: Callable[[P], int | None]) -> list[Outcome]:
+    """Do it in all of these, whatever keeps one of them from it."""
+    outcomes = []
+    for place in places:
+        try:
+            outcomes.append(Outcome(place.name, do(place)))
+        except REFUSED as error:
+            outcomes.append(Outcome(place.name, refused=why(error)))
+    return outcomes
+
+
+def listed(places: Sequence[Place], limit: int) -> tuple[list[Aside], list[Outcome]]:
+    """So many of what is set aside in each of these, and which of them could not say."""
+    found: list[Aside] = []
+
+    def add(place: Place) -> int:
+        there = place.listed(limit)
+        found.extend(there)
+        return len(there)
+
+    return found, [one for one in each(places, add) if one.refused]
+
+
+def why(error: Exception) -> str:
+    """What kept a place from it, and what to do."""
+    if isinstance(error, NotOwner):
+        return f"{error}; if it is changing sides, try again in a moment"
+    if isinstance(error, Later):
+        return f"not now: {error}; try again"
+    return str(error)
+
+
+def _ours(event: str) -> bool:
+    """Might this be an event of an outbox?"""
+    try:
+        return bool(UUID(event))
+    except ValueError:
+        return False

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, Protocol
 
 from strangler.events.envelope import Envelope, encode
 from strangler.events.failing import Verdict
-from strangler.events.inbox import KEY, REASON, Parked, key, name, plain, version
+from strangler.events.inbox import KEY, REASON, Parked, key, name, names, plain, version
 
 Dialect = Literal["postgresql", "sqlite"]
 Execute = Callable[[str, Sequence[Any]], Sequence[tuple[Any, ...]]]
@@ -194,7 +194,7 @@ class Book:
 
     def named(self, event: str) -> list[Parked]:
         """The event of this id, if it is set aside."""
-        return self._read("WHERE event = %s", [event])
+        return self._read("WHERE event {among}", [self._list(names(event))])
 
     def counted(self) -> tuple[int, int]:
         """How many events are set aside, and how many of them have been given up."""
@@ -234,7 +234,7 @@ class Book:
         self, statement: str, parameters: Sequence[Any], **parts: str
     ) -> Sequence[tuple[Any, ...]]:
         """Run a statement; in braces stand the tables' names, and parts that are written here."""
-        for part, meant in {**self._parts, **parts}.items():
+        for part, meant in {**parts, **self._parts}.items():
             statement = statement.replace(f"{{{part}}}", meant)
         return self._execute(statement, parameters)
 

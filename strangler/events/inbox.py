@@ -13,9 +13,11 @@ What is written and read there is in ``strangler.events.book``.
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from strangler.events.envelope import Envelope
 
@@ -57,6 +59,14 @@ class Parked:
 def name(event: Envelope) -> str:
     """By what an event is remembered: its id, if that can be stored."""
     return _short(event.id, EVENT)
+
+
+def names(said: str) -> list[str]:
+    """By what an event may be remembered of which somebody has said the id; UUIDs in any form."""
+    found = {_short(said, EVENT)}
+    with suppress(ValueError):
+        found.add(str(UUID(said)))
+    return sorted(found)
 
 
 def key(event: Envelope) -> str:

@@ -15,7 +15,7 @@ from strangler.events.envelope import decode
 from strangler.events.failing import Failed, Later, Verdict
 from strangler.events.inbox import Parked
 
-__all__ = ["KEEP", "Parked", "drop", "parked", "prune", "replay", "retry"]
+__all__ = ["KEEP", "Parked", "counted", "drop", "named", "parked", "prune", "replay", "retry"]
 
 KEEP: Final = timedelta(days=30)
 """How long it is remembered that an event was taken: longer than any bus delivers one again."""
@@ -45,6 +45,16 @@ def counted(consumer: Consumer) -> tuple[int, int]:
     """
     with _looking(consumer) as book:
         return book.counted()
+
+
+def named(consumer: Consumer, event: str) -> Parked | None:
+    """The event of this id, if it is set aside.
+
+    Raises:
+        Later: the database is away.
+    """
+    with _looking(consumer) as book:
+        return next(iter(book.named(event)), None)
 
 
 def retry(consumer: Consumer, *, limit: int = 100) -> int:

@@ -40,7 +40,7 @@ from strangler.ports.errors import NotOwner
 from strangler.ports.trust.keys import Keyring
 from strangler.ports.trust.tokens import TokenRefused, Use, mint, verify
 
-__all__ = ["LIMIT", "PATH", "READ", "receive", "token"]
+__all__ = ["LIMIT", "PATH", "READ", "known", "not_now", "proved", "receive", "token"]
 
 PATH: Final = "/_strangler/events/"
 LIMIT: Final = 4 * 1024 * 1024
@@ -78,9 +78,9 @@ def receive(
         headers: of the request; a mapping that ignores case, or with names in lower case.
     """
     try:
-        batch = _proved(called, body, headers)
+        batch = _opened(called, body, headers)
         until = time.monotonic() + WITHIN
-        _known(consumer, called).take(batch, until=until, addressed=True)
+        known(consumer, called).take(batch, until=until, addressed=True)
     except Refusal as refusal:
         return refusal.answer()
     except NotOwner as error:
@@ -88,30 +88,36 @@ def receive(
     except TooMany as error:
         return Refusal(413, "TooMany", str(error)).answer()
     except Later as later:
-        return _not_now(type(later).__name__, str(later), later.after)
+        return not_now(type(later).__name__, str(later), later.after)
     except Exception:  # noqa: BLE001 - a caller must be answered, and told nothing
         _log.exception("%s: a batch of events has failed", called)
-        return _not_now("Failed", "something went wrong; the log has it", 1.0)
+        return not_now("Failed", "something went wrong; the log has it", 1.0)
     return Answer(200, _JSON, b"{}")
 
 
-def _known(consumer: Consumer | None, called: str) -> Consumer:
+def known(consumer: Consumer | None, called: str) -> Consumer:
+    """Whoever listens by this name.
+
+    Raises:
+        Refusal: nobody does.
+    """
     if consumer is None:
         raise Refusal(404, "UnknownConsumer", f"nobody here listens as {called[:100]!r}")
     return consumer
 
 
-def _not_now(error: str, said: str, after: float) -> Answer:
+def not_now(error: str, said: str, after: float) -> Answer:
+    """Come again, in so many seconds."""
     refusal = Refusal(503, error, said)
     refusal.headers = {"Retry-After": str(math.ceil(after))}
     return refusal.answer()
 
 
-def _proved(called: str, body: bytes, headers: Mapping[str, str]) -> list[Envelope]:
-    """The events, once it is known that whoever brings them may say them.
+def proved(called: str, body: bytes, headers: Mapping[str, str]) -> str:
+    """The party that has sent this body here, and nowhere else.
 
     Raises:
-        Refusal: they are not taken.
+        Refusal: nobody knows.
     """
     if len(body) > LIMIT:
         raise Refusal(413, "TooLarge", f"a batch has {LIMIT} bytes at most: bring fewer at once")
@@ -127,6 +133,16 @@ def _proved(called: str, body: bytes, headers: Mapping[str, str]) -> list[Envelo
         raise Refusal(401, "TokenRefused", refused.reason) from None
     if context.shadow:
         raise Refusal(403, "ShadowRefused", "a shadow changes nothing, so it is told nothing")
+    return context.caller or ""
+
+
+def _opened(called: str, body: bytes, headers: Mapping[str, str]) -> list[Envelope]:
+    """The events, once it is known that whoever brings them may say them.
+
+    Raises:
+        Refusal: they are not taken.
+    """
+    caller = proved(called, body, headers)
     if headers.get(READ[1], "").partition(";")[0].strip().lower() != BATCH:
         raise Refusal(415, "NoBatch", f"events are brought as {BATCH}")
     try:
@@ -134,8 +150,8 @@ def _proved(called: str, body: bytes, headers: Mapping[str, str]) -> list[Envelo
     except Unreadable as error:
         raise Refusal(400, "NoBatch", str(error)) from None
     for event in batch:
-        if context.caller not in {runtime.MONOLITH, event.capability}:
-            said = f"{context.caller} may not say {event.type[:100]!r}"
+        if caller not in {runtime.MONOLITH, event.capability}:
+            said = f"{caller} may not say {event.type[:100]!r}"
             raise Refusal(403, "SpeakerRefused", said)
     return batch
 

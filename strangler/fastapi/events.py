@@ -1,4 +1,7 @@
-"""Events at a service: the endpoint where they are brought, and the threads that pull them."""
+"""Events at a service: the endpoint where they are brought, and the threads that pull them.
+
+What an operator decides about them is brought to the same endpoint.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 from strangler.events.buses.connect import connect
 from strangler.events.consumer import Consumer
 from strangler.events.consuming import Listening
+from strangler.events.deciding import decide
 from strangler.events.receiving import LIMIT, PATH, READ, receive
 from strangler.fastapi.bodies import read
 from strangler.fastapi.pool import Full, Pool
@@ -35,7 +39,7 @@ class WrongHandlers(ValueError):
 
 
 class EventEndpoint:
-    """Takes batches for one consumer in the pool's threads."""
+    """Takes batches, and decisions, for one consumer in the pool's threads."""
 
     def __init__(self, consumer: Consumer | None, *, pool: Pool, watch: Watch) -> None:
         self._consumer = consumer
@@ -69,15 +73,16 @@ class EventEndpoint:
             return _later()
         if body is None:
             return None
+        called = scope["path"][len(PATH) :]
+        consumer = self._consumer
+        if consumer is not None and consumer.name != called.partition("/")[0]:
+            consumer = None
+        answering = decide if "/" in called else receive
         if self._busy.locked():  # calls and queries come first
             return _later()
         async with self._busy:
-            called = scope["path"][len(PATH) :]
-            consumer = self._consumer
-            if consumer is not None and consumer.name != called:
-                consumer = None
             try:
-                return await self._pool.run(lambda: receive(consumer, called, body, headers))
+                return await self._pool.run(lambda: answering(consumer, called, body, headers))
             except Full:
                 return _later()
 

@@ -12,7 +12,9 @@ from strangler.django import conf
 from strangler.django.events import consuming
 from strangler.django.events.models import Outbox
 from strangler.django.transfer.places import django_url, service_variable
-from strangler.events.aside import InboxPlace, OutboxPlace, Place
+from strangler.events.aside import ConsumerPlace, InboxPlace, OutboxPlace, OwnersPlace, Place
+from strangler.events.buses.push import Target
+from strangler.events.elsewhere import ServicePlace
 from strangler.events.relaying import Relaying
 from strangler.events.stores.connect import connect, speaks
 from strangler.ports.trust.keys import Keyring
@@ -55,7 +57,23 @@ def places() -> list[Place]:
     outboxes: list[Place] = [
         OutboxPlace(f"outbox of {name}", partial(connect, url)) for name, url in databases().items()
     ]
-    return outboxes + [InboxPlace(one) for one in consuming.consumers().values()]
+    return [*outboxes, *consumers()]
+
+
+def consumers() -> list[ConsumerPlace]:
+    """Where events may be set aside by those who listen: there, where the rows are owned.
+
+    Raises:
+        NoConsumer: a consumer of the manifest can't listen.
+    """
+    here = consuming.consumers()
+    found: list[ConsumerPlace] = []
+    for name, capability in conf.manifest().capabilities.items():
+        if capability.subscribes:
+            service = ServicePlace(name, Target(capability.service, name), _keyring)
+            local = here.get(name)
+            found.append(OwnersPlace(InboxPlace(local), service) if local else service)
+    return found
 
 
 def relaying() -> list[Relaying]:
@@ -70,7 +88,7 @@ def relaying() -> list[Relaying]:
     settings, manifest = conf.settings(), conf.manifest()
     found = set(databases().values())
     every = [*own().values(), *_services().values()]
-    keyring = Keyring.load(settings.keys, settings.party) if manifest.events.pushed else None
+    keyring = _keyring() if manifest.events.pushed else None
     return [
         Relaying(
             url,
@@ -83,3 +101,8 @@ def relaying() -> list[Relaying]:
         )
         for url in every
     ]
+
+
+def _keyring() -> Keyring:
+    settings = conf.settings()
+    return Keyring.load(settings.keys, settings.party)

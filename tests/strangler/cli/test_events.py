@@ -16,9 +16,12 @@ import pytest
 import redis
 
 from strangler.cli import bare
+from strangler.events.buses.connect import connect
 from strangler.events.stores import Refusing
-from tests.strangler.events.sample import StarSeen
+from tests.strangler.events.listening import said, star
+from tests.strangler.events.sample import CometGone, StarSeen
 from tests.strangler.events.speaking import Speaker
+from tests.strangler.manifest.writing import capability, edge
 
 Run = Callable[..., tuple[int, Any]]
 
@@ -80,16 +83,20 @@ def test_what_is_parked_is_listed_with_what_waits_behind_it(run: Run, refused: l
 
 
 def test_replay_puts_back_all_of_an_aggregate(run: Run, speaker: Speaker, refused: list[str]):
-    assert run("replay", "0190e5d2-7b4c-7c3e-9a51-0a7e6f1c2d3e") == (1, {"replayed": 0})
-    assert run("replay", refused[1]) == (0, {"replayed": 2})
-    assert run("replay", "--all") == (0, {"replayed": 0})
+    for unknown in ("0190e5d2-7b4c-7c3e-9a51-0a7e6f1c2d3e", "some-other's-id"):
+        assert run("replay", unknown) == (1, {"replayed": 0, "refused": {}})
+    assert run("replay", refused[1]) == (0, {"replayed": 2, "refused": {}})
+    assert run("replay", "--all") == (0, {"replayed": 0, "refused": {}})
     rows = speaker.rows('SELECT aggregateid, version FROM strangler_outbox ORDER BY "position"')
     assert rows == [("Vega", 1), ("Vega", 2)]
 
 
 def test_drop_says_why_and_lets_go_what_is_behind(run: Run, speaker: Speaker, refused: list[str]):
-    assert run("drop", refused[0], "--reason", "a test") == (0, {"dropped": {"outbox": 1}})
-    assert run("drop", refused[0], "--reason", "again") == (1, {"dropped": {}})
+    done = {"dropped": {"outbox": 1}, "refused": {}}
+    assert run("drop", refused[0], "--reason", "a test") == (0, done)
+    for unknown in (refused[0], "some-other's-id"):
+        none = {"dropped": {}, "refused": {}}
+        assert run("drop", unknown, "--reason", "again") == (1, none)
     ((why,),) = speaker.rows("SELECT dropped FROM strangler_outbox_parked")
     assert why.endswith(": a test")
     assert speaker.rows("SELECT version FROM strangler_outbox") == [(2,)]
@@ -100,7 +107,11 @@ def test_drop_says_why_and_lets_go_what_is_behind(run: Run, speaker: Speaker, re
     [
         ("replay",),
         ("replay", "--all", "0190e5d2-7b4c-7c3e-9a51-0a7e6f1c2d3e"),
-        ("replay", "nonsense"),
+        ("replay", "--all", "--consumer", "notes"),
+        ("replay", "--consumer", "notes"),
+        ("drop", "--reason", "neither"),
+        ("drop", "--consumer", "notes", "--reason", "whose manifest?"),
+        ("drop", "--consumer", "notes", "--reason", "both", "0190e5d2-7b4c-7c3e-9a51-0a7e6f1c2d3e"),
         ("drop", "0190e5d2-7b4c-7c3e-9a51-0a7e6f1c2d3e"),
         ("drop", "0190e5d2-7b4c-7c3e-9a51-0a7e6f1c2d3e", "--reason", " "),
     ],
@@ -109,17 +120,80 @@ def test_half_a_command_is_none(run: Run, arguments: tuple[str, ...]) -> None:
     assert run(*arguments)[0] == 2
 
 
+def test_an_id_that_is_nowhere_is_said(speaker: Speaker, capsys: pytest.CaptureFixture[str]):
+    database = ("--database", speaker.url)
+    for command in (("replay", "some-id"), ("drop", "some-id", "--reason", "a test")):
+        assert bare.run(["events", *command, *database]) == 1
+        assert "no event some-id is set aside" in capsys.readouterr().err
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def queues(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Speaker]:
+    """What was put into queues for consumers, of whom one has taken a subscription back."""
+    url = f"sqlite:///{tmp_path / 'q.sqlite3'}"
+    if request.param == "postgres":
+        url = request.getfixturevalue("postgres").create()
+    speaker = Speaker(url)
+    with connect("http", database=url, consumers=lambda _: ("notes", "mail")) as bus:
+        comet = said(CometGone(1), "1", 1)
+        bus.publish([star("Vega", 1), comet, star("Vega", 2, light='"type":"sky.comet.gone"')])
+    yield speaker
+    if request.param == "postgres":
+        request.getfixturevalue("postgres").drop(url)
+
+
+def test_what_nobody_reads_is_shown_and_given_up(
+    queues: Speaker,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    notes = capability("notes", {"subscribes": '["sky.star.seen"]'})
+    path = tmp_path / "capabilities.toml"
+    path.write_text(edge({}) + capability("sky", {}) + notes)
+
+    def run(*arguments: str) -> tuple[int, Any]:
+        more = ("--database", queues.url, "--manifest", str(path), "--json")
+        code = bare.run(["events", *arguments, *more])
+        return code, json.loads(capsys.readouterr().out)
+
+    def status() -> tuple[int, Any, list[tuple[str, str, int]]]:
+        code, said = run("status")
+        (one,) = said["databases"]
+        unread = [(each["consumer"], each["type"], each["events"]) for each in one["unread"]]
+        assert len(one["wrong"]) == len(unread)
+        return code, one["queued"], unread
+
+    lost = [
+        ("mail", "sky.comet.gone", 1),
+        ("mail", "sky.star.seen", 2),
+        ("notes", "sky.comet.gone", 1),
+    ]
+    assert status() == (1, {"mail": 3, "notes": 3}, lost)
+    code, done = run("drop", "--consumer", "mail", "--reason", "it is no more")
+    assert (code, list(done["dropped"].values())) == (0, [3])
+    assert run("drop", "--consumer", "mail", "--reason", "again")[0] == 1
+    assert run("drop", "--consumer", "notes", "--reason", "no comets")[0] == 0
+    assert status() == (0, {"notes": 2}, [])
+    assert run("drop", "--consumer", "notes", "--reason", "these are read")[0] == 1
+
+    monkeypatch.setenv("STRANGLER_BUS", "redis://127.0.0.1:1/0")
+    assert status() == (1, {"notes": 2}, [("notes", "sky.star.seen", 2)])
+    assert run("drop", "--consumer", "notes", "--reason", "another bus")[0] == 0
+    assert status() == (0, {}, [])
+
+
 def test_a_database_without_an_outbox_says_what_is_missing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "empty.sqlite3").touch()
-    for url, said in (
+    for url, wanted in (
         (f"sqlite:///{tmp_path / 'empty.sqlite3'}", "schema up to date"),
         (f"sqlite:///{tmp_path / 'none.sqlite3'}", "unable to open"),
         ("mysql://db/shop", "begins with postgresql://"),
     ):
         assert bare.run(["events", "status", "--database", url]) == 1
-        assert said in capsys.readouterr().err
+        assert wanted in capsys.readouterr().err
 
 
 @pytest.fixture

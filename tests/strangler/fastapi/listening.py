@@ -29,6 +29,10 @@ def create() -> FastAPI:
             trouble(event)
         listener._remember(event)
 
+    handlers.anew(
+        empty=lambda: listener.run("DELETE FROM effect"),
+        ask=lambda: Path(os.environ["GARDEN_MENDED"]).touch(),
+    )
     listens = consumer(handlers, listener.database, Inbox, ParkedEvent)
     return service(
         Garden, GardenService(), database=url, during=[listener.database], consumer=listens

@@ -10,7 +10,10 @@ from typing import Any
 import pytest
 
 from strangler.events import receiving
+from strangler.events.aside import PlaceRefused
 from strangler.events.buses.connect import connect
+from strangler.events.buses.push import Target
+from strangler.events.elsewhere import ServicePlace
 from strangler.events.envelope import BATCH, Envelope, encode_batch
 from strangler.fastapi.events import WrongHandlers, check
 from strangler.ladder import Arm
@@ -18,6 +21,7 @@ from strangler.manifest import Capability, parse
 from strangler.ports import headers as names
 from strangler.ports.trust.keys import Keyring, generate
 from strangler.transfer.sqlite import SqliteDatabase
+from tests.servers import free_port
 from tests.strangler.events.listening import Listener, star
 from tests.strangler.fastapi.running import Answered, Service, ask
 from tests.strangler.fastapi.sample import ROUTES
@@ -81,6 +85,11 @@ class Garden:
         headers = {"Content-Type": BATCH, names.CONTEXT: token}
         return ask(self.service.url, "POST", f"{receiving.PATH}garden", body, headers)
 
+    def place(self, party: str = "monolith", url: str = "") -> ServicePlace:
+        keyring = Keyring.load(self.keys, party)
+        target = Target((url or self.service.url,), "garden")
+        return ServicePlace("garden", target, lambda: keyring)
+
     def figure(self, name: str) -> float:
         text = self.service.get("/metrics").body.decode()
         (line,) = (one for one in text.splitlines() if one.startswith(f"{name}{{"))
@@ -124,6 +133,38 @@ def test_it_is_brought_events_while_it_owns_its_rows(garden: Garden) -> None:
     answer = ask(garden.service.url, "GET", f"{receiving.PATH}garden")
     assert (answer.status, answer.headers["allow"]) == (405, "POST")
     assert ask(garden.service.url, "POST", f"{receiving.PATH}garden", b"[]").status == 401
+
+
+def test_the_monolith_decides_about_what_it_has_set_aside(garden: Garden) -> None:
+    place = garden.place()
+    with pytest.raises(PlaceRefused, match="neither the monolith nor its service says"):
+        place.listed(10)
+    garden.owned(Arm.SERVICE, 3)
+    events = [star("Sirius", 1), star("Vega", 1), star("Sirius", 2)]
+    assert garden.bring(*events).status == 200
+    assert (place.count(), garden.place("sky").name) == (2, "garden")
+    with pytest.raises(PlaceRefused, match="403: sky decides nothing"):
+        garden.place("sky").count()
+    assert [(one.id, one.waits) for one in place.listed(10)] == [
+        (events[0].id, False),
+        (events[2].id, True),
+    ]
+    assert place.replay(events[0].id) == 0, "it fails once more"
+    assert (place.replay("unknown"), place.drop("unknown", who="a", reason="b")) == (None, None)
+    assert place.drop(events[0].id, who="ada", reason="a test") == 1
+    garden.mended.touch()
+    soon(lambda: garden.listener.effects() == {"Vega": [1], "Sirius": [2]})
+    assert place.replay() == 0
+    garden.mended.unlink()
+    assert place.anew() == 1
+    assert garden.listener.effects() == {}
+    assert garden.mended.exists(), "others have been asked"
+
+    answer = ask(garden.service.url, "POST", f"{receiving.PATH}garden/anew", b"{}")
+    assert answer.refused == (401, "TokenRefused")
+    nobody = garden.place(url=f"http://127.0.0.1:{free_port()}")
+    with pytest.raises(PlaceRefused, match=r"start it, or take the rows back .*rollback garden"):
+        nobody.replay()
 
 
 @pytest.mark.redis

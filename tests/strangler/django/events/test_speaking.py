@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pytest
 
+from strangler.cli import run
 from strangler.django import conf
 from strangler.django.events import speaking
+from strangler.django.transfer.switching import hearing
+from strangler.ports import runtime
+from strangler.ports.errors import NotOwner
+from tests.servers import free_port
 from tests.strangler.events.speaking import Speaker
 
 
@@ -32,3 +39,55 @@ def test_services_that_have_no_outbox_yet_are_waited_for(services: dict[str, str
     assert list(speaking.databases())[1:] == ["catalog"]
     Speaker(services["inventory"])
     assert [one.patient for one in speaking.relaying()] == [False] * 3
+
+
+def test_a_switch_knows_whom_nobody_brings_anything(monkeypatch: pytest.MonkeyPatch) -> None:
+    catalog = conf.manifest().capabilities["catalog"]
+    hears = hearing(catalog)
+    assert hears("ordering")
+    assert not hears("shipping"), "it subscribes to what others say"
+    assert not hears("nobody")
+    monkeypatch.setenv("STRANGLER_BUS", "redis://127.0.0.1:1/0")
+    conf.manifest.cache_clear()
+    try:
+        assert not hearing(catalog)("ordering")
+    finally:
+        monkeypatch.undo()
+        conf.manifest.cache_clear()
+
+
+@pytest.mark.django_db
+def test_what_one_place_refuses_the_others_do(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here the rows of notifications are its service's, which is down."""
+    monkeypatch.setenv("STRANGLER_NOTIFICATIONS_URL", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setattr(speaking, "databases", dict)
+    conf.manifest.cache_clear()
+
+    def away(capability: str, _: float) -> AbstractContextManager[int | None]:
+        if capability == "notifications":
+            raise NotOwner("elsewhere")
+        return nullcontext()
+
+    try:
+        with runtime.configured(door=away):
+            assert run(["events", "replay", "--all", "--json"]) == 1
+            said = json.loads(capsys.readouterr().out)
+            assert (said["replayed"], list(said["refused"])) == (0, ["notifications"])
+            assert run(["events", "drop", "some-id", "--reason", "a test"]) == 1
+            assert capsys.readouterr().err.startswith("notifications: its service ")
+            assert run(["events", "parked"]) == 1
+            assert capsys.readouterr().err.startswith("notifications: its service ")
+            assert run(["events", "status", "--json"]) == 1
+            said = json.loads(capsys.readouterr().out)
+            counted = {one["consumer"]: one["parked"] for one in said["consumers"]}
+            assert counted == {"ordering": 0, "shipping": 0, "notifications": None}
+        with runtime.configured(door=None):
+            assert run(["events", "replay", "--all"]) == 0
+            assert run(["events", "replay", "--consumer", "shipping"]) == 1
+            assert "does not say how a copy" in capsys.readouterr().err
+            assert run(["events", "replay", "--consumer", "nobody"]) == 2
+    finally:
+        monkeypatch.undo()
+        conf.manifest.cache_clear()

@@ -1,0 +1,141 @@
+"""What is set aside, in several places: each says for itself what it can't do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from sqlalchemy import text
+
+from strangler.events import aside, parking
+from strangler.events.aside import InboxPlace, OutboxPlace, OwnersPlace
+from strangler.events.failing import Later
+from strangler.events.refilling import Incomplete, NoCopy, refill
+from strangler.events.stores.connect import connect
+from strangler.ports.errors import NotOwner, Unreachable
+from tests.strangler.events.listening import Listener, poison, star
+
+FOREIGN = "some-other/one's id"
+
+
+@pytest.fixture
+def listener(tmp_path: Path) -> Iterator[Listener]:
+    made = Listener(f"sqlite:///{tmp_path / 'notes.sqlite3'}")
+    yield made
+    made.close()
+
+
+def elsewhere() -> bool:
+    return False
+
+
+def test_one_that_refuses_keeps_no_other_from_it(listener: Listener, tmp_path: Path) -> None:
+    other = Listener(f"sqlite:///{tmp_path / 'other.sqlite3'}")
+    for one in (listener, other):
+        one.trouble = poison("Vega")
+        one.take(star("Vega", 1))
+        one.trouble = poison()
+    other.consumer.name, other.consumer.owns = "other", elsewhere
+    url = f"sqlite:///{tmp_path / 'none.sqlite3'}"
+    places = [
+        OutboxPlace("outbox", lambda: connect(url)),
+        InboxPlace(other.consumer),
+        InboxPlace(listener.consumer),
+    ]
+    done = {one.place: one for one in aside.each(places, lambda place: place.replay())}
+    assert listener.effects() == {"Vega": [1]}
+    assert (done["notes"].count, done["notes"].refused) == (1, "")
+    assert "unable to open" in done["outbox"].refused
+    assert "nothing says that this side owns other; if it is changing" in done["other"].refused
+    found, refused = aside.listed(places, 10)
+    assert [one.place for one in found] == ["other"], "that which is there can be looked at"
+    assert [one.place for one in refused] == ["outbox"]
+    other.close()
+
+
+def test_whoever_owns_it_decides(listener: Listener, tmp_path: Path) -> None:
+    """The side that does not own the rows has a copy of them, and may not touch it."""
+    service = Listener(f"sqlite:///{tmp_path / 'service.sqlite3'}")
+    owner = ["here"]
+    listener.consumer.owns = lambda: owner[0] == "here"
+    service.consumer.owns = lambda: owner[0] == "service"
+    poisoned = star("Vega", 1)
+    for one in (listener, service):
+        owner[0] = "here" if one is listener else "service"
+        one.trouble = poison("Vega")
+        one.take(poisoned, star("Vega", 2))
+        one.trouble = poison()
+    place = OwnersPlace(InboxPlace(listener.consumer), InboxPlace(service.consumer))
+    assert place.drop(poisoned.id, who="ada", reason="a test") == 1
+    assert (place.count(), place.replay()) == (1, 1)
+    assert (listener.effects(), service.effects()) == ({}, {"Vega": [2]})
+    owner[0] = "here"
+    assert len(place.listed(10)) == 2
+    assert place.replay(poisoned.id) == 2
+    assert listener.effects() == {"Vega": [1, 2]}
+    service.close()
+
+
+def test_an_id_is_whatever_whoever_said_it_has_given(listener: Listener) -> None:
+    listener.trouble = poison("Vega", "Rigel", "Sirius")
+    listener.take(
+        msgspec.structs.replace(star("Vega", 1), id=FOREIGN),
+        msgspec.structs.replace(star("Rigel", 1), id="x" * 500),
+        ours := star("Sirius", 1),
+    )
+    listener.trouble = poison()
+    place = InboxPlace(listener.consumer)
+    nothing = OutboxPlace("outbox", lambda: connect("sqlite:///nowhere"))
+    assert (nothing.replay(FOREIGN), nothing.drop(FOREIGN, who="a", reason="b")) == (None, None)
+    assert (place.replay("unknown"), place.drop("unknown", who="a", reason="b")) == (None, None)
+    assert place.replay(FOREIGN) == 1
+    assert place.drop("x" * 500, who="ada", reason="a test") == 0
+    assert place.replay(ours.id.replace("-", "").upper()) == 1
+    assert listener.effects() == {"Vega": [1], "Sirius": [1]}
+    assert parking.counted(listener.consumer) == (0, 0)
+
+
+def test_a_copy_is_filled_anew(listener: Listener) -> None:
+    with pytest.raises(NoCopy, match=r"handlers\.anew"):
+        refill(listener.consumer)
+    listener.take(star("Vega", 1), star("Rigel", 1))
+    asked: list[int] = []
+
+    def ask() -> None:
+        asked.append(len(listener.effects()))
+
+    def empty() -> None:
+        with listener.database.transaction() as session:
+            session.execute(text("DELETE FROM effect"))
+
+    listener.handlers.anew(empty=empty, ask=ask)
+    assert refill(listener.consumer) == 1
+    assert asked == [0], "it is empty before anybody says anything"
+    listener.take(star("Vega", 2))
+    assert listener.effects() == {"Vega": [2]}
+
+    listener.consumer.owns = elsewhere
+    with pytest.raises(NotOwner):
+        refill(listener.consumer)
+    assert listener.effects() == {"Vega": [2]}
+    listener.consumer.owns = None
+
+    def away() -> None:
+        raise Unreachable("catalog is away")
+
+    listener.handlers.anew(empty=lambda: None, ask=away)
+    with pytest.raises(Incomplete, match="do it once more: Unreachable: catalog is away"):
+        refill(listener.consumer)
+
+    def broken() -> None:
+        empty()
+        raise ValueError("it can't be emptied")
+
+    listener.take(star("Rigel", 2))
+    listener.handlers.anew(empty=broken, ask=ask)
+    with pytest.raises(Later, match="it can't be emptied"):
+        refill(listener.consumer)
+    assert listener.effects() == {"Rigel": [2]}, "all or nothing is emptied"
+    assert len(asked) == 2
