@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Annotated, Any
 
 import typer
 from typer.exceptions import TyperException
+from typer.main import get_command
 
 from strangler.cli import (
     agents,
@@ -110,13 +112,19 @@ app.add_typer(clients.app, name="clients")
 app.add_typer(sagas.app, name="saga")
 
 
+@cache
+def _built() -> Callable[..., Any]:
+    """Once: it takes three times as long as most commands do."""
+    return get_command(app)
+
+
 def run(arguments: Sequence[str], *, program: str = "strangler") -> int:
     """Run one command; returns its exit code."""
     as_json = "--json" in arguments
     if isinstance(sys.stdout, io.TextIOWrapper) and not render.wide():
         sys.stdout.reconfigure(errors="replace")  # a terminal without arrows gets question marks
     try:
-        code = app(args=list(arguments), prog_name=program, standalone_mode=False)
+        code = _built()(args=list(arguments), prog_name=program, standalone_mode=False)
     except typer.Abort:
         return problems.FAILED
     except TyperException as error:
