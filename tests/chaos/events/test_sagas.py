@@ -16,19 +16,8 @@ import httpx
 import pytest
 
 from strangler.ladder import Stage
-from tests.chaos.events.shop import (
-    RESERVED,
-    SAGAS,
-    SOLD,
-    UNENDED,
-    Buyers,
-    behind,
-    idle,
-    open_shop,
-    problems,
-    sellable,
-    stock,
-)
+from tests.chaos.events.books import RESERVED, SAGAS, SOLD, problems, stock
+from tests.chaos.events.shop import UNENDED, Buyers, Open, behind, idle, open_shop, sellable
 from tests.chaos.servers import Durable
 from tests.e2e.transfer.street import BECAUSE, Street
 
@@ -59,7 +48,7 @@ def test_checkouts_whoever_dies(
         server = request.getfixturevalue("monolith_server")
     pick = random.Random(SEED)
     with open_shop(tmp_path / "shop", server, customers=4) as street:
-        before = stock(street)
+        before = stock(Open(street))
         scarce = min(sellable(street), key=lambda sku: before[sku][0])
         killed = 0
         with Buyers(street, each=EACH, scarce=scarce, seed=SEED) as buyers:
@@ -76,9 +65,9 @@ def test_checkouts_whoever_dies(
                 killed += 1
         street.until(lambda: idle(street), patience=240)
         bought = buyers.bought
-        found = problems(street, before, "monolith")
+        found = problems(Open(street), before, promised=bought.placed.values())
         states = {state: int(count) for state, count in street.rows("monolith", SAGAS)}
-        charged = sum(street.shop.backstage.charged().values())
+        charged = sum(Open(street).charged().values())
         with capsys.disabled():
             print(
                 f"\n{kind}: {killed} killed; {len(bought.placed)} placed, "
@@ -145,7 +134,7 @@ def kept(street: Street, side: str) -> int:
 def test_switches_with_a_saga_in_flight(tmp_path: Path) -> None:
     """Reserved here, charged or declined, and committed or released there; and the way back."""
     with open_shop(tmp_path / "shop", customers=1) as street:
-        before = stock(street)
+        before = stock(Open(street))
         street.stand(Stage.CANARY)
         sku = max(sellable(street), key=lambda one: before[one][0])
         live = ("advance", "inventory", "--to", "live", *BECAUSE)
@@ -171,6 +160,6 @@ def test_switches_with_a_saga_in_flight(tmp_path: Path) -> None:
             assert kept(street, new) == 0
             sold = [(order, delta) for order, _, delta in street.rows(new, SOLD[new])]
             assert len(sold) == number, sold
-            assert problems(street, before, new) == []
+            assert problems(Open(street), before, new) == []
         street.carried()
         assert street.differing() == []
