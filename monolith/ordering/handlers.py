@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from contracts.catalog import ProductChanged, ProductRemoved
-from monolith.ordering.products import forget, learn
+from monolith.ordering.products import ask, forget, forget_all, learn
 from strangler.events.handling import present
 from strangler.events.subscribe import Handlers
 
 handlers = Handlers("ordering")
+handlers.anew(empty=forget_all, ask=ask)
 
 
 @handlers.on

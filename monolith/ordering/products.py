@@ -11,9 +11,7 @@ from typing import Any
 
 from contracts.catalog import Catalog, ProductChanged
 from monolith.ordering.models import Product
-from strangler.django.door import commanding
 from strangler.ports.bind import bind
-from strangler.ports.context import job
 
 BATCH = 2000
 catalog = bind(Catalog)
@@ -56,21 +54,20 @@ def fill(products: Iterable[ProductChanged], *, advance: Callable[[int], object]
         advance(len(batch))
 
 
-def rebuild() -> int:
-    """Forget all of them, and have catalog say them again; in how many parts it did.
+def forget_all() -> None:
+    """Know none. Names of products that there are no more are forgotten for good."""
+    Product.objects.all().delete()
 
-    Names of products that there are no more are forgotten for good.
+
+def ask() -> None:
+    """Have catalog say again what each is like.
 
     Raises:
-        DoorShut, NotOwner, PortError: the copy is not whole.
+        PortError: it has not said them all.
     """
-    with job():
-        with commanding("ordering"):
-            Product.objects.all().delete()
-        parts, last = 0, catalog.announce(None)
-        while last is not None:
-            parts, last = parts + 1, catalog.announce(last)
-    return parts
+    last = catalog.announce(None)
+    while last is not None:
+        last = catalog.announce(last)
 
 
 def _write(sku: str, version: int, **known: Any) -> None:

@@ -1,1 +1,0 @@
-"""What ordering does when it is told to by hand."""
