@@ -84,6 +84,12 @@ class Queue(ABC):
         """Does anything wait for this consumer?"""
         return bool(self.rows(f"SELECT 1 FROM {QUEUE} WHERE consumer = ? LIMIT 1", (consumer,)))
 
+    def present(self, positions: Sequence[int]) -> set[int]:
+        """Which of these are there."""
+        marks = ", ".join("?" * len(positions))
+        sql = f"SELECT position FROM {QUEUE} WHERE position IN ({marks})"
+        return {row[0] for row in self.rows(sql, positions)} if positions else set()
+
     def count(self, consumer: str, topics: Collection[str]) -> int:
         """How much waits for it under these topics."""
         marks = ", ".join("?" * len(topics))

@@ -106,7 +106,7 @@ class DatabaseSubscription(Subscription):
         }
 
     def _some(self, limit: int) -> list[Delivery]:
-        found = list(self._kept.values())[:limit]
+        found = self._again(limit)
         if len(found) == limit or not self._share.held or not self._queue.some(self._consumer):
             return found
         slots = [Slot(topic, int(part)) for part in self._share.held for topic in self._topics]
@@ -126,6 +126,15 @@ class DatabaseSubscription(Subscription):
         if passed:
             self._queue.delete(passed)
         return found
+
+    def _again(self, limit: int) -> list[Delivery]:
+        """What was received before and is not acknowledged, unless somebody has dropped it."""
+        if self._kept:
+            there = self._queue.present(list(self._kept))
+            self._kept = {
+                position: delivery for position, delivery in self._kept.items() if position in there
+            }
+        return list(self._kept.values())[:limit]
 
     def _forget(self) -> None:
         self._kept.clear()

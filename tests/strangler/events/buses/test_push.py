@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from time import monotonic
@@ -16,6 +16,8 @@ from strangler.events.buses.connect import connect
 from strangler.events.buses.push import EVENTS, Pusher, Target
 from strangler.events.envelope import Envelope, decode_batch
 from strangler.events.receiving import PATH, receive
+from strangler.events.stores import Queued
+from strangler.events.stores.connect import connect as connect_store
 from strangler.ports import runtime
 from strangler.ports.trust.keys import Keyring, generate
 from tests.servers import free_port
@@ -187,6 +189,22 @@ def test_what_nobody_expects_is_said_loudly_and_tried_again(
     service.answers = lambda _: (200, {})
     assert pushing.step() == 0.0
     assert by_key(service.taken) == {"one": [1]}
+
+
+def test_what_is_dropped_from_its_queue_is_handed_over_no_more(
+    bus: Bus, service: Arm, pusher: Made, tmp_path: Path
+):
+    bus.publish([said("catalog", "one", 1)])
+    pushing = pusher(service.target)
+    service.answers = lambda _: (503, {})
+    assert pushing.step() > 0
+    with closing(connect_store(f"sqlite:///{tmp_path}/shop.db")) as store:
+        assert store.queued() == [Queued("notifications", "catalog.thing.happened", 1)]
+        assert store.unqueue("notifications", "catalog.thing.happened") == 1
+    service.answers = lambda _: (200, {})
+    bus.publish([said("catalog", "one", 2)])
+    assert pushing.step() == 0.0
+    assert by_key(service.taken) == {"one": [2]}
 
 
 def test_nobody_there_is_waited_for(bus: Bus, service: Arm, pusher: Made):
