@@ -30,4 +30,7 @@ def there_and_back_again(stand: Stand) -> None:
     stand.climb(Stage.CANARY)
     stand.advance(Stage.LIVE, lambda: stand.again(stand.consumer))
     stand.goes_on("service")
+    consumers = stand.hand.insist("events", "status").answer["consumers"]
+    counts = {one["consumer"]: one["parked"] for one in consumers}
+    assert counts["notifications"] == 0, "its service was asked, which answers for its own rows"
     check(stand, stand.quiet(), switches=3)
