@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from itertools import count
 from typing import Any
 from uuid import UUID
@@ -138,6 +139,15 @@ class Anyhow(RuleBasedStateMachine):
             elif which == 9:
                 with suppress(HasEnded):
                     self.office.engine.abandon(record.id, actor="eve", reason="why not")
+
+    @rule()
+    def what_has_ended_is_forgotten(self):
+        kept = {one.id for one in self.sagas() if not one.state.ended}
+        with self.alive():
+            self.office.engine.prune(timedelta(0), limit=2)
+        left = {one.id for one in self.sagas()}
+        assert kept <= left
+        self.known = {key: saga for key, saga in self.known.items() if saga in left}
 
     def sagas(self) -> list[Record]:
         return [
