@@ -10,10 +10,10 @@ from typing import Any
 
 from strangler.ports.calling.door import entered
 from strangler.ports.context import current
-from strangler.ports.errors import PortError
+from strangler.ports.errors import DoorShut, NotOwner, PortError
 from strangler.saga.course import Course, outcome
 from strangler.saga.declare import Here, Saga, Step
-from strangler.saga.errors import BadData, TakenOver, Unfit
+from strangler.saga.errors import BadData, NotNow, TakenOver, Unfit
 from strangler.saga.fitting import read
 from strangler.saga.machine import State
 from strangler.saga.store import Change, Record, Store
@@ -121,6 +121,7 @@ def abandon(store: Store, saga: Saga[Any] | None, record: Record, change: Change
 
     Raises:
         TakenOver: it is not as it was any more.
+        NotNow: see there.
         Exception: whatever the declaration's own raises; then it is not abandoned.
     """
     said = _leaving(saga, record)
@@ -132,8 +133,11 @@ def abandon(store: Store, saga: Saga[Any] | None, record: Record, change: Change
         said()
         return change
 
-    with entered(saga.capability, _patience()):
-        store.write_with(record, work)
+    try:
+        with entered(saga.capability, _patience()):
+            store.write_with(record, work)
+    except (DoorShut, NotOwner) as error:
+        raise NotNow(record.id, str(error)) from error
 
 
 def _leaving(saga: Saga[Any] | None, record: Record) -> Callable[[], object] | None:

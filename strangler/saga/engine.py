@@ -114,5 +114,5 @@ class Engine(ABC):
         """End a saga where it stands: what it has done stays done, and its locks are let go.
 
         Raises:
-            UnknownSaga, HasEnded, ReasonMissing: see each of them.
+            UnknownSaga, HasEnded, NotNow, ReasonMissing: see each of them.
         """

@@ -9,6 +9,7 @@
     ├── LockHeld       another saga holds what this one would
     ├── NotStuck       only what is stuck is retried
     ├── HasEnded       it is abandoned no more
+    ├── NotNow         what its abandonment writes can't be written now
     ├── ReasonMissing  it has to be said why
     ├── Unfit          what is written of it does not fit its declaration
     └── TakenOver      somebody else has gone on with it
@@ -100,6 +101,18 @@ class HasEnded(SagaError):
 
     def __str__(self) -> str:
         return f"the saga {self.saga} is {self.state} already"
+
+
+class NotNow(SagaError):
+    """What a saga's abandonment writes can't be written now, so it is not abandoned."""
+
+    def __init__(self, saga: UUID, trouble: str) -> None:
+        super().__init__(saga, trouble)
+        self.saga = saga
+        self.trouble = trouble
+
+    def __str__(self) -> str:
+        return f"the saga {self.saga} can't be abandoned now: {self.trouble}"
 
 
 class ReasonMissing(SagaError):

@@ -21,6 +21,7 @@ from strangler.saga.errors import (
     KeyReused,
     LockHeld,
     NotDeclared,
+    NotNow,
     NotStuck,
     ReasonMissing,
     Unfit,
@@ -326,6 +327,23 @@ def test_a_local_step_comes_in_by_the_door_of_its_capability(office: Office):
 
     assert seen.state is State.COMPLETED
     assert entered == ["trips"] * (5 if office.local else 0)
+
+
+def test_while_its_door_is_shut_nothing_is_abandoned():
+    office = Office(Memory(), abandoned=lambda _trip, _here: None)
+    office.callees.will("do hotel", "silent")
+    seen = office.start()
+
+    @contextmanager
+    def door(_capability: str, _deadline: float) -> Iterator[int | None]:
+        raise DoorShut("it changes owner")
+        yield
+
+    with runtime.configured(door=door), pytest.raises(NotNow, match="it changes owner"):
+        office.engine.abandon(seen.id, actor="eve", reason="it has burnt down")
+
+    assert office.engine.show(seen.id).record == seen.record
+    assert office.engine.abandon(seen.id, actor="eve", reason="again").state is State.ABANDONED
 
 
 def test_whoever_was_taken_over_writes_nothing(remote: Office):
