@@ -50,6 +50,15 @@ class Finding:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """One row as it was found on both sides, and what is wrong with that."""
+
+    monolith: Mapping[str, Any] | None
+    service: Mapping[str, Mapping[str, Any]]
+    wrong: list[Finding]
+
+
 @dataclass(slots=True)
 class Verified:
     """How far a verification has come: rows of the monolith compared, of about so many."""
@@ -163,23 +172,44 @@ class Verification:
         return self.check(list(self._suspects), patience=patience)
 
     def check(self, entities: Collection[Entity], *, patience: float = PATIENCE) -> list[Finding]:
-        """Compare these, until those that differ are not dirty any more."""
-        until = time.monotonic() + patience
-        while True:
-            dirty = self._dirty(entities)
-            wrong = [one for entity in entities for one in self._findings(entity)]
-            on_its_way = dirty | self._dirty(entities)
-            if not on_its_way or not wrong or time.monotonic() > until:
-                return wrong
-            time.sleep(_PAUSE)
+        """Compare these, until it is known of each that differs whether it is on its way.
 
-    def _findings(self, entity: Entity) -> list[Finding]:
+        The two sides are read one after the other: a row may be written, and carried, in between.
+        So both are read twice. What differs, and was neither dirty nor another meanwhile, is wrong.
+        """
+        until = time.monotonic() + patience
+        wrong: list[Finding] = []
+        left = self._differing(entities)
+        while left:
+            on_its_way = self._dirty(left)
+            again = self._differing(left)
+            on_its_way |= self._dirty(left)
+            late = time.monotonic() > until
+            steady = {
+                entity
+                for entity, seen in again.items()
+                if late or (seen == left[entity] and entity not in on_its_way)
+            }
+            wrong += [one for entity in again if entity in steady for one in again[entity].wrong]
+            left = {entity: seen for entity, seen in again.items() if entity not in steady}
+            if left:
+                time.sleep(_PAUSE)
+        return wrong
+
+    def _differing(self, entities: Collection[Entity]) -> dict[Entity, _Seen]:
+        looks = ((entity, self._look(entity)) for entity in entities)
+        return {entity: seen for entity, seen in looks if seen.wrong}
+
+    def _look(self, entity: Entity) -> _Seen:
         pair, key = self._pairing.of(entity[0]), entity[1]
         rows = self._monolith.read(pair.source, tuple(pair.source.columns), [key])
-        there = self._read(pair, [key])
-        if key in rows:
-            return _compare(pair, rows, there).get(key, [])
-        return [Finding(name, pair.keys[name].up(key), Kind.EXTRA) for name in there.get(key, {})]
+        there = self._read(pair, [key]).get(key, {})
+        wrong = (
+            _compare(pair, rows, {key: there}).get(key, [])
+            if key in rows
+            else [Finding(name, pair.keys[name].up(key), Kind.EXTRA) for name in there]
+        )
+        return _Seen(rows.get(key), there, wrong)
 
     def _dirty(self, entities: Collection[Entity]) -> set[Entity]:
         found: set[Entity] = set()
