@@ -220,6 +220,11 @@ def forget_one(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(type(consumer("shipping")), "take", lambda self, events: None)
 
 
+def tell_nobody(patch: pytest.MonkeyPatch) -> None:
+    """What a customer is to be told is not written down."""
+    patch.setattr("monolith.notifications.handlers.tell", lambda *_, **__: None)
+
+
 def promise(patch: pytest.MonkeyPatch) -> None:
     """A customer is told that it is confirmed, and it is rejected."""
     plain = ordering.place
@@ -251,7 +256,8 @@ BROKEN: dict[Break, tuple[str, str]] = {
     commit_twice: ("no_answer", "{'LAMP': 4} sold"),
     release_twice: ("refused", "not returned"),
     done_first: ("dies", "is confirmed, and its goods are held"),
-    say_nothing: ("well", "is confirmed, and was told 0 times"),
+    say_nothing: ("well", "is confirmed, and was shipped 0 times"),
+    tell_nobody: ("well", "is confirmed, and was told 0 times"),
     forget_one: ("well", "is confirmed, and was shipped 0 times"),
     promise: ("declined", "is rejected, and was promised"),
     stick: ("refused", "sagas are stuck"),
