@@ -10,11 +10,9 @@ import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
-import httpx
-
+from demo.browser import Browser, Unanswered
 from demo.ledger import Ledger, PlacedOrder
 from demo.world import Basket, Customer, World
 from strangler.ladder import COHORTS
@@ -46,7 +44,7 @@ POOR = 0.1
 """The share of orders that are to be paid from an empty account."""
 NO_FUNDS = "sandbox-no-funds"
 
-Visit = Callable[[httpx.AsyncClient], Awaitable[None]]
+Visit = Callable[[Browser], Awaitable[None]]
 
 
 @dataclass(slots=True)
@@ -111,38 +109,34 @@ class Traffic:
 
     async def _run(self) -> None:
         slots = asyncio.Semaphore(OUTSTANDING)
-        limits = httpx.Limits(max_connections=OUTSTANDING)
-        # Every visitor has cookies of their own; the connections are shared.
-        nobody = CookieJar(DefaultCookiePolicy(allowed_domains=()))
-        async with (
-            httpx.AsyncClient(
-                base_url=self._base, timeout=TIMEOUT, limits=limits, cookies=nobody
-            ) as client,
-            asyncio.TaskGroup() as visits,
-        ):
+        with Browser(self._base, connections=OUTSTANDING, timeout=TIMEOUT) as browser:
+            await self._let_in(browser, slots)
+
+    async def _let_in(self, browser: Browser, slots: asyncio.Semaphore) -> None:
+        async with asyncio.TaskGroup() as visits:
             due = time.monotonic()
             while not self._stopping.is_set():
                 await slots.acquire()
-                visit = visits.create_task(self._visit(client))
+                visit = visits.create_task(self._visit(browser))
                 visit.add_done_callback(lambda _visit: slots.release())
                 due = max(due + self._interval, time.monotonic() - 1)
                 await asyncio.sleep(max(0.0, due - time.monotonic()))
 
-    async def _visit(self, client: httpx.AsyncClient) -> None:
+    async def _visit(self, browser: Browser) -> None:
         if self._racing.is_set() and self._random.random() < RACERS:
-            await self._order(client, self._random.choice(self._world.rare))
+            await self._order(browser, self._random.choice(self._world.rare))
             return
         if self._attractions and self._random.random() < CROWD:
             crowd = self._crowds[self._random.choice(self._attractions)]
-            await self._random.choice(crowd)(client)
+            await self._random.choice(crowd)(browser)
             return
         dice = self._random.random()
         for share, visit in self._visits:
             dice -= share
             if dice < 0:
-                await visit(client)
+                await visit(browser)
                 return
-        await self._browse(client)
+        await self._browse(browser)
 
     @property
     def _crowds(self) -> dict[str, list[Visit]]:
@@ -169,8 +163,8 @@ class Traffic:
             *staff,
         ]
 
-    async def _browse(self, client: httpx.AsyncClient) -> None:
-        answer = await self._ask(client, self._anyone(), "GET", "/api/catalog/products/")
+    async def _browse(self, browser: Browser) -> None:
+        answer = await self._ask(browser, self._anyone(), "GET", "/api/catalog/products/")
         if answer is None:
             return
         if not answer["results"]:
@@ -178,9 +172,9 @@ class Traffic:
         for product in answer["results"]:
             self._see(product, self._world.products.get(product["sku"]))
 
-    async def _look(self, client: httpx.AsyncClient) -> None:
+    async def _look(self, browser: Browser) -> None:
         sku = self._random.choice(list(self._world.products))
-        answer = await self._ask(client, self._anyone(), "GET", f"/api/catalog/products/{sku}/")
+        answer = await self._ask(browser, self._anyone(), "GET", f"/api/catalog/products/{sku}/")
         if answer is not None:
             self._see(answer, self._world.products[sku])
 
@@ -190,10 +184,10 @@ class Traffic:
             found, wanted = {**found, "price": None}, {**wanted, "price": None}
         self._expect("product", found, wanted)
 
-    async def _ask_stock(self, client: httpx.AsyncClient) -> None:
+    async def _ask_stock(self, browser: Browser) -> None:
         skus = self._random.sample(list(self._world.products), 2)
         answer = await self._ask(
-            client,
+            browser,
             self._anyone(),
             "GET",
             f"/api/inventory/availability?sku={skus[0]}&sku={skus[1]}",
@@ -203,7 +197,7 @@ class Traffic:
             if any(one["available"] < 0 for one in answer):
                 self._ledger.wrong(f"less than nothing is available: {answer}")
 
-    async def _reprice(self, client: httpx.AsyncClient) -> None:
+    async def _reprice(self, browser: Browser) -> None:
         """Change a price, and read it back at once: staff see what they have done."""
         if not self._idle:
             return
@@ -212,16 +206,16 @@ class Traffic:
         amount = f"{self._random.randint(100, 9999) / 100:.2f}"
         price = {"amount": amount, "currency": before["currency"]}
         path = f"/api/catalog/products/{sku}/"
-        answer = await self._ask(client, self._staff, "PUT", f"{path}price", json=price)
+        answer = await self._ask(browser, self._staff, "PUT", f"{path}price", json=price)
         if answer is not None:
             self._ledger.repriced(sku, Decimal(amount))
             self._expect("new price", answer["price"], price)
-            seen = await self._ask(client, self._staff, "GET", path)
+            seen = await self._ask(browser, self._staff, "GET", path)
             if seen is not None:
                 self._expect("price read back", seen["price"], price)
         self._idle.append(sku)
 
-    async def _receive(self, client: httpx.AsyncClient) -> None:
+    async def _receive(self, browser: Browser) -> None:
         """Goods arrive: a command that no key makes idempotent, so it must happen once."""
         sku = self._random.choice(list(self._world.staffed))
         note = uuid.uuid4().hex
@@ -230,24 +224,24 @@ class Traffic:
             "note": note,
         }  # fmt: skip
         answer = await self._ask(
-            client, self._staff, "POST", "/api/inventory/movements", json=delivery
+            browser, self._staff, "POST", "/api/inventory/movements", json=delivery
         )
         if answer is not None:
             self._ledger.took(note)
             self._expect("delivery", answer["note"], note)
 
-    async def _buy(self, client: httpx.AsyncClient) -> None:
-        await self._order(client, self._random.choice(self._world.baskets))
+    async def _buy(self, browser: Browser) -> None:
+        await self._order(browser, self._random.choice(self._world.baskets))
 
-    async def _quote(self, client: httpx.AsyncClient) -> None:
+    async def _quote(self, browser: Browser) -> None:
         basket = self._random.choice(self._world.baskets)
         answer = await self._ask(
-            client, self._anyone(), "POST", "/api/pricing/quote", json=basket.request
+            browser, self._anyone(), "POST", "/api/pricing/quote", json=basket.request
         )
         if answer is not None:
             self._expect("quote", answer, basket.quote)
 
-    async def _order(self, client: httpx.AsyncClient, basket: Basket) -> None:
+    async def _order(self, browser: Browser, basket: Basket) -> None:
         visitor = self._buyer()
         key = uuid.uuid4().hex
         self._ledger.placing(key)
@@ -256,7 +250,7 @@ class Traffic:
         # Some customers press the button twice. It must be one order all the same.
         presses = 2 if self._random.random() < 0.2 else 1  # one in five
         for _press in range(presses):
-            answer = await self._placed(client, visitor, request, key)
+            answer = await self._placed(browser, visitor, request, key)
             if answer is None:
                 return
             if "error" in answer:
@@ -278,13 +272,13 @@ class Traffic:
         visitor.orders.append(order)
 
     async def _placed(
-        self, client: httpx.AsyncClient, visitor: Visitor, request: dict[str, Any], key: str
+        self, browser: Browser, visitor: Visitor, request: dict[str, Any], key: str
     ) -> Any:
         """The shop's answer; as long as it says that it is still at it, it is asked again."""
         until = time.monotonic() + PATIENCE
         while True:
             answer = await self._ask(
-                client,
+                browser,
                 visitor,
                 "POST",
                 "/api/ordering/orders",
@@ -299,25 +293,25 @@ class Traffic:
                 return None
             await asyncio.sleep(0.2)
 
-    async def _look_back(self, client: httpx.AsyncClient) -> None:
+    async def _look_back(self, browser: Browser) -> None:
         visitor = self._buyer()
         if not visitor.orders:
-            await self._browse(client)
+            await self._browse(browser)
             return
         order = self._random.choice(visitor.orders)
-        answer = await self._ask(client, visitor, "GET", f"/api/ordering/orders/{order.id}")
+        answer = await self._ask(browser, visitor, "GET", f"/api/ordering/orders/{order.id}")
         if answer is not None:
             self._expect("order", Decimal(answer["total"]), order.total)
 
-    async def _read(self, client: httpx.AsyncClient) -> None:
+    async def _read(self, browser: Browser) -> None:
         """What one was told of an order: of that, and nothing a second time."""
         visitor = self._buyer()
         if not visitor.orders:
-            await self._browse(client)
+            await self._browse(browser)
             return
         order = self._random.choice(visitor.orders)
         path = f"/api/notifications/notifications?order={order.id}"
-        answer = await self._ask(client, visitor, "GET", path)
+        answer = await self._ask(browser, visitor, "GET", path)
         if answer is None:
             return
         told = [(one["kind"], one["channel"]) for one in answer["results"]]
@@ -326,7 +320,7 @@ class Traffic:
 
     async def _ask(
         self,
-        client: httpx.AsyncClient,
+        browser: Browser,
         visitor: Visitor,
         method: str,
         path: str,
@@ -344,9 +338,9 @@ class Traffic:
         capability = path.split("/")[2]
         began = time.perf_counter()
         try:
-            answer = await client.request(method, path, headers=headers, json=json)
-        except httpx.HTTPError as error:
-            failure = f"{method} {path}: {type(error).__name__} {error}"
+            answer = await browser.ask(method, path, headers=headers, body=json)
+        except Unanswered as error:
+            failure = f"{method} {path}: {error}"
             seconds = time.perf_counter() - began
             self._ledger.answered(capability, "none", seconds, failure=failure)
             return None
@@ -354,8 +348,8 @@ class Traffic:
         arm = answer.headers.get("X-Strangler-Arm", "none")
         for name, value in answer.cookies.items():
             visitor.cookies[name] = value
-        if not answer.is_success and answer.status_code not in allowed:
-            failure = f"{method} {path}: {answer.status_code} {answer.text[:200]}"
+        if not 200 <= answer.status < 300 and answer.status not in allowed:
+            failure = f"{method} {path}: {answer.status} {answer.text[:200]}"
             self._ledger.answered(capability, arm, seconds, failure=failure)
             return None
         try:

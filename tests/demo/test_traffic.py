@@ -180,7 +180,7 @@ def test_a_failed_answer_is_counted(shop: Shop, url: str, answer: Answer):
 
 def test_a_shop_that_is_gone_is_counted(url: str):
     ledger = visit("http://127.0.0.1:9", lambda ledger: ledger.failures)
-    assert any("ConnectError" in failure for failure in ledger.failures)
+    assert any("ConnectionRefusedError" in failure for failure in ledger.failures)
 
 
 def test_out_of_stock_is_an_answer(shop: Shop, url: str):
