@@ -159,8 +159,8 @@ class Scenes:
         last = seen["switches"][0]  # the latest
         self._picture.freezes.append((climber.name, last["freeze"]))
         self._say(
-            f"[yellow]freeze[/]  the {seen['owner']} owns {climber.name}'s rows since epoch "
-            f"{seen['epoch']}; commands waited for {last['freeze'] * 1000:.0f} ms at most"
+            f"[yellow]freeze[/]  epoch {seen['epoch']}: {climber.name} is the {seen['owner']}'s; "
+            f"commands waited for {last['freeze'] * 1000:.0f} ms at most"
         )
 
 
