@@ -19,10 +19,9 @@ from tests.strangler.django.plane import MANIFEST
 
 BARE = """
 import sys
-for name in [name for name in sys.modules if name.partition(".")[0] == "django"]:
-    del sys.modules[name]
-for name in [name for name in sys.modules if name.startswith("strangler.cli")]:
-    del sys.modules[name]
+for name in list(sys.modules):
+    if name.partition(".")[0] in {"django", "drf_spectacular", "rest_framework", "strangler"}:
+        del sys.modules[name]
 sys.modules["django"] = None  # as if it were not installed
 from strangler.cli import main
 main()

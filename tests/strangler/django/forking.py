@@ -17,15 +17,23 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.docs.warm import LIBRARIES
+
 ROOT = Path(__file__).parents[3]
 SECONDS = 60.0
+MORE = (
+    "django.core.management.commands.makemigrations",
+    "django.core.management.commands.migrate",
+    "django.db.backends.postgresql.base",
+    "pydantic.types",
+)
 
 _PARENT = """
 import gc, json, os, sys
-import django.core.management.commands.makemigrations, django.core.management.commands.migrate
-import django.db.backends.postgresql.base, django.db.backends.sqlite3.base
-import pydantic.types, strangler.cli.app, strangler.cli.boundaries, typer._adapters
-
+from importlib import import_module
+for library in sys.argv[1:]:
+    import_module(library)
+import_module("strangler.cli.app")._built()
 gc.freeze()
 for line in iter(sys.stdin.readline, ""):
     if child := os.fork():
@@ -50,7 +58,7 @@ class _Parent:
         self._folder = tempfile.TemporaryDirectory(prefix="forking-")
         self._files = [Path(self._folder.name) / name for name in ("out", "err")]
         self._process = subprocess.Popen(
-            [sys.executable, "-c", _PARENT],
+            [sys.executable, "-c", _PARENT, *LIBRARIES, *MORE],
             cwd=self._folder.name,
             env={
                 **os.environ,
