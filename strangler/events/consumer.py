@@ -189,7 +189,13 @@ class Consumer:
                 raise Failed(None, error, verdict) from error
 
     def handle(self, event: Envelope) -> None:
-        """Do all that is done about one event, within a transaction."""
+        """Do all that is done about one event, within a transaction.
+
+        Raises:
+            NotYet: nothing is; it may have been set aside by a newer process than this one.
+        """
+        if event.type not in self.handlers:
+            raise NotYet(self.name, event.type)
         said = opened(event)
         trace = Trace.continued(event.traceparent or None)
         with handling(event), use(current().replace(trace=trace)):

@@ -18,12 +18,14 @@ from strangler.events import consumer as consuming
 from strangler.events import parking
 from strangler.events.consumer import ATTEMPTS
 from strangler.events.failing import Later, TooMany
+from strangler.events.subscribe import Handlers
 from strangler.ladder import Arm
 from strangler.ports import runtime
 from strangler.ports.context import Context, current, use
 from strangler.ports.errors import CallRefused, DoorShut, NotOwner, TimedOut, Unreachable
+from strangler.sqlalchemy.events.ledger import consumer
 from tests.servers import Postgres
-from tests.strangler.events.listening import Listener, poison, said, star
+from tests.strangler.events.listening import Inbox, Listener, ParkedEvent, poison, said, star
 from tests.strangler.events.sample import FishCaught, StarSeen
 
 
@@ -142,6 +144,18 @@ def test_what_is_dropped_is_never_handled_and_what_waited_goes_on(listener: List
     assert listener.parked() == []
     listener.take(star("Rigel", 3))
     assert listener.effects()["Rigel"] == [3]
+
+
+def test_what_a_newer_process_has_set_aside_an_older_one_does_not_lose(listener: Listener) -> None:
+    """It would find nothing to do about it, and call that done."""
+    older = consumer(Handlers("notes"), listener.database, Inbox, ParkedEvent)
+    listener.trouble = poison("Vega")
+    listener.take(star("Vega", 1))
+    listener.trouble = poison()
+    assert parking.replay(older) == 0
+    assert listener.parked() == [("Vega", 1, 1)]
+    assert parking.replay(listener.consumer) == 1
+    assert listener.effects() == {"Vega": [1]}
 
 
 def test_a_replay_that_fails_half_way_keeps_the_order(listener: Listener) -> None:
