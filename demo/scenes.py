@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
+from demo import interruptions
 from demo.climber import Climber, Say, Spoiled
 from demo.databases import SERVICES
 from demo.shop import Shop
@@ -82,7 +83,7 @@ class Scenes:
         pricing = self._climbers["pricing"]
         self._say("[cyan]Scene 3[/]  The way back is one command. Then up again.")
         pricing.move("rollback", "--to", str(Stage.MONOLITH))
-        with _meanwhile(self._take_the_tables_along):
+        with meanwhile(self._take_the_tables_along):
             pricing.climb(Stage.SHADOW)
             pricing.climb(Stage.CANARY, 50)
             pricing.climb(Stage.LIVE)
@@ -103,7 +104,7 @@ class Scenes:
         notifications = self._climbers["notifications"]
         self._show("notifications")
         self._say("[cyan]Scene 5[/]  Notifications goes with what it listens to, and comes back.")
-        with _meanwhile(self._kill_them_all):
+        with meanwhile(self._kill_them_all):
             notifications.climb(Stage.SHADOW)
             notifications.climb(Stage.CANARY, 50)
             self._switch(notifications, "advance", "--to", str(Stage.LIVE))
@@ -115,6 +116,7 @@ class Scenes:
         """Scene 6: whoever works behind the scenes dies, one after the other, while all buy."""
         self._say("[cyan]Scene 6[/]  Provider, relay and worker: each dies, and orders go on.")
         for part in self._shop.behind:
+            interruptions.check()
             time.sleep(DEATHS)
             self._say(f"[yellow]SIGKILL[/]  {part.name} is gone.")
             part.kill()
@@ -165,7 +167,7 @@ class Scenes:
 
 
 @contextmanager
-def _meanwhile(play: Callable[[], None]) -> Iterator[None]:
+def meanwhile(play: Callable[[], None]) -> Iterator[None]:
     """Play this beside the block, which ends with it; what spoils either spoils both."""
     with ThreadPoolExecutor(1, "beside") as beside:
         played = beside.submit(play)
