@@ -37,7 +37,7 @@ chaos: .venv/dev servers # Kill and stop everything at every step, and the edge 
 	$(BIN)/python -m tests.chaos
 	$(BIN)/python -m tests.chaos.events
 	requirements/nginx-current.sh
-	$(ON_CURRENT_NGINX) ROLLING_ROUNDS=5 $(BIN)/pytest -n auto --maxprocesses 2 tests/router \
+	$(ON_CURRENT_NGINX) ROLLING_ROUNDS=5 $(BIN)/pytest tests/router \
 		tests/strangler/agent tests/strangler/routing/edge tests/strangler/routing/test_cohorts.py \
 		tests/strangler/django/edge/test_nginx.py
 	$(ON_CURRENT_NGINX) $(BIN)/pytest tests/e2e/test_demo.py -k "the_whole_film and nginx and sqlite"
