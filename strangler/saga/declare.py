@@ -127,7 +127,7 @@ def pivot(
     Args as for ``compensable``, except:
         compensation: sees to it that what may have been done is not, and never will be. Without
             one, a pivot that may have been done is tried until somebody knows, and a refusal of it
-            has to mean that it never was.
+            has to mean that it never was, and will not be by a try that is still on its way.
     """
     return Step(Kind.PIVOT, name, action, compensation, tuple(refusals), local)
 

@@ -67,6 +67,8 @@ class Callees:
     effects: Counter[str] = field(default_factory=Counter)
     calls: list[str] = field(default_factory=list)
     fates: dict[str, deque[str | Callable[[], None]]] = field(default_factory=dict)
+    trusted: set[str] = field(default_factory=set)
+    """The steps that can't be undone: what is refused there is done by no earlier try either."""
 
     def will(self, call: str, *fates: str | Callable[[], None]) -> None:
         """How the next calls of ``do flight``, ``undo flight``, … end."""
@@ -99,6 +101,8 @@ class Callees:
             fate = "well"
         match fate:
             case "refused" if self.done.get(here.key) != "done":
+                if here.step in self.trusted:
+                    self.done[here.key] = "undone"
                 raise FullUp(step=call)  # what it has done it answers as it did before
             case "unreachable":
                 raise Unreachable(call)
@@ -133,6 +137,7 @@ def trips(
 ) -> Saga[Trip]:
     """The saga; ``sure`` can undo its pivot, and these of its steps are local."""
     do, undo = callees.do, callees.undo
+    callees.trusted = set() if sure else {"pay"}
     final = [FullUp, Cancelled]
     steps: list[Step[Trip]] = [
         compensable("flight", do, undo, refusals=final, local="flight" in local),
