@@ -41,6 +41,15 @@ def test_every_python_that_is_promised_is_tested():
     assert project["requires-python"] == f">={promised[0]}"
 
 
+def test_it_runs_on_the_debian_of_the_images():
+    """So one of the two NGINX that are tested is the image's."""
+    (job,) = workflow()["jobs"].values()
+    (base,) = re.findall(
+        r"^FROM python:\$\{PYTHON\}-slim-(\w+) ", (ROOT / "Dockerfile").read_text(), re.MULTILINE
+    )
+    assert job["container"]["image"] == f"python:${{{{ matrix.python }}}}-{base}"
+
+
 def test_actions_are_pinned_by_version():
     (job,) = workflow()["jobs"].values()
     used = [step["uses"] for step in job["steps"] if "uses" in step]
