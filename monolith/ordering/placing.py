@@ -117,12 +117,20 @@ def _settled(seen: Seen[Placing]) -> Order:
     """The order of a saga that has ended without it: it ended before there was one, or unread.
 
     From here on its row says so, however long the saga is kept.
+
+    Raises:
+        KeyReused: another order has its key.
     """
     here = Here(seen.id, "", 0, seen.cause, seen.reason)
-    if not Order.objects.filter(pk=seen.data.order).exists():
-        begin(seen.data, here)
+    rows = Order.objects.filter(pk=seen.data.order)
+    try:
+        if not rows.exists():
+            begin(seen.data, here)
+    except KeyReused:
+        if not rows.exists():  # else somebody else has asked, and was faster
+            raise
     leave(seen.data, here)
-    return Order.objects.get(pk=seen.data.order)
+    return rows.get()
 
 
 def _finished(row: Order) -> Order:
