@@ -92,12 +92,18 @@ LIBRARIES = (
 )
 OF_A_SERVICE = (
     "alembic.command",
+    "httpx",
     "pydantic_settings",
     "sqlalchemy.dialects.sqlite",
     "sqlalchemy.orm",
+    "strangler.fastapi.face",
     "strangler.fastapi.rest.asking",
+    "strangler.fastapi.rest.paging",
     "strangler.fastapi.server",
+    "strangler.ports.bind",
+    "strangler.ports.transports.library",
     "strangler.sqlalchemy.database",
+    "strangler.sqlalchemy.events.publishing",
     "strangler.sqlalchemy.schema",
     "uvicorn.loops.auto",
     "uvicorn.protocols.http.auto",
@@ -118,7 +124,7 @@ with socket.socket(socket.AF_UNIX) as server:
 
 
 @contextmanager
-def programs(folder: Path) -> Iterator[Path]:
+def programs(folder: Path, libraries: tuple[str, ...] = LIBRARIES) -> Iterator[Path]:
     """Start such a process; the folder that its scripts are in."""
     path = folder / "warm"
     for name in ("strangler", "python"):
@@ -126,7 +132,7 @@ def programs(folder: Path) -> Iterator[Path]:
         script.write_text(SCRIPT.format(python=sys.executable, path=str(path)))
         script.chmod(0o755)
     process = subprocess.Popen(
-        [sys.executable, __file__, str(path)],
+        [sys.executable, __file__, str(path), *libraries],
         env={name: value for name, value in os.environ.items() if "DJANGO" not in name},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -146,6 +152,7 @@ class Warm:
 
     listener: socket.socket
     woken: socket.socket
+    python: str
     clients: dict[int, socket.socket] = field(default_factory=dict)
     waiting: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
 
@@ -189,6 +196,7 @@ class Warm:
             os.close(signal.set_wakeup_fd(-1))
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             signal.signal(signal.SIGINT, signal.default_int_handler)
+            sys.executable = self.python
             _run(streams, program, words, folder, environ)
         with suppress(PermissionError):
             os.setpgid(child, child)
@@ -228,7 +236,6 @@ def _run(
         os.chdir(folder)
         os.environ.clear()
         os.environ.update(environ)
-        sys.executable = str(Path(environ["PATH"].partition(os.pathsep)[0]) / "python")
         sys.path[:0] = environ.get("PYTHONPATH", "").split(os.pathsep)
         code = _strangler(words) if program == "strangler" else _python(words)
         for thread in threading.enumerate():
@@ -269,14 +276,15 @@ def _python(words: list[str]) -> int:
     return 0
 
 
-def main(path: str) -> None:
+def main(path: str, *libraries: str) -> None:
     """Import what there is to import, and serve."""
     # The folder of this file is nothing that a reader imports from.
     del sys.path[0]
-    for library in LIBRARIES:
+    for library in libraries:
         import_module(library)
-    import_module("strangler.cli.app")._built()
-    assert not import_module("django.conf").settings.configured, "settings are the reader's"
+    if "django" in sys.modules:
+        import_module("strangler.cli.app")._built()
+        assert not import_module("django.conf").settings.configured, "settings are the reader's"
     gc.freeze()
     woken, wake = socket.socketpair()
     wake.setblocking(False)  # noqa: FBT003 - the socket's own signature
@@ -286,8 +294,8 @@ def main(path: str) -> None:
         listener.listen()
         sys.stdout.write("warm\n")
         sys.stdout.flush()
-        Warm(listener, woken).serve()
+        Warm(listener, woken, str(Path(path).with_name("python"))).serve()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import http.client
 import json
 import os
@@ -10,8 +12,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,17 +23,33 @@ from strangler.ports import headers as names
 from strangler.ports.context import Context
 from strangler.ports.trust.keys import Keyring
 from strangler.ports.trust.tokens import Use, mint
+from tests.docs.warm import OF_A_SERVICE, programs
 from tests.servers import Server
 
 ROOT = Path(__file__).parents[3]
 JSON = {"Content-Type": "application/json"}
 
 
-class Service(Server):
-    """``python -m module`` on a free port; its log is in ``folder / "log"``."""
+_open = ExitStack()
+atexit.register(_open.close)
 
-    def __init__(self, module: str, env: Mapping[str, str]) -> None:
+
+@functools.cache
+def warm_python() -> str:
+    """A ``python`` that has imported what services have in common, and no Django."""
+    folder = Path(_open.enter_context(TemporaryDirectory(prefix="services-")))
+    return str(_open.enter_context(programs(folder, OF_A_SERVICE)) / "python")
+
+
+class Service(Server):
+    """``python -m module`` on a free port; its log is in ``folder / "log"``.
+
+    A ``cold`` one is the process itself that signals go to, and imports everything.
+    """
+
+    def __init__(self, module: str, env: Mapping[str, str], *, cold: bool = False) -> None:
         super().__init__()
+        self._python = sys.executable if cold else warm_python()
         self._module = module
         self._env = dict(env)
 
@@ -44,7 +64,7 @@ class Service(Server):
         env = {"PYTHONPATH": str(ROOT), **self._env}
         return [
             "env", *(f"{name}={value}" for name, value in env.items()),
-            sys.executable, "-m", self._module, "--port", str(self.port),
+            self._python, "-m", self._module, "--port", str(self.port),
         ]  # fmt: skip
 
     def answers(self) -> bool:
@@ -78,7 +98,7 @@ class Service(Server):
 def started(module: str, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
     """What becomes of a service that can't start, or of a command of its."""
     return subprocess.run(
-        [sys.executable, "-m", module, *arguments],
+        [warm_python(), "-m", module, *arguments],
         cwd=ROOT,
         env={**os.environ, **env},
         capture_output=True,

@@ -79,7 +79,7 @@ def wait_until(reached: Callable[[], bool]) -> None:
 def test_whatever_has_begun_is_answered(
     surroundings: dict[str, str], keys: Path, drain: float, connections: str
 ):
-    with Service(SAMPLE, {**surroundings, "STRANGLER_DRAIN": str(drain)}) as service:
+    with Service(SAMPLE, {**surroundings, "STRANGLER_DRAIN": str(drain)}, cold=True) as service:
         token = Party(keys, "monolith", to="garden", url=service.url).token(
             "garden.look", use=Use.PORT
         )
@@ -100,7 +100,7 @@ def test_whatever_has_begun_is_answered(
 
 
 def test_a_long_request_is_waited_for(surroundings: dict[str, str], keys: Path):
-    with Service(SAMPLE, surroundings) as service, ThreadPoolExecutor(1) as one:
+    with Service(SAMPLE, surroundings, cold=True) as service, ThreadPoolExecutor(1) as one:
         edge = Party(keys, "monolith", to="garden", url=service.url)
         asked = one.submit(edge.call, "wait", {"seconds": 1.6})
         time.sleep(0.2)
@@ -109,7 +109,7 @@ def test_a_long_request_is_waited_for(surroundings: dict[str, str], keys: Path):
 
 
 def test_a_second_signal_cuts_the_drain_short(surroundings: dict[str, str]):
-    with Service(SAMPLE, {**surroundings, "STRANGLER_DRAIN": "60"}) as service:
+    with Service(SAMPLE, {**surroundings, "STRANGLER_DRAIN": "60"}, cold=True) as service:
         service.signal(signal.SIGTERM)
         wait_until(lambda: service.get("/readyz").status == 503)
         assert service.runs()
@@ -118,7 +118,7 @@ def test_a_second_signal_cuts_the_drain_short(surroundings: dict[str, str]):
 
 
 def test_one_more_signal_cuts_off_what_is_under_way(surroundings: dict[str, str], keys: Path):
-    with Service(SAMPLE, surroundings) as service, ThreadPoolExecutor(1) as one:
+    with Service(SAMPLE, surroundings, cold=True) as service, ThreadPoolExecutor(1) as one:
         edge = Party(keys, "monolith", to="garden", url=service.url)
         asked = one.submit(edge.call, "wait", {"seconds": 20})
         time.sleep(0.2)
@@ -134,7 +134,7 @@ def test_one_more_signal_cuts_off_what_is_under_way(surroundings: dict[str, str]
 
 
 def test_at_the_keyboard_nobody_waits_for_an_edge(surroundings: dict[str, str]):
-    with Service(SAMPLE, {**surroundings, "STRANGLER_DRAIN": "60"}) as service:
+    with Service(SAMPLE, {**surroundings, "STRANGLER_DRAIN": "60"}, cold=True) as service:
         service.signal(signal.SIGINT)
         assert service.gone(5) == 0
         assert "Traceback" not in (service.folder / "log").read_text()
