@@ -29,6 +29,7 @@ KILLED = Bounds(rogues=1, crashes=1)
 KILLED_THERE = Bounds(rogues=1, switches=2, crashes=1)
 STOPPED = Bounds(rogues=1, takeovers=1)
 STOPPED_THERE = Bounds(rogues=1, switches=2, takeovers=1)
+QUIET = STOPPED_THERE._replace(rogues=0)
 APPLIERS = Bounds(rogues=2, appliers=2)
 CUT = Bounds(rogues=2, appliers=2, cuts=1)
 SPOKEN = Bounds(rogues=2, speaks=True)
@@ -104,10 +105,10 @@ HOLES = {
         Rules(seizes=3), STOPPED, invariants.KEPT
     ),
     "a repair has the lease, and has seized no side": Hole(
-        Rules(seizes=4), STOPPED, invariants.STUCK
+        Rules(seizes=4), QUIET, invariants.STUCK
     ),
-    "a repair has the lease and the monolith": Hole(Rules(seizes=5), STOPPED, invariants.STUCK),
-    "a repair has the lease and the service": Hole(Rules(seizes=6), STOPPED, invariants.STUCK),
+    "a repair has the lease and the monolith": Hole(Rules(seizes=5), QUIET, invariants.STUCK),
+    "a repair has the lease and the service": Hole(Rules(seizes=6), QUIET, invariants.STUCK),
     "a repair does not publish": Hole(
         Rules(mend=_unpublished, repair_ends=(Action.OPEN_DOOR,)), KILLED, invariants.STUCK
     ),
