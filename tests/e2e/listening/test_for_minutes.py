@@ -28,7 +28,7 @@ def test_for_minutes_with_everybody_killed_at_any_moment(
 ) -> None:
     chance = random.Random(kind)
     open_: Open = request.getfixturevalue(f"on_{kind}")
-    with open_(rate=15) as stand:
+    with open_(rate=8) as stand:
         victims = [stand.parts["relay"], stand.parts["service"], stand.consumer]
 
         def killing() -> None:
