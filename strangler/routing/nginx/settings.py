@@ -9,8 +9,8 @@ RESOLVING = (1, 27, 3)
 """From this version on an upstream's names are resolved again while NGINX runs."""
 LINGERING = (1, 27, 4)
 """From this version on a reload can leave kept connections open for a moment."""
-
-
+KEEPING = (1, 29, 7)
+"""From this version on NGINX keeps connections to whoever it asks, unless it is told not to."""
 HTTP2 = (1, 25, 1)
 """From this version on HTTP/2 is switched on by a directive of its own."""
 

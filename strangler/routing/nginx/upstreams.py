@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from strangler.manifest import Capability, Manifest
-from strangler.routing.nginx.settings import RESOLVING, CannotCompile, Settings
+from strangler.routing.nginx.settings import KEEPING, RESOLVING, CannotCompile, Settings
 from strangler.routing.nginx.writing import Text, block, file
 
 MONOLITH = "strangler.monolith"
@@ -21,6 +21,7 @@ _KEPT = Text("""
     keepalive_timeout 4s;
     keepalive_requests 100000;
 """)
+_OLDER = " From 1.29.7 on NGINX would keep those, too: compile for the version that you have."
 _DOWN = "server 127.0.0.1:9 down; # nobody: with a single server NGINX would count no failures"
 TRIES = 3
 """To how many replicas a command that nobody got is offered, failing or not, one after the other."""
@@ -37,12 +38,13 @@ def upstreams(manifest: Manifest, settings: Settings) -> str:
     """
     resolver = f"resolver {settings.resolver} valid=5s ipv6=off;" if settings.resolver else ""
     home = _servers([manifest.edge.monolith], settings, "max_fails=0")
+    newer = "" if settings.version >= KEEPING else _OLDER
     return file(
         "Where requests go. Queries of a service use kept connections, and leave out for a moment a "
         "replica that fails too often. Commands go out on a connection of their own: on a kept one, "
-        "which the service may close at that very moment, nobody would know whether one was done.",
+        f"which the service may close at that very moment, nobody would know whether one was done.{newer}",
         resolver,
-        block(f"upstream {MONOLITH}", [f"zone {MONOLITH} 64k;", *home]),
+        block(f"upstream {MONOLITH}", [f"zone {MONOLITH} 64k;", *home, *_once(settings)]),
         "# … and its queries. Sync workers keep no connections, and say so; others may.\n"
         + block(
             f"upstream {KEPT}",
@@ -113,10 +115,18 @@ def _service(capability: Capability, settings: Settings) -> list[str]:
     return [
         block(f"upstream {capability.name}.queries", kept.splitlines()),
         *(
-            block(f"upstream {capability.name}.{way}", [f"zone {capability.name}.{way} 64k;", *of])
+            block(
+                f"upstream {capability.name}.{way}",
+                [f"zone {capability.name}.{way} 64k;", *of, *_once(settings)],
+            )
             for way, of in ways.items()
         ),
     ]
+
+
+def _once(settings: Settings) -> list[str]:
+    """A connection for each request: older versions keep none unasked, and know no other way."""
+    return ["keepalive 0;"] if settings.version >= KEEPING else []
 
 
 def _servers(urls: Sequence[str], settings: Settings, options: str) -> list[str]:

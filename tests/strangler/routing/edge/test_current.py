@@ -138,6 +138,23 @@ def test_a_service_that_fails_fails_the_same_way(pair: tuple[System, System]) ->
             alike(pair, method, "/weather/rome", ME, behave)
 
 
+def test_what_is_not_to_be_asked_twice_has_a_connection_of_its_own(
+    pair: tuple[System, System],
+) -> None:
+    """On one that was kept, nobody would know whether a command that is cut off has been done."""
+    for share in (0, COHORTS):
+        stand(pair, share)
+        for edge in pair:
+            edge.reset()
+            home, one = edge.monolith, edge.service
+            for method, target in [("POST", "/weather/rome"), ("GET", "/about"), ("PUT", "/about")]:
+                before, asked = home.connections + one.connections, len(home.seen + one.seen)
+                for _ in range(3):
+                    assert edge.ask(method, target, ME).status == 200
+                more = home.connections + one.connections - before
+                assert more == len(home.seen + one.seen) - asked >= 3, (share, method, target)
+
+
 def test_what_two_readers_could_read_in_two_ways_reaches_nobody(
     pair: tuple[System, System],
 ) -> None:
