@@ -54,6 +54,7 @@ def compiled(manifest: Manifest, settings: Settings | None = None) -> Mapping[st
         "told.conf": answering.told(manifest),
         "monolith.conf": answering.monolith(settings),
         "services.conf": services(manifest, settings),
+        "traced.conf": answering.traced(),
         "ask.conf": answering.ask(manifest, settings),
         "failing.conf": failing(manifest, settings),
     }

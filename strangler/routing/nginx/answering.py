@@ -11,6 +11,7 @@ from strangler.routing.nginx.writing import Text, file, plain, said
 
 _CHECK = Text("""
     default_type application/json;
+    open_file_cache off; # a flip is seen at once
     if ($strangler_odd) {
         set $strangler_executed no;
         %{odd}
@@ -25,7 +26,7 @@ _CHECK = Text("""
 _DECIDE = Text("""
     # Inside or outside the service's share: is there a file that bears the cohort's number? 599
     # stands for: the service answers this one.
-    set $strangler_reason outside;
+    set $strangler_reason $strangler_outside;
     if (-f %{table}/current/$strangler_capability.$strangler_kind/$strangler_cohort) {
         set $strangler_reason inside$strangler_pinned$http_x_strangler_force;
     }
@@ -35,23 +36,19 @@ _DECIDE = Text("""
     }
 
     # The monolith does. Why?
-    if ($strangler_reason != outside) {
+    if ($strangler_reason != $strangler_outside) {
         set $strangler_reason pinned;
-    }
-    if (!-f %{table}/current/revision) {
-        set $strangler_reason owner; # no table: the monolith answers, and carries commands on
+        set $strangler_mark $strangler_mark_pinned;
     }
     if ($http_x_strangler_force) {
         set $strangler_reason forced; # the monolith checks the tester's signature, and asks the arm
-    }
-    if ($strangler_reason = pinned) {
-        set $strangler_mark $strangler_mark_pinned;
+        set $strangler_mark "";
     }
 
-    # What the client is told here; arm and reason the monolith says itself.
+    # What the client is told here; arm, reason and trace the monolith says itself.
     include told.conf;
     add_header X-Strangler-Executed $strangler_executed always;
-    add_header traceparent $strangler_traceparent always;
+    add_header traceparent $strangler_begun always;
     add_header Set-Cookie $strangler_cookie always;
     add_header Set-Cookie $strangler_mark always;
 
@@ -104,6 +101,7 @@ _ASK = Text("""
     proxy_intercept_errors on;
     proxy_ssl_server_name on;
     %{headers}
+    include traced.conf;
     %{hidden}
     include told.conf;
     add_header X-Strangler-Arm $strangler_arm always;
@@ -150,13 +148,19 @@ def retired(manifest: Manifest) -> str:
 
 
 def monolith(settings: Settings) -> str:
-    """The file ``monolith.conf``."""
+    """The file ``monolith.conf``: of a client's trace it says nothing, so that passes as it came."""
     text = _MONOLITH.filled(
         patience=settings.patience,
         headers="\n".join(headers.to_monolith()),
         hidden="\n".join(headers.hidden(headers.ARM, headers.REASON, headers.EXECUTED)),
     )
     return file("The monolith is asked: in the client's name, and with the edge's own proof.", text)
+
+
+def traced() -> str:
+    """The file ``traced.conf``."""
+    about = "The trace, where it has begun: for a service, and for whoever is asked after another."
+    return file(about, "\n".join(headers.traced()))
 
 
 def told(manifest: Manifest) -> str:
@@ -169,7 +173,7 @@ def ask(manifest: Manifest, settings: Settings) -> str:
     text = _ASK.filled(
         refusing=gateway.refusing(manifest),
         headers="\n".join(headers.to_service(settings)),
-        hidden="\n".join(headers.hidden()),
+        hidden="\n".join([*headers.hidden(), *headers.HIDDEN_TRACE]),
     )
     return file("A service is asked: without the client's credentials, and with a token.", text)
 

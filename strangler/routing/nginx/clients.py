@@ -69,10 +69,23 @@ _SHARED = Text(r"""
 """)
 _TRACE = plain(r"""
     # W3C trace context: the client's trace goes on; where it has none, or no valid one, one begins.
+    # What goes to the monolith first goes there as it came, and the answer says which trace it is:
+    # the edge begins one itself only where it asks others, or answers itself. Bytes that are random
+    # would cost it more than all the rest.
     map $http_traceparent $strangler_parent {
         default "";
         "~^00-(?!0{32})(?<strangler_t0>[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$" $strangler_t0;
         "~^(?!00|ff)[0-9a-f]{2}-(?!0{32})(?<strangler_t1>[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?$" $strangler_t1;
+    }
+    map $upstream_http_traceparent $strangler_begun {
+        volatile;
+        default "";
+        "" $strangler_traceparent;
+    }
+    map $sent_http_traceparent $strangler_logged_trace {
+        volatile;
+        default $strangler_trace;
+        "~^[0-9a-f]{2}-(?<strangler_t2>[0-9a-f]{32})-" $strangler_t2;
     }
     map $strangler_parent $strangler_trace {
         default $strangler_parent;

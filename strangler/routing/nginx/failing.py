@@ -35,6 +35,7 @@ _TOKEN = Text("""
         proxy_set_header Content-Type "";
         proxy_set_header Transfer-Encoding "";
     %{headers}
+        include traced.conf;
         proxy_intercept_errors on;
         error_page 400 401 403 404 405 421 429 500 502 503 504 = @strangler_unproved;
     }
@@ -83,6 +84,7 @@ _WAIT = Text("""
         proxy_intercept_errors on;
         proxy_pass %{monolith};
         proxy_next_upstream off;
+        include traced.conf;
         include monolith.conf;
     }
 """)
@@ -95,6 +97,7 @@ _FAILING = Text("""
         error_page 502 504 = @strangler_away;
         proxy_pass %{monolith};
         proxy_next_upstream off;
+        include traced.conf;
         include monolith.conf;
     }
 
@@ -111,6 +114,7 @@ _FAILING = Text("""
         proxy_intercept_errors on;
         proxy_pass %{monolith};
         proxy_next_upstream off;
+        include traced.conf;
         include monolith.conf;
     }
 

@@ -33,9 +33,13 @@ _FORWARDED = (
     ("X-Real-IP", '""'),
     ("Forwarded", '""'),
     ("Script-Name", '""'),
+)
+_TRACE = (
     ("traceparent", "$strangler_traceparent"),
     ("tracestate", "$strangler_tracestate"),
 )
+HIDDEN_TRACE = ("proxy_hide_header traceparent;",)
+"""Where the edge itself says which trace it is."""
 _UPGRADED = (("Upgrade", "$strangler_upgrade"), ("Connection", "$strangler_connection"))
 _PLAIN = (("Connection", '""'),)
 _SPOKEN = (
@@ -55,6 +59,11 @@ def to_monolith(ours: dict[str, str] | None = None, *, upgraded: bool = True) ->
     }
     protocol = _UPGRADED if upgraded else _PLAIN
     return [*_lines(_FORWARDED), *_lines(protocol), *_internal(ours or decided)]
+
+
+def traced() -> list[str]:
+    """The trace that the edge continues, or begins."""
+    return _lines(_TRACE)
 
 
 def to_service(settings: Settings) -> list[str]:
@@ -81,7 +90,7 @@ def credentials(settings: Settings) -> tuple[str, ...]:
 def hidden(*shown: str) -> list[str]:
     """The headers of an answer that are not for clients, but for these."""
     names = [name for name in INTERNAL if name not in shown]
-    return [f"proxy_hide_header {name};" for name in (*names, "traceparent", "tracestate")]
+    return [f"proxy_hide_header {name};" for name in (*names, "tracestate")]
 
 
 def _internal(ours: dict[str, str]) -> list[str]:

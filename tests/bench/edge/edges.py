@@ -37,6 +37,7 @@ _ANSWERS = f"""
     }}
     location / {{
         add_header X-Arm %s;
+        add_header traceparent 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01;
         return 200 '{_BODY}';
     }}
 """

@@ -87,6 +87,7 @@ def inside_route(capability: Capability, manifest: Manifest, settings: Settings)
     yield from closing.inside_route(capability, settings)
     yield from slashes.inside_route(capability)
     yield from keys.inside_route(capability)
+    yield from caching.inside_route(capability)
     yield from caching.querying(capability, manifest)
 
 

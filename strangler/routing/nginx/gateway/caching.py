@@ -49,6 +49,12 @@ _KEPT = Text(r"""
         EXPIRED "strangler; fwd=stale";
         BYPASS "strangler; fwd=bypass";
     }
+    # A kept answer names the trace of whoever has asked first.
+    map $upstream_http_traceparent $strangler_again {
+        volatile;
+        default $strangler_traceparent;
+        "" "";
+    }
     # Whoever commands anything is answered by the arms themselves for as long.
     map $strangler_kind $strangler_fresh {
         volatile;
@@ -85,6 +91,14 @@ def told(manifest: Manifest) -> Iterator[str]:
     if _cached(manifest):
         yield "add_header Cache-Status $strangler_cache always;"
         yield "add_header Set-Cookie $strangler_fresh always;"
+
+
+def inside_route(capability: Capability) -> Iterator[str]:
+    """What stands where the monolith is asked: the trace that a kept answer names is another's."""
+    if capability.gateway.cache is not None:
+        yield "proxy_hide_header traceparent;"
+        yield "add_header traceparent $strangler_again always;"
+        yield "include traced.conf;"
 
 
 def querying(capability: Capability, manifest: Manifest) -> Iterator[str]:

@@ -26,6 +26,7 @@ READY = Text("""
     # For whoever sends clients here: this edge knows where to.
     location = /_strangler/readyz {
         default_type application/json;
+        open_file_cache off;
         if (-f %{table}/current/revision) {
             return 200 '{"status": "ready"}';
         }

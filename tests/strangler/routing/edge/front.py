@@ -14,6 +14,7 @@ from typing import Any
 from strangler.ladder import Share, Stage
 from strangler.manifest import Manifest
 from strangler.manifest.read import parse
+from strangler.ports.context import Trace
 from strangler.ports.trust.clients import Key
 from strangler.routing.nginx import CLIENTS, Settings, clients_map, compiled
 from strangler.routing.publish import publish
@@ -203,7 +204,9 @@ def monolith(token: str = "a.good.token") -> Behave:
             peer.sendall(f"HTTP/1.1 204 No Content\r\n{context}\r\n".encode())
             return
         reason = seen.header("X-Strangler-Reason")
+        trace = Trace.continued(seen.header("traceparent"), seen.header("tracestate"))
         ours = ["X-Strangler-Arm: monolith", f"X-Strangler-Reason: {reason}"] if reason else []
+        ours += [f"traceparent: {trace.header}"] if reason else []
         reply(200, {"arm": "monolith"} | telling(seen), *ours)(peer, seen)
 
     return behave

@@ -15,6 +15,7 @@ from strangler.ladder import COHORTS
 from strangler.ports.headers import FORCE
 from tests.strangler.django.faults import Behave, Seen, reply
 from tests.strangler.routing.edge.front import MANIFEST, Answer, System, monolith, system
+from tests.strangler.routing.edge.test_edge import until_said
 
 CACHE = """
 [capability.weather.gateway]
@@ -74,6 +75,8 @@ def test_who_asks_the_same_gets_the_same(edge: System, path: str, share: int) ->
     assert [first, *(said for said, _ in hits)] == [MISS, HIT, HIT]
     assert {one.body for _, one in hits} == {answer.body}
     assert {one.arm for _, one in hits} == {answer.arm} == {arm}
+    traces = [one.all("traceparent") for one in (answer, *(one for _, one in hits))]
+    assert len({trace[3:35] for (trace,) in traces}) == 3, "each has its own"
     assert {one.reason for _, one in hits} == {answer.reason}
     assert sum(seen.target == path for seen in upstream.seen) == 1
     assert ask(edge, path, method="HEAD")[0] == MISS, "has an answer of its own"
@@ -225,10 +228,13 @@ def test_whoever_is_pinned_or_has_no_table_is_answered_by_the_owner(
     target = link.readlink()
     link.unlink()
     try:
+        until_said(edge, "owner")
         said, answer = ask(edge, path)
         assert (said, answer.reason) == (BYPASS, "owner")
     finally:
         link.symlink_to(target)
+        edge.stand(0)
+        until_said(edge, "outside")
 
 
 @pytest.mark.parametrize("share", [0, COHORTS])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from http.client import HTTPConnection
 
 import pytest
@@ -161,9 +161,20 @@ def test_without_a_table_the_monolith_answers(edge: System) -> None:
     try:
         for method in ("GET", "POST"):
             answer = edge.ask(method, "/weather/rome", {"X-Tenant": "a"})
-            assert (answer.status, answer.arm, answer.reason) == (200, "monolith", "owner")
+            assert (answer.status, answer.arm) == (200, "monolith")
+            until_said(edge, "owner", method)
     finally:
         folder.symlink_to(target)
+        edge.stand(0)
+        until_said(edge, "outside")
+
+
+def until_said(edge: System, reason: str, method: str = "GET") -> None:
+    """Wait until the edge has seen whether there is a table: it looks once a second."""
+    until = time.monotonic() + 10
+    while edge.ask(method, "/weather/rome", {"X-Tenant": "a"}).reason != reason:
+        assert time.monotonic() < until
+        time.sleep(0.05)
 
 
 PARENTS = [
@@ -187,10 +198,13 @@ PARENTS = [
 
 @pytest.mark.parametrize(("parent", "state"), PARENTS)
 def test_a_trace_goes_on_or_begins(edge: System, parent: str, state: str) -> None:
-    """As the kit reads the same headers."""
+    """As the kit reads the same headers; the monolith reads them itself, and says what it reads."""
     wanted = Trace.parse(parent, state)
-    for share, upstream in [(0, edge.monolith), (1000, edge.service)]:
+    kept = (wanted.state if wanted else "") or None
+    silent = reply(200, {}, "X-Strangler-Arm: monolith")
+    for share, behave in [(0, monolith()), (0, silent), (1000, monolith())]:
         edge.stand(share)
+        edge.monolith.behave = behave
         given = {"X-Tenant": "a", "Cookie": "strangler_pin=-", "tracestate": state}
         answer = edge.ask("GET", "/weather/rome", given | {"traceparent": parent})
         (said,) = answer.all("traceparent")
@@ -199,9 +213,23 @@ def test_a_trace_goes_on_or_begins(edge: System, parent: str, state: str) -> Non
         assert ours.span != SPAN
         assert (ours.trace == TRACE) == (wanted is not None)
         assert ours.sampled == (wanted is None or wanted.sampled)
-        seen = upstream.seen[-1]
-        kept = (wanted.state if wanted else "") or None
-        assert (seen.header("traceparent"), seen.header("tracestate")) == (said, kept)
+        seen = (edge.service if share else edge.monolith).seen[-1]
+        passed = (seen.header("traceparent"), seen.header("tracestate"))
+        assert passed == ((said, kept) if share else (parent, state))
+
+
+@pytest.mark.parametrize("share", [0, 1000])
+def test_one_trace_goes_through_all_that_are_asked_and_the_log_names_it(
+    edge: System, share: int
+) -> None:
+    edge.stand(share)
+    edge.service.behave = reply(503, {})
+    target = f"/weather/traced-{share}"
+    (said,) = edge.ask("GET", target, {"Cookie": "strangler_cohort=7"}).all("traceparent")
+    (passed,) = {one.header("traceparent") for one in edge.asked if one.target == target}
+    assert passed is None if not share else (passed or "").startswith(said[:36])
+    (line,) = logged(edge, lambda line: line["path"] == target)
+    assert line["trace"] == said[3:35]
 
 
 def test_nothing_of_ours_comes_in_or_goes_out(edge: System) -> None:
@@ -224,17 +252,22 @@ def test_nothing_of_ours_comes_in_or_goes_out(edge: System) -> None:
     assert not any(seen.header("X-Strangler-Edge") for seen in edge.service.seen)
 
 
+def logged(edge: System, wanted: Callable[[Mapping[str, object]], bool]) -> list[dict[str, object]]:
+    """The lines of the log that are wanted, once there is one."""
+    until = time.monotonic() + 5
+    lines: list[dict[str, object]] = []
+    while not lines and time.monotonic() < until:
+        time.sleep(0.02)
+        lines = [line for line in edge.front.log() if wanted(line)]
+    return lines
+
+
 def test_the_log_says_what_happened(edge: System) -> None:
     edge.stand(1000)
     edge.service.behave = reply(503, {})
     parent = {"traceparent": f"00-{TRACE[::-1]}-{SPAN}-01", "Cookie": "strangler_cohort=7"}
     edge.ask("GET", '/weather/ro"me?secret=1', parent)
-    until = time.monotonic() + 5
-    lines: list[dict[str, object]] = []
-    while not lines and time.monotonic() < until:
-        time.sleep(0.02)
-        lines = [line for line in edge.front.log() if line["trace"] == TRACE[::-1]]
-    (line,) = lines
+    (line,) = logged(edge, lambda line: line["trace"] == TRACE[::-1])
     assert (line["capability"], line["kind"], line["cohort"]) == ("weather", "queries", "7")
     assert (line["arm"], line["reason"], line["status"]) == ("monolith", "fallback", 200)
     assert line["upstream_status"] == "503 : 200"
