@@ -9,12 +9,19 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from strangler.events import declare, failing
 from strangler.events.buses import LARGEST, Bus, BusAway, Subscription
+from strangler.events.consuming import Listening
+from strangler.events.handling import present
+from strangler.events.subscribe import Handlers
+from strangler.sqlalchemy.events.ledger import consumer
 from tests.strangler.events.buses.brokers import Broker
 from tests.strangler.events.buses.saying import (
     by_key,
@@ -27,6 +34,7 @@ from tests.strangler.events.buses.saying import (
     told,
 )
 from tests.strangler.events.buses.worker import megabytes, worker
+from tests.strangler.events.listening import Inbox, Listener, ParkedEvent
 
 CHAOS = bool(os.environ.get("STRANGLER_CHAOS"))
 MONTH = 500_000 if CHAOS else 12_000
@@ -34,6 +42,13 @@ MONTH = 500_000 if CHAOS else 12_000
 NUMBERS = itertools.count()
 ROOM = 24.0
 """Megabytes more, whatever waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """What all events here are about."""
+
+    name: str = ""
 
 
 @pytest.fixture
@@ -130,6 +145,39 @@ def test_what_is_not_acknowledged_comes_again_and_first(broker: Broker, listener
         eventually(lambda: len(subscription.receive(9, 0.2)) == 2, "the third has not come")
         assert spoken(subscription.receive(9, 0.0)) == [("one", 2), ("one", 3)]
         assert subscription.backlog() == 2
+
+
+def test_what_only_a_newer_process_handles_is_kept_for_it_in_order(
+    broker: Broker, listener: str, bus: Bus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The older one is meant to be told too, by today's manifest, and has no handler for it."""
+    monkeypatch.setattr(failing, "NOT_YET", 0.1)
+    topic = broker.topic(listener)
+    seen, gone = (f"{topic}.thing.{word}" for word in ("seen", "gone"))
+    for kind in (seen, gone):
+        monkeypatch.setitem(declare._declared, kind, declare.Declared(kind, Thing, "name", 1))
+    database = Listener(f"sqlite:///{tmp_path / 'listens.sqlite3'}").database
+    done: list[int] = []
+
+    def process(*kinds: str) -> Listening:
+        handlers = Handlers(listener)
+        for kind in kinds:
+            handlers._known[kind] = [lambda _: done.append(present().version)]
+        made = consumer(handlers, database, Inbox, ParkedEvent)
+        made.told = frozenset({seen, gone})
+        return Listening([made], broker.bus)
+
+    with process(seen) as older:
+        eventually(lambda: older.figures[listener].subscribed, "nobody listens")
+        for version, kind in ((1, seen), (2, gone), (3, seen)):
+            event = said(topic, "one", version)
+            bus.publish([msgspec.structs.replace(event, type=kind)])
+        eventually(lambda: done == [1], "the first has not come")
+        time.sleep(0.5)
+    assert done == [1]
+    with process(seen, gone):
+        eventually(lambda: done == [1, 2, 3], "it has not come again")
+    database.close()
 
 
 @pytest.mark.parametrize("limit", [3, 50])
