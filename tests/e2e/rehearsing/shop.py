@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 
 from demo.databases import Databases
+from demo.postbox import Postbox
 from demo.settings import Settings
 from demo.shop import PASSWORD, Shop
 from tests.e2e.transfer.hand import Hand
@@ -99,8 +100,9 @@ def _climbs(hand: Hand, name: str) -> None:
 def opened(databases: Databases, folder: Path) -> Iterator[Rehearsed]:
     """Open the shop; everything is stopped at the end of the block."""
     folder.joinpath("log").mkdir(parents=True)
-    shop = Shop(Settings(stay=False, folder=folder, workers=2, products=8, customers=1), databases)
+    size = Settings(stay=False, folder=folder, workers=2, products=8, customers=1)
     with ExitStack() as stack:
+        shop = Shop(size, databases, stack.enter_context(Postbox()))
         environment = {**os.environ, **shop.env}
         with Hand(environment, shop.log / "prepare.log") as first:  # there are no keys yet
             first.call("tests.e2e.rehearsing.making:prepare", 8, 1)

@@ -14,6 +14,7 @@ import httpx
 
 from demo.books import Books
 from demo.databases import Databases
+from demo.postbox import Postbox
 from demo.processes import Part, run
 from demo.settings import Settings
 from demo.shop import PASSWORD, Shop
@@ -164,11 +165,11 @@ def opened(
         customers=customers,
         edge=edge,
     )
-    shop = Shop(size, databases)
-    shop.env["DJANGO_SETTINGS_MODULE"] = SETTINGS
-    for part in shop.parts:
-        part._env["DJANGO_SETTINGS_MODULE"] = SETTINGS
     with ExitStack() as stack:
+        shop = Shop(size, databases, stack.enter_context(Postbox()))
+        shop.env["DJANGO_SETTINGS_MODULE"] = SETTINGS
+        for part in shop.parts:
+            part._env["DJANGO_SETTINGS_MODULE"] = SETTINGS
         hand = stack.enter_context(Hand({**os.environ, **shop.env}, shop.log / "hand.log"))
         hand.call("tests.e2e.transfer.making:prepare", products, customers, shop.front.parties)
         if shop.front.preparing:
