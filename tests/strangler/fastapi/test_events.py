@@ -54,6 +54,7 @@ class Garden:
         (folder / "capabilities.toml").write_text(LISTENING)
         self.url = f"sqlite:///{folder / 'garden.sqlite3'}"
         self.mended = folder / "mended"
+        self.epoch = 3
         self.listener = Listener(self.url)
         self.service = Service(
             "tests.strangler.fastapi.listening",
@@ -66,11 +67,13 @@ class Garden:
             },
         )
 
-    def owned(self, owner: Arm, epoch: int) -> None:
+    def owned(self, owner: Arm) -> None:
         session = SqliteDatabase(
             self.url, capability="garden", arm=Arm.SERVICE, tables=["effect"]
         ).session()
-        session.install(owner=Arm.SERVICE, epoch=3)
+        self.epoch += 1
+        epoch = self.epoch
+        session.install(owner=Arm.SERVICE, epoch=epoch)
         session.seize(epoch)
         now = session.owner()
         assert now is not None
@@ -103,18 +106,27 @@ def soon(done: Callable[[], Any]) -> None:
         time.sleep(0.05)
 
 
-@pytest.fixture
-def garden(tmp_path: Path) -> Iterator[Garden]:
-    made = Garden(tmp_path)
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Garden]:
+    made = Garden(tmp_path_factory.mktemp("garden"))
     with made.service:
         yield made
     made.listener.close()
 
 
+@pytest.fixture
+def garden(running: Garden) -> Garden:
+    """The service, which has heard of nothing yet, and owns nothing."""
+    for table in ("inbox", "parked_event", "effect"):
+        running.listener.run(f"DELETE FROM {table}")  # noqa: S608 - ours
+    running.mended.unlink(missing_ok=True)
+    return running
+
+
 def test_it_is_brought_events_while_it_owns_its_rows(garden: Garden) -> None:
     effects = garden.listener.effects
     assert garden.bring(star("Vega", 1)).refused == (421, "NotOwner")  # nobody says that it does
-    garden.owned(Arm.SERVICE, 3)
+    garden.owned(Arm.SERVICE)
     events = [star("Vega", 1), star("Sirius", 1), star("Vega", 2), star("Sirius", 2)]
     for _ in range(2):
         assert garden.bring(*events).status == 200
@@ -125,7 +137,7 @@ def test_it_is_brought_events_while_it_owns_its_rows(garden: Garden) -> None:
     garden.mended.touch()  # and its own thread tries again
     soon(lambda: effects().get("Sirius") == [1, 2])
     soon(lambda: garden.figure("strangler_events_parked") == 0)
-    garden.owned(Arm.MONOLITH, 4)
+    garden.owned(Arm.MONOLITH)
     answer = garden.bring(star("Rigel", 1))
     assert answer.refused == (421, "NotOwner")
     assert answer.headers[names.OWNER.lower()] == "monolith"
@@ -139,7 +151,7 @@ def test_the_monolith_decides_about_what_it_has_set_aside(garden: Garden) -> Non
     place = garden.place()
     with pytest.raises(PlaceRefused, match="neither the monolith nor its service says"):
         place.listed(10)
-    garden.owned(Arm.SERVICE, 3)
+    garden.owned(Arm.SERVICE)
     events = [star("Sirius", 1), star("Vega", 1), star("Sirius", 2)]
     assert garden.bring(*events).status == 200
     assert (place.count(), garden.place("sky").name) == (2, "garden")
@@ -174,7 +186,7 @@ def test_it_pulls_from_a_broker_while_it_owns_its_rows(tmp_path: Path, redis_url
         bus.publish([star("Vega", 1), star("Vega", 2)])
         time.sleep(1.0)
         assert garden.listener.effects() == {}
-        garden.owned(Arm.SERVICE, 3)
+        garden.owned(Arm.SERVICE)
         soon(lambda: garden.listener.effects() == {"Vega": [1, 2]})
         bus.publish([star("Vega", 3)])
         soon(lambda: garden.listener.effects() == {"Vega": [1, 2, 3]})
