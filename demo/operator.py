@@ -62,7 +62,7 @@ class Operator:
         command = shlex.join(["strangler", *arguments])
         return Said(command=command, code=code, answer=answer, error=complained.getvalue())
 
-    def insist(self, *arguments: str, patience: float = 120.0) -> Said:
+    def insist(self, *arguments: str, patience: float = 300.0) -> Said:
         """One command, again and again while it says that it is too early for it."""
         self._say(f"[bold]$ {shlex.join(['strangler', *arguments])}[/]")
         until = time.monotonic() + patience

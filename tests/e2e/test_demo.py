@@ -17,7 +17,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.long
-PATIENCE = 240
+PATIENCE = 480
 """Seconds for a film of one minute: tests share their machine."""
 
 
