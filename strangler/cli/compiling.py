@@ -59,7 +59,7 @@ def nginx(
     ] = USUAL.table,
     listen: Listen = USUAL.listen,
     version: Annotated[
-        str, typer.Option("--version", metavar="X.Y.Z", help="The oldest NGINX to take the files.")
+        str, typer.Option("--version", metavar="X.Y.Z", help="The NGINX that the files are for.")
     ] = ".".join(map(str, USUAL.version)),
     resolver: Resolver = None,
     certificate: Certificate = None,

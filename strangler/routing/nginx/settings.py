@@ -37,7 +37,7 @@ class Settings:
     plain: str | None = None
     """Where NGINX listens for those who come without TLS, and are sent to the site that has it."""
     version: tuple[int, ...] = (1, 22, 1)
-    """The oldest NGINX that has to take the files."""
+    """The NGINX that the files are for."""
     resolver: str | None = None
     """The name server by which names are resolved again while NGINX runs; None: at its start."""
     retired: frozenset[str] = frozenset()
