@@ -85,6 +85,7 @@ def test_switches_of_who_speaks(tmp_path: Path) -> None:
             for number, (old, new, move) in enumerate(
                 [("monolith", "catalog", LIVE), ("catalog", "monolith", BACK)]
             ):
+                street.until(lambda old=old: told(street, old) == 0, patience=90)  # type: ignore[misc]
                 relay.kill()
                 for cents in (1100, 1200, 1300):
                     reprice(street, skus, cents + number)
