@@ -52,6 +52,11 @@ class Broker(Part):
             log=log,
         )  # fmt: skip
 
+    @property
+    def asked(self) -> bool:
+        """By whoever carries events."""
+        return True
+
     def _answers(self) -> bool:
         with suppress(OSError), socket.create_connection(("127.0.0.1", self._port), 1) as asked:
             asked.sendall(b"PING\r\n")

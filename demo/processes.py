@@ -66,6 +66,11 @@ class Part:
         self._ready = ready
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def asked(self) -> bool:
+        """Somebody asks it, and so waits until it is there."""
+        return self._ready is not None
+
     def start(self, **env: str) -> None:
         """Start it, with ``env`` on top of its own environment, and wait until it is ready.
 

@@ -16,11 +16,11 @@ THRESHOLDS = {
     "resilience": {"breaker": '{ failures = 5, reset = "1s" }'},
     "shadow": {
         "sample": "1.0",
-        "min_comparisons": "80",
+        "min_comparisons": "60",
         "min_per_route": "20",
         "min_rehearsals": "5",
     },
-    "rollout": {"steps": "[5, 25, 50]", "min_requests": "8", "soak": '"1.5s"'},
+    "rollout": {"steps": "[10, 25, 50]", "min_requests": "8", "soak": '"1.5s"'},
 }
 """What the gates of the demo want; a shop of your own would ask for more."""
 OWN = {"notifications": {"shadow": {"min_rehearsals": "0"}}}

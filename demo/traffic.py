@@ -24,10 +24,10 @@ Fewer than the monolith has workers: behind the middleware edge one of them wait
 answers, and the service asks another one for prices.
 """
 
-CROWD = 0.6
+CROWD = 0.75
 """The share of visitors who come for the capability that the audience looks at."""
 
-RACERS = 0.4
+RACERS = 0.3
 """The share of visitors who want what is rare, once they all do."""
 
 TIMEOUT = 15.0
