@@ -81,6 +81,7 @@ class EdgeMiddleware:
             kind = self._kind(request, match, where)
             context = self._marks.context(request, match, kind, where)
         except RefusedRequest as refused:
+            refused.response.headers["traceparent"] = Outside(request, self._sticky).trace.header
             return refused.response
         if match is not None:
             return self._arms.answer(request, match, kind, where=where, context=context)

@@ -70,7 +70,7 @@ class Arms:
                     )
             except service_arm.Unfit as unfit:
                 # Neither arm has answered, nor failed.
-                return unfit.response
+                return _traced(unfit.response, context)
             except BaseException:
                 if decides and told is None:
                     self._record(name, arm, kind, began, failed=True)
@@ -169,8 +169,7 @@ class Arms:
         if answering is not None:
             response.headers[ARM] = str(answering)  # a WSGI server wants a str and no subclass
             response.headers[REASON] = str(reason)
-        if context.trace is not None:
-            response.headers["traceparent"] = context.trace.header
+        _traced(response, context)
         if not isinstance(context, Outside):
             return
         secure = request.is_secure()
@@ -201,3 +200,10 @@ class Arms:
         if sample is not None:
             sample.offer(response)
         return response, response.status_code >= 500
+
+
+def _traced(response: HttpResponseBase, context: Context) -> HttpResponseBase:
+    """The same, which names its trace."""
+    if context.trace is not None:
+        response.headers["traceparent"] = context.trace.header
+    return response

@@ -7,19 +7,20 @@ from strangler.routing.nginx import gateway, headers
 from strangler.routing.nginx.gateway import sizes
 from strangler.routing.nginx.settings import Settings
 from strangler.routing.nginx.upstreams import KEPT, MONOLITH
-from strangler.routing.nginx.writing import Text, file, plain, said
+from strangler.routing.nginx.writing import Text, file, plain
 
 _CHECK = Text("""
     default_type application/json;
     open_file_cache off; # a flip is seen at once
+    # 593 and 594 stand for: its path can be read in several ways; no capability knows its method.
+    error_page 593 = @strangler_odd;
+    error_page 594 = @strangler_unknown;
     if ($strangler_odd) {
-        set $strangler_executed no;
-        %{odd}
+        return 593;
     }
     %{gateway}
     if ($strangler_kind = "") {
-        set $strangler_executed no;
-        %{method}
+        return 594;
     }
     %{refusing}
 """)
@@ -47,8 +48,7 @@ _DECIDE = Text("""
 
     # What the client is told here; arm, reason and trace the monolith says itself.
     include told.conf;
-    add_header X-Strangler-Executed $strangler_executed always;
-    add_header traceparent $strangler_begun always;
+    %{answered}
     add_header Set-Cookie $strangler_cookie always;
     add_header Set-Cookie $strangler_mark always;
 
@@ -119,7 +119,8 @@ def decide(manifest: Manifest, settings: Settings) -> str:
         "does it."
     )
     size = "$strangler_size" if sizes.sizes(manifest) else ""
-    text = _DECIDE.filled(table=settings.table, kept=kept(manifest), size=size)
+    answered = gateway.answered(manifest)
+    text = _DECIDE.filled(table=settings.table, kept=kept(manifest), size=size, answered=answered)
     return file(about, _check(manifest), text)
 
 
@@ -136,8 +137,6 @@ def _check(manifest: Manifest) -> str:
     return _CHECK.filled(
         gateway=gateway.checks(manifest),
         refusing=gateway.refusing(manifest),
-        odd=said(400, "OddPath", "this path can be read in several ways"),
-        method=said(501, "NotImplemented", "This method is not allowed."),
     )
 
 

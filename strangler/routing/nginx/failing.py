@@ -89,6 +89,18 @@ _WAIT = Text("""
     }
 """)
 _FAILING = Text("""
+    # Nobody is asked what could be read in several ways, nor by a method that nobody knows.
+    location @strangler_odd {
+        default_type application/json;
+        set $strangler_executed no;
+        %{odd}
+    }
+    location @strangler_unknown {
+        default_type application/json;
+        set $strangler_executed no;
+        %{unknown}
+    }
+
     # The service has not answered a query, or never got a command that either arm may take. The
     # monolith knows whether it may answer in its place.
     location @strangler_fallback {
@@ -209,6 +221,8 @@ def _shut(number: int) -> str:
 def _failing(manifest: Manifest) -> str:
     unsent = "$strangler_unsent"
     return _FAILING.filled(
+        odd=said(400, "OddPath", "this path can be read in several ways"),
+        unknown=said(501, "NotImplemented", "This method is not allowed."),
         commands=_commands(manifest),
         monolith=home(manifest),
         waits=_waits(manifest),

@@ -27,6 +27,7 @@ _SHARED = Text("""
     map "" $strangler_executed { default ""; }
     map "" $strangler_retry { default ""; }
     map "" $strangler_mark { default ""; }
+    map "" $strangler_own_trace { default ""; }
 
     # The secret by which the monolith knows this edge: `secret.map` beside this file, which is made
     # on each host and never committed. Without it the monolith believes nothing of what we say.

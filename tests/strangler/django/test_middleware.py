@@ -304,6 +304,7 @@ class TestMounted:
         shop.stand(Stage.LIVE)
         answer = self.ask(shop, "/x//weather/rome")
         assert (answer.status, answer.json()["error"]) == (400, "OddPath")
+        assert (answer.header("traceparent") or "").startswith("00-")
         assert (shop.asked, shop.service.hits) == ([], 0)
 
 

@@ -23,6 +23,7 @@ from strangler.routing.nginx.settings import Settings
 from strangler.routing.nginx.writing import file
 
 __all__ = [
+    "answered",
     "checks",
     "commanding",
     "gateway",
@@ -80,6 +81,17 @@ def told(manifest: Manifest) -> str:
     )
 
 
+def answered(manifest: Manifest) -> str:
+    """What else is said of that which a route's own location answers: nobody else is asked."""
+    asked_for = [one.gateway for one in manifest.capabilities.values()]
+    if not any(one.origins or one.slash or one.key for one in asked_for):
+        return ""
+    return (
+        "add_header X-Strangler-Executed $strangler_executed always;\n"
+        "add_header traceparent $strangler_own_trace always;"
+    )
+
+
 def inside_route(capability: Capability, manifest: Manifest, settings: Settings) -> Iterator[str]:
     """What of it stands in each location that is a route of this capability."""
     yield sizes.limit(capability)
@@ -87,7 +99,8 @@ def inside_route(capability: Capability, manifest: Manifest, settings: Settings)
     yield from closing.inside_route(capability, settings)
     yield from slashes.inside_route(capability)
     yield from keys.inside_route(capability)
-    yield from caching.inside_route(capability)
+    if capability.name not in settings.retired:
+        yield from caching.inside_route(capability)
     yield from caching.querying(capability, manifest)
 
 

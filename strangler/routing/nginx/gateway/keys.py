@@ -112,6 +112,7 @@ def inside_route(capability: Capability) -> Iterator[str]:
         "if ($strangler_locked)",
         [
             "set $strangler_executed no;",
+            "set $strangler_own_trace $strangler_traceparent;",
             f"set $strangler_challenge '{challenge}';",
             said(401, "KeyRequired", message),
         ],

@@ -13,6 +13,7 @@ _LONGEST = 600
 PREFLIGHT = plain("""
     # A browser asks whether another site's script may.
     if ($strangler_preflight) {
+        set $strangler_own_trace $strangler_traceparent;
         return 204;
     }
 """)

@@ -33,7 +33,13 @@ def inside_route(capability: Capability) -> Iterator[str]:
     """Where they are sent: to a path of the same host, however that is reached."""
     if capability.gateway.slash:
         yield "absolute_redirect off;"
-        yield block(f"if ({_variable(capability)})", ["return 301 $strangler_slashed;"])
+        yield block(
+            f"if ({_variable(capability)})",
+            [
+                "set $strangler_own_trace $strangler_traceparent;",
+                "return 301 $strangler_slashed;",
+            ],
+        )
 
 
 def _variable(capability: Capability) -> str:

@@ -201,10 +201,8 @@ def test_a_trace_goes_on_or_begins(edge: System, parent: str, state: str) -> Non
     """As the kit reads the same headers; the monolith reads them itself, and says what it reads."""
     wanted = Trace.parse(parent, state)
     kept = (wanted.state if wanted else "") or None
-    silent = reply(200, {}, "X-Strangler-Arm: monolith")
-    for share, behave in [(0, monolith()), (0, silent), (1000, monolith())]:
+    for share, upstream in [(0, edge.monolith), (1000, edge.service)]:
         edge.stand(share)
-        edge.monolith.behave = behave
         given = {"X-Tenant": "a", "Cookie": "strangler_pin=-", "tracestate": state}
         answer = edge.ask("GET", "/weather/rome", given | {"traceparent": parent})
         (said,) = answer.all("traceparent")
@@ -213,9 +211,23 @@ def test_a_trace_goes_on_or_begins(edge: System, parent: str, state: str) -> Non
         assert ours.span != SPAN
         assert (ours.trace == TRACE) == (wanted is not None)
         assert ours.sampled == (wanted is None or wanted.sampled)
-        seen = (edge.service if share else edge.monolith).seen[-1]
+        seen = upstream.seen[-1]
         passed = (seen.header("traceparent"), seen.header("tracestate"))
         assert passed == ((said, kept) if share else (parent, state))
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "status"), [("GET", "/weather//rome", 400), ("FOO", "/weather/rome", 501)]
+)
+def test_what_the_edge_answers_itself_names_a_trace(
+    edge: System, method: str, target: str, status: int
+) -> None:
+    answer = edge.ask(method, target, {"traceparent": f"00-{TRACE}-{SPAN}-01"})
+    (trace,) = answer.all("traceparent")
+    assert (answer.status, trace[:36]) == (status, f"00-{TRACE}-")
+    assert answer.all("X-Strangler-Executed") == ["no"]
+    assert answer.all("X-Frame-Options") == ["DENY"]
+    assert not edge.asked
 
 
 @pytest.mark.parametrize("share", [0, 1000])

@@ -106,6 +106,7 @@ def test_another_sites_script_may_ask_where_the_manifest_says_so(edge: System, o
     edge.stand(1000)
     answer = preflight(edge, origin)
     assert (answer.status, edge.service.hits, edge.asked) == (204, 0, [])
+    assert len(answer.all("traceparent")) == 1
     assert cross(answer) == {
         "Allow-Origin": origin,
         "Allow-Credentials": "true",

@@ -74,7 +74,8 @@ def refused(edge: System, answer: Answer, header: str) -> None:
     assert header in answer.json()["message"]
     (challenge,) = answer.all("WWW-Authenticate")
     assert f'header="{header}"' in challenge
-    assert answer.header("X-Strangler-Executed") == "no"
+    assert answer.all("X-Strangler-Executed") == ["no"]
+    assert len(answer.all("traceparent")) == 1
     assert (edge.monolith.seen, edge.service.seen) == ([], [])
 
 
