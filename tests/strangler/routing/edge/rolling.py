@@ -25,6 +25,7 @@ from strangler.routing.nginx import Settings
 from strangler.routing.publish import publish
 from strangler.routing.table import Entry
 from tests.servers import free_port
+from tests.strangler.fastapi.running import warm_python
 from tests.strangler.routing.edge.front import SECRET, Client, Front
 
 ROOT = Path(__file__).parents[4]
@@ -102,7 +103,7 @@ class Works:
         return Front(self.manifest, settings, program=program)
 
     def start_replica(self, port: int) -> None:
-        command = [sys.executable, "-m", "tests.assets.sky.counted_service", str(port)]
+        command = [warm_python(), "-m", "tests.assets.sky.counted_service", str(port)]
         self.replicas[port] = self._start(command, f"service-{port}")
 
         def ready() -> bool:
