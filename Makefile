@@ -32,6 +32,8 @@ test: lint servers # All there is to check: lint, then every test, on real serve
 chaos: .venv/dev servers # Kill and stop everything at every step, and the edge on a newer NGINX too, for an hour
 	STRANGLER_CHAOS=1 $(BIN)/pytest -n auto --maxprocesses 2 tests/chaos tests/strangler/transfer/model \
 		tests/strangler/saga tests/strangler/django/saga
+	STRANGLER_CHAOS=1 $(BIN)/pytest -n auto --maxprocesses 2 -m hypothesis tests/contracts tests/extracted \
+		tests/monolith tests/strangler
 	STRANGLER_CHAOS=1 $(BIN)/pytest tests/e2e/listening tests/e2e/rehearsing tests/e2e/transfer
 	$(BIN)/pytest tests/e2e/test_demo.py -k the_whole_film
 	$(BIN)/python -m tests.chaos
