@@ -208,7 +208,10 @@ def both(
     with ExitStack() as stack:
         services = {
             name: stack.enter_context(
-                Service(f"extracted.{name}", {**shared, "STRANGLER_TABLE": ""})
+                # A test stops the one of pricing.
+                Service(
+                    f"extracted.{name}", {**shared, "STRANGLER_TABLE": ""}, cold=name == "pricing"
+                )
             )
             for name in capabilities
         }

@@ -7,6 +7,7 @@ import functools
 import http.client
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -49,6 +50,7 @@ class Service(Server):
 
     def __init__(self, module: str, env: Mapping[str, str], *, cold: bool = False) -> None:
         super().__init__()
+        self._cold = cold
         self._python = sys.executable if cold else warm_python()
         self._module = module
         self._env = dict(env)
@@ -78,6 +80,7 @@ class Service(Server):
 
     def signal(self, number: int) -> None:
         assert self._process is not None
+        assert self._cold or number in {signal.SIGINT, signal.SIGTERM}, "no other is passed on"
         self._process.send_signal(number)
 
     def gone(self, within: float = 30.0) -> int:
