@@ -3,7 +3,11 @@
 
 BIN := .venv/bin
 SERVICES := catalog inventory notifications pricing
+# What plays the whole shop, each for up to a minute.
+JOURNEYS := tests/e2e tests/docs/test_commands.py
 OTHER_FILMS := tests/e2e/test_demo.py::test_the_whole_film
+# One more than processors: tests wait for servers and processes.
+WORKERS = $(shell $(BIN)/python -c "import os; print(min((os.cpu_count() or 1) + 1, 6))")
 # Tests that wait for processes may fail where a machine is busy: three of them may be tried once
 # more, and what failed first is shown. What counts lost writes has no second chance.
 AGAIN := --reruns 1 --max-suite-reruns 3 --rerun-show-tracebacks --rerun-exclude-path tests/chaos \
@@ -18,7 +22,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test chaos dev lint contracts bench lock secrets clean servers
+.PHONY: help demo test journeys chaos dev lint contracts bench lock secrets clean servers
 
 help: # List what there is to make
 	@grep -E '^[a-z]+:.*#' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*# /\1\t/' | expand -t 12
@@ -26,8 +30,11 @@ help: # List what there is to make
 demo: .venv/demo # Capabilities climb and come back under traffic [EDGE=nginx DATABASE=postgres BUS=redis STAY=1]
 	$(BIN)/python -m demo
 
-test: lint servers # All there is to check: lint, then every test, on real servers
-	$(BIN)/pytest -n auto --maxprocesses 4 --dist worksteal $(AGAIN) --deselect $(OTHER_FILMS)
+test: lint servers # Lint, then every test but the journeys, on real servers
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal $(AGAIN) $(JOURNEYS:%=--ignore %)
+
+journeys: .venv/dev servers # The film, other journeys through the whole shop, and every command in the docs
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal $(AGAIN) $(JOURNEYS) --deselect $(OTHER_FILMS)
 
 chaos: .venv/dev servers # Kill and stop everything at every step, and the edge on a newer NGINX too, for an hour
 	STRANGLER_CHAOS=1 $(BIN)/pytest -n auto --maxprocesses 2 tests/chaos tests/strangler/transfer/model \
