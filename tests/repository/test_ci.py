@@ -69,7 +69,7 @@ def test_the_workflow_may_only_read():
     assert workflow()["permissions"] == {"contents": "read"}
 
 
-def test_it_runs_make_test(tmp_path: Path):
+def test_it_runs_what_developers_run(tmp_path: Path):
     (job,) = workflow()["jobs"].values()
     assert [step["run"] for step in job["steps"] if "run" in step] == [".ci/run"]
     make = tmp_path / "make"
@@ -84,7 +84,7 @@ def test_it_runs_make_test(tmp_path: Path):
         text=True,
         check=False,
     )
-    assert done.stdout == f"{ROOT} true test\n"
+    assert done.stdout == f"{ROOT} true test journeys\n"
     assert done.returncode == 7
 
 

@@ -14,7 +14,7 @@ from tests.repository.locks import ROOT
 
 TOOLS = ("sh", "dirname", "id", "ls", "rm", "touch", "env", "cat", "mkdir")
 TARGETS = {
-    "bench", "chaos", "clean", "contracts", "demo", "dev", "help", "lint", "lock", "secrets",
+    "bench", "chaos", "clean", "contracts", "demo", "journeys", "dev", "help", "lint", "lock", "secrets",
     "test",
 }  # fmt: skip
 
