@@ -14,8 +14,8 @@ from tests.repository.locks import ROOT
 
 TOOLS = ("sh", "dirname", "id", "ls", "rm", "touch", "env", "cat", "mkdir")
 TARGETS = {
-    "bench", "chaos", "clean", "contracts", "demo", "journeys", "dev", "help", "lint", "lock", "secrets",
-    "test",
+    "bench", "chaos", "clean", "contracts", "demo", "dev", "help", "journeys", "lint", "lock",
+    "secrets", "test",
 }  # fmt: skip
 
 
