@@ -6,8 +6,8 @@ SERVICES := catalog inventory notifications pricing
 # What plays the whole shop, each for up to a minute.
 JOURNEYS := tests/e2e tests/docs/test_commands.py
 OTHER_FILMS := tests/e2e/test_demo.py::test_the_whole_film
-# One more than processors: tests wait for servers and processes.
-WORKERS = $(shell $(BIN)/python -c "import os; print(min((os.cpu_count() or 1) + 1, 6))")
+# Two more than processors: tests wait for servers and processes.
+WORKERS = $(shell $(BIN)/python -c "import os; print(min((os.cpu_count() or 1) + 2, 6))")
 # Tests that wait for processes may fail where a machine is busy: three of them may be tried once
 # more, and what failed first is shown. What counts lost writes has no second chance.
 AGAIN := --reruns 1 --max-suite-reruns 3 --rerun-show-tracebacks --rerun-exclude-path tests/chaos \
