@@ -37,7 +37,7 @@ _FIRST = 1000
 
 def bench(folder: Path, arms: Arms, program: str, edge: str = "edge") -> Iterator[Row]:
     """Flips, reloads, and whatever failed, with this NGINX."""
-    folder = folder / edge
+    folder = folder / edge.replace(", ", "-").replace(" ", "-")
     folder.mkdir()
     flips, failed = _flips(folder, arms, program)
     reloads, lost = _reloads(folder, arms, program)
