@@ -279,10 +279,14 @@ def test_a_broker_that_dies_loses_nothing_and_keeps_the_order(
     batches = [events[first : first + 20] for first in range(0, len(events), 20)]
     opened.enter_context(worker(broker, listener, topic, log))
     away = []
+    deaths = {15: threading.Event(), 35: threading.Event()}
+    """Before which batch each begins: so there is something to say, and to hear, after it."""
 
     def publish() -> None:
         with broker.bus() as mine:
-            for batch in batches:
+            for number, batch in enumerate(batches):
+                if number in deaths:
+                    assert deaths[number].wait(60)
                 while True:
                     try:
                         mine.publish(batch)
@@ -295,14 +299,13 @@ def test_a_broker_that_dies_loses_nothing_and_keeps_the_order(
     def whole() -> bool:
         return sum(map(len, first_times(told(log)).values())) == len(events)
 
-    def more(before: int) -> None:
-        # Or it has been so quick that all is there already.
-        eventually(lambda: len(told(log)) > before or whole(), f"nothing is handled after {before}")
-
     publisher = threading.Thread(target=publish)
     publisher.start()
-    for _ in range(2):
-        more(len(told(log)))
+    handled = 0
+    for death in deaths.values():
+        eventually(lambda before=handled: len(told(log)) > before, "nothing is handled")
+        handled = len(told(log))
+        death.set()
         broker.kill()
         time.sleep(0.1)
         broker.again()
