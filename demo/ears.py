@@ -83,14 +83,17 @@ class Ears:
         self._owners = owners
 
     def unfinished(self) -> dict[str, int]:
-        """What is still to be done."""
-        waiting = self._backstage.waiting()
+        """What is still to be done.
+
+        Looked for in the order in which one leads to the next: what moves on meanwhile is seen
+        further down.
+        """
         found = {
             "sagas under way": self._count(SAGAS_OPEN),
-            "mails to be sent": self._notified(UNSENT),
             "events to be published": sum(self._asked(one, OUTBOX) for one in SPEAKERS),
             "events to be delivered": sum(map(self._queued, SPEAKERS)),
-            "events to be taken from the broker": waiting or 0,
+            "events to be taken from the broker": self._backstage.waiting() or 0,
+            "mails to be sent": self._notified(UNSENT),
         }
         return {what: count for what, count in found.items() if count}
 

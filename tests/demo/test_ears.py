@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,7 +49,7 @@ def databases(tmp_path: Path) -> Iterator[Databases]:
         yield found
 
 
-def ears(databases: Databases) -> Ears:
+def ears(databases: Databases | Underway) -> Ears:
     owners = Owners(catalog="service", inventory="service", notifications="service")
     return Ears(databases, NoBroker(), Postbox(), owners)
 
@@ -67,3 +69,61 @@ def test_whatever_waits_is_seen(
     with closing(sqlite3.connect(tmp_path / f"{name}.sqlite3")) as database, database:
         database.execute(f"INSERT INTO {table} VALUES ({value})")  # noqa: S608 - our own
     assert ears(databases).unfinished() == {what: 1}
+
+
+WAY = [
+    ("monolith", "strangler_saga", "NULL"),
+    ("monolith", "strangler_outbox", "1"),
+    ("monolith", "strangler_queue", "1"),
+    ("notifications", "notification", "1"),
+]
+"""Of a saga's end: where it waits, one after the other, and as what."""
+LOOKS = 6
+
+
+class Underway:
+    """Databases in which something moves on, to the next place of its way, before one of the looks.
+
+    As everything that is told, it is written down there before it is forgotten here.
+    """
+
+    def __init__(
+        self, databases: Databases, folder: Path, leaves: tuple[str, ...], arrives: tuple[str, ...]
+    ) -> None:
+        self._databases = databases
+        self._folder = folder
+        self._leaves = leaves
+        self._arrives = arrives
+        self.looks = 0
+        self.moves_before = 0
+        self._write("INSERT INTO {} VALUES ({})", leaves)
+
+    def has(self, name: str, table: str) -> bool:
+        return self._databases.has(name, table)
+
+    def rows(self, name: str, query: str) -> Sequence[Sequence[Any]]:
+        if self.looks == self.moves_before:
+            self._write("INSERT INTO {} VALUES ({})", self._arrives)
+            self._write("DELETE FROM {}", self._leaves)
+        self.looks += 1
+        return self._databases.rows(name, query)
+
+    def _write(self, statement: str, place: tuple[str, ...]) -> None:
+        name, *said = place
+        with closing(sqlite3.connect(self._folder / f"{name}.sqlite3")) as database, database:
+            database.execute(statement.format(*said))
+
+
+@pytest.mark.parametrize("look", range(LOOKS))
+@pytest.mark.parametrize(("leaves", "arrives"), [*pairwise(WAY)])
+def test_what_moves_on_meanwhile_is_not_overlooked(
+    databases: Databases,
+    tmp_path: Path,
+    leaves: tuple[str, ...],
+    arrives: tuple[str, ...],
+    look: int,
+):
+    moving = Underway(databases, tmp_path, leaves, arrives)
+    moving.moves_before = look
+    assert ears(moving).unfinished()
+    assert moving.looks == LOOKS
