@@ -25,9 +25,11 @@ UNSENT = {
     "monolith": "SELECT count(*) FROM notifications_notification WHERE due_at IS NOT NULL",
     "service": "SELECT count(*) FROM notification WHERE due_at IS NOT NULL",
 }
-BEGUN = {
-    "monolith": "SELECT id, attempts FROM notifications_notification WHERE channel = 'email'",
-    "service": "SELECT id, attempts FROM notification WHERE channel = 'email'",
+WRITTEN = {
+    "monolith": """
+        SELECT id, attempts, "order", state FROM notifications_notification WHERE channel = 'email'
+    """,
+    "service": "SELECT id, attempts, order_id, state FROM notification WHERE channel = 'email'",
 }
 PRODUCT_VERSIONS = {
     "monolith": "SELECT sum(version) FROM catalog_productversion",
@@ -109,6 +111,7 @@ class Ears:
         for order, state in self._rows("monolith", SHIPMENTS):
             shipments.setdefault(plain(order), []).append(state)
         catalog = self._owners.catalog
+        written = [*self._of_notifications(WRITTEN)]
         return Told(
             published=sum(map(self._count, PUBLISHED))
             + self._asked(_of("catalog", catalog), PRODUCT_VERSIONS[catalog]),
@@ -119,7 +122,8 @@ class Ears:
             sagas=dict(sagas),
             shipments=shipments,
             mails=self._postbox.arrived,
-            begun={plain(one): attempts for one, attempts in self._of_notifications(BEGUN)},
+            begun={plain(one): attempts for one, attempts, _, _ in written},
+            written={plain(order): state for _, _, order, state in written},
             copies=differing(
                 self._rows(_of("catalog", catalog), SAID[catalog]), self._rows("monolith", COPIED)
             ),

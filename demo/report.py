@@ -131,6 +131,14 @@ class Report:
         faults = self.failed or self.wrong or self.lost or self.twice or self.spoiled
         return bool(self.orders) and not faults
 
+    @property
+    def examples(self) -> list[tuple[str, str]]:
+        """The first few faults of each kind: the kind, and what it was."""
+        kinds = {
+            "failed": self.failed, "wrong": self.wrong, "lost": self.lost, "twice": self.twice
+        }  # fmt: skip
+        return [(kind, line) for kind, lines in kinds.items() for line in lines[:SHOWN]]
+
     def as_json(self) -> dict[str, Any]:
         """What ``report.json`` holds."""
         return {
@@ -146,6 +154,7 @@ class Report:
             "orders": self.orders,
             "lost": len(self.lost),
             "twice": len(self.twice),
+            "faults": [f"{kind}: {line}" for kind, line in self.examples],
             "finished": self.spoiled is None,
             "slowest_write": round(self.slowest_write, 3),
             "transfer": self.transfer.as_json(),
@@ -179,14 +188,8 @@ def conclude(report: Report, console: Console, *, folder: Path) -> None:
             table.add_row(f"{climb.capability} on {stage}", f"{seconds:.1f} s")
         table.add_section()
     console.print(table)
-    for title, lines in (
-        ("failed", report.failed),
-        ("wrong", report.wrong),
-        ("lost", report.lost),
-        ("twice", report.twice),
-    ):
-        for line in lines[:SHOWN]:
-            console.print(f"{title}: {line}", style="red", markup=False)
+    for kind, line in report.examples:
+        console.print(f"{kind}: {line}", style="red", markup=False)
     if report.spoiled:
         console.print(f"The film was spoiled: {report.spoiled}", style="red", markup=False)
     elif report.clean:

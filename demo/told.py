@@ -27,6 +27,8 @@ class Told:
     """What is in the customers' mailboxes."""
     begun: Mapping[str, int] = field(default_factory=dict)
     """How often somebody has begun to send a mail, by its id."""
+    written: Mapping[str, str] = field(default_factory=dict)
+    """What notifications' books say of the mail about an order."""
     copies: Sequence[str] = ()
     """Products of which ordering's copy is not what catalog says."""
     charged: Mapping[str, Decimal] = field(default_factory=dict)
@@ -64,7 +66,8 @@ def hold_against(told: Told, orders: Iterable[FoundOrder]) -> Reckoning:
                 found, f"the shipment of {order.id}", len(told.shipments.get(plain(order.id), ()))
             )
             arrived = mails.pop(plain(order.id), Counter())
-            _once(found, f"the mail about {order.id}", len(arrived))
+            state = told.written.get(plain(order.id), "nothing")
+            _once(found, f"the mail about {order.id} (the books: {state})", len(arrived))
             found.twice.extend(_repeated(arrived, told.begun))
     for nobody, arrived in mails.items():
         found.twice.append(f"{len(arrived)} mails about {nobody or 'something else'}")

@@ -98,6 +98,7 @@ def check(
     report = json.loads((film.folder / "demo" / "report.json").read_text())
     assert report["edge"] == edge
     assert report["database"] == database
+    assert report["faults"] == [], film.said()
     assert {name: report[name] for name in ("failed", "wrong", "lost", "twice")} == {
         "failed": 0, "wrong": 0, "lost": 0, "twice": 0,
     }, film.said()  # fmt: skip

@@ -28,11 +28,12 @@ PATIENCE = 120.0
 ACTIVE = "SELECT sku FROM catalog_product WHERE active"
 UNENDED = "SELECT count(*) FROM strangler_saga WHERE ended IS NULL"
 UNDER_WAY = (
+    UNENDED,
     "SELECT count(*) FROM strangler_outbox",
     "SELECT count(*) FROM strangler_queue",
-    UNENDED,
     "SELECT count(*) FROM notifications_notification WHERE state IN ('pending', 'failed')",
 )
+"""In the order in which one leads to the next: what moves on meanwhile is seen further down."""
 
 
 @contextmanager
