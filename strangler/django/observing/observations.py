@@ -54,10 +54,14 @@ class _Recorder:
         self.started = timezone.now()
         self.lock = threading.Lock()
         self.thread: threading.Thread | None = None
+        self.tested = False
         self.stopped = threading.Event()
         self.failing = False
 
-    def start(self) -> None:
+    def begin(self) -> None:
+        if testing():
+            self.tested = True
+            return
         with self.lock:
             if self.thread is None:
                 self.thread = threading.Thread(
@@ -153,8 +157,8 @@ def record(
     """
     recorder = _recorder
     recorder.queue.append((capability, arm, kind, failed, fallback, seconds, time.monotonic()))
-    if recorder.thread is None and not testing():
-        recorder.start()
+    if recorder.thread is None:
+        recorder.begin()
 
 
 def flush() -> None:
@@ -219,8 +223,8 @@ def _close() -> None:
 
 
 def at_exit() -> None:
-    """Write what is left before this process ends."""
-    if _recorder.queue and not testing():
+    """Write what is left before this process ends; of tests nothing, whose database has gone."""
+    if _recorder.queue and not _recorder.tested:
         _recorder.attempt()
 
 

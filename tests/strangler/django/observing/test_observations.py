@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from django.core import mail
 from django.db import OperationalError
 from django.utils import timezone
 
@@ -178,6 +179,15 @@ def test_nothing_is_lost_at_exit(tmp_path: Path, ending: str) -> None:
         "print(Observation.objects.using('plane').aggregate(n=Sum('requests'))['n'])"
     )
     assert done.stdout.strip() == "30", done.stderr
+
+
+def test_what_tests_have_recorded_is_not_written_when_they_are_over(
+    kit: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    observations.record("pricing", "service", "query", seconds=0.01)
+    monkeypatch.delattr(mail, "outbox")  # as whoever runs tests for Django leaves it
+    observations.at_exit()
+    assert not Observation.objects.exists()
 
 
 def test_the_thread_writes_by_itself(kit: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
