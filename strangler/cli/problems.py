@@ -33,7 +33,7 @@ from strangler.routing.publish import PublishFailed
 from strangler.routing.table import TableUnusable
 from strangler.saga import errors as sagas
 from strangler.transfer.control import ControlAway
-from strangler.transfer.database import TransferError
+from strangler.transfer.errors import TransferError
 
 FAILED = 1
 USAGE = 2

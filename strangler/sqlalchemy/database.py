@@ -31,7 +31,7 @@ from strangler.ports.inside import Inside
 from strangler.ports.rehearsal import Rehearsal, under_way
 from strangler.sqlalchemy.rehearsing import DatabaseRehearsal
 from strangler.transfer import fence
-from strangler.transfer.database import TransferError
+from strangler.transfer.errors import TransferError
 
 PATIENCE: Final = 5
 """Seconds to wait for a free connection, or for another writer of SQLite."""

@@ -18,9 +18,10 @@ from sqlalchemy.orm import Session
 
 from strangler.ports.rehearsal import Rehearsal, Run, Shape, Written
 from strangler.transfer.connect import doomed
-from strangler.transfer.database import ColumnKind, Table, TransferError
+from strangler.transfer.errors import TransferError
 from strangler.transfer.rehearsed import changed
 from strangler.transfer.rehearsing import Doomed, Unrehearsable
+from strangler.transfer.tables import ColumnKind, Table
 
 if TYPE_CHECKING:
     from strangler.sqlalchemy.database import Database

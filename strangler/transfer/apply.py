@@ -13,21 +13,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from strangler.ladder import Arm
-from strangler.transfer.database import (
-    Change,
-    Claim,
-    Entry,
-    Parked,
-    ReferenceMissing,
-    Session,
-    Table,
-    UniqueTaken,
-    Unwritable,
-    Writer,
-)
+from strangler.transfer.database import Change, Claim, Entry, Parked, Session, Writer
 from strangler.transfer.delivering import Deliveries
+from strangler.transfer.errors import ReferenceMissing, UniqueTaken, Unwritable
 from strangler.transfer.mapping import Key, Unmappable
 from strangler.transfer.pairing import Entity, Pair, Pairing
+from strangler.transfer.tables import Table
 
 BATCH = 1000
 """Dirty keys that are carried in one transaction."""

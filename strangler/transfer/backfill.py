@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from strangler.transfer.apply import Flow
-from strangler.transfer.database import Table
 from strangler.transfer.mapping import Key
 from strangler.transfer.pairing import Pair
+from strangler.transfer.tables import Table
 
 CHUNK = 5000
 """Keys that are called dirty or compared at once."""

@@ -10,7 +10,8 @@ from itertools import islice
 
 from strangler.ladder import Arm
 from strangler.transfer.apply import BATCH, Applied, Carried, Flow
-from strangler.transfer.database import Claim, Pourer, Unwritable
+from strangler.transfer.database import Claim, Pourer
+from strangler.transfer.errors import Unwritable
 from strangler.transfer.mapping import Unmappable
 
 BULK = 20_000

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from strangler.ladder import Arm
-from strangler.transfer.database import Database, Unfit
+from strangler.transfer.database import Database
 from strangler.transfer.door import Door
+from strangler.transfer.errors import Unfit
 from strangler.transfer.rehearsing import Doomed
 
 

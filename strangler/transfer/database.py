@@ -25,139 +25,16 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import ClassVar
 
 from strangler.ladder import Arm
 from strangler.transfer.mapping import Key, Row, Target
+from strangler.transfer.tables import Table
 
 HEARTBEAT = "strangler_heartbeat"
 """The canary row's table: ``capability`` (its key), ``beat`` (int) and ``at`` (aware datetime)."""
 INSTALLING = 30.0
 """Seconds that an installation waits for whoever is writing."""
-
-
-class TransferError(Exception):
-    """What went wrong between two databases.
-
-    ::
-
-        TransferError
-        ├── DatabaseAway        it can't be reached, or broke off: nobody knows what was committed
-        ├── Superseded          another mover has taken over, or the epoch is another by now
-        ├── LockTimeout         somebody holds a lock for longer than we may wait
-        ├── Unwritable          the database refuses a row
-        │   ├── UniqueTaken     a unique value is another row's
-        │   └── ReferenceMissing  a foreign key leads nowhere, or its target is still referred to
-        └── Unfit               the schema can't be transferred as it is
-    """
-
-
-class DatabaseAway(TransferError):
-    """It can't be reached, or broke off."""
-
-
-class Superseded(TransferError):
-    """The owner row has another token or epoch than ours: whatever we meant to do is too late."""
-
-
-class LockTimeout(TransferError):
-    """Somebody holds a lock for longer than we may wait; the message says who."""
-
-
-class Unwritable(TransferError):
-    """The database refuses a row. ``table`` is empty where it does not say which."""
-
-    def __init__(self, said: str, table: str = "") -> None:
-        super().__init__(said)
-        self.table = table
-
-
-class UniqueTaken(Unwritable):
-    """A unique value is another row's."""
-
-
-class ReferenceMissing(Unwritable):
-    """A foreign key leads nowhere, or a row that goes is still referred to."""
-
-
-class Unfit(TransferError):
-    """The schema can't be transferred as it is; ``problems`` says everything that is wrong."""
-
-    def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__("; ".join(problems))
-        self.problems = tuple(problems)
-
-
-class ColumnKind(StrEnum):
-    """What Python makes of a column's values."""
-
-    INTEGER = "integer"
-    TEXT = "text"
-    BOOLEAN = "boolean"
-    DECIMAL = "decimal"
-    FLOAT = "float"
-    BYTES = "bytes"
-    UUID = "uuid"
-    MOMENT = "moment"
-    """A datetime with a time zone, in UTC."""
-    NAIVE = "naive"
-    """A datetime without one."""
-    DATE = "date"
-    TIME = "time"
-    DURATION = "duration"
-    JSON = "json"
-    ARRAY = "array"
-    OTHER = "other"
-    """Carried as text, as the database writes it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column. ``type`` is the database's own word for it."""
-
-    name: str
-    kind: ColumnKind
-    type: str
-    nullable: bool
-    defaulted: bool
-    """The database fills it in, if an INSERT leaves it out."""
-    generated: bool = False
-    """The database computes it, and nobody may write it."""
-    sequence: str | None = None
-    """What numbers it: a sequence's name on PostgreSQL, the table's own on SQLite."""
-
-
-@dataclass(frozen=True, slots=True)
-class ForeignKey:
-    """A reference between two tables of one database."""
-
-    columns: tuple[str, ...]
-    table: str
-    """That it refers to."""
-    references: tuple[str, ...]
-    deferrable: bool
-    """Can be checked at the end of a transaction. Always, on SQLite."""
-    acts: bool
-    """Deletes or changes rows by itself (CASCADE, SET NULL, SET DEFAULT)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """One table as the database describes it."""
-
-    name: str
-    key: tuple[str, ...]
-    """The primary key's columns; empty where there is none."""
-    columns: Mapping[str, Column]
-    foreign_keys: tuple[ForeignKey, ...] = ()
-    uniques: tuple[tuple[str, ...], ...] = ()
-    """The columns of every unique constraint or unique index besides the primary key."""
-
-    @property
-    def writable(self) -> tuple[str, ...]:
-        """The columns that an INSERT may name."""
-        return tuple(name for name, column in self.columns.items() if not column.generated)
 
 
 @dataclass(frozen=True, slots=True)

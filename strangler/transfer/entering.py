@@ -7,8 +7,8 @@ from contextlib import ExitStack, contextmanager
 
 from strangler.ladder import Arm
 from strangler.ports.errors import DoorShut, NotOwner
-from strangler.transfer.database import TransferError
 from strangler.transfer.door import Door, DoorClosed
+from strangler.transfer.errors import TransferError
 
 
 @contextmanager

@@ -12,9 +12,9 @@ from uuid import UUID
 
 import msgspec
 
-from strangler.transfer.database import ColumnKind
 from strangler.transfer.mapping import Key, Up
 from strangler.transfer.pairing import Entity, Pair, Pairing
+from strangler.transfer.tables import ColumnKind
 
 _TYPES: dict[ColumnKind, Any] = {
     ColumnKind.INTEGER: int,

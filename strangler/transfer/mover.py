@@ -20,15 +20,9 @@ from strangler.transfer.apply import Applied, Flow
 from strangler.transfer.backfill import Backfill
 from strangler.transfer.bulk import Bulk
 from strangler.transfer.control import Control, ControlAway, NotOurs, Report, Stuck
-from strangler.transfer.database import (
-    HEARTBEAT,
-    Database,
-    LockTimeout,
-    Session,
-    TransferError,
-    Unfit,
-)
+from strangler.transfer.database import HEARTBEAT, Database, Session
 from strangler.transfer.delivering import make_room
+from strangler.transfer.errors import LockTimeout, TransferError, Unfit
 from strangler.transfer.filling import Filling
 from strangler.transfer.mapping import TableMap
 from strangler.transfer.pairing import changed, pair

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
 from strangler.ladder import Arm
-from strangler.transfer.database import HEARTBEAT, ColumnKind, Session, Table, Unfit
+from strangler.transfer.database import HEARTBEAT, Session
+from strangler.transfer.errors import Unfit
 from strangler.transfer.mapping import Key, KeyMap, TableMap, Target, by_table, key_map
+from strangler.transfer.tables import ColumnKind, Table
 
 PULSE = TableMap(
     HEARTBEAT, Target(HEARTBEAT, {"capability": "capability", "beat": "beat", "at": "at"})

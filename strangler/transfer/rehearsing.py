@@ -12,8 +12,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
-from strangler.transfer.database import Table, TransferError
+from strangler.transfer.errors import TransferError
 from strangler.transfer.mapping import Key, Row
+from strangler.transfer.tables import Table
 
 Keys = Mapping[str, set[Key]]
 """Keys by table."""

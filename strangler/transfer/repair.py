@@ -8,7 +8,8 @@ from contextlib import suppress
 from strangler.ladder import Arm
 from strangler.transfer import actions
 from strangler.transfer.control import Control
-from strangler.transfer.database import INSTALLING, LockTimeout, Owner, Session, TransferError
+from strangler.transfer.database import INSTALLING, Owner, Session
+from strangler.transfer.errors import LockTimeout, TransferError
 from strangler.transfer.protocol import Action, remaining
 
 _log = logging.getLogger("strangler.transfer")

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from strangler.transfer import actions
 from strangler.transfer.apply import BATCH, Flow
 from strangler.transfer.control import Control, NotOurs
-from strangler.transfer.database import Entry, LockTimeout, Session, Step, TransferError
+from strangler.transfer.database import Entry, Session, Step
+from strangler.transfer.errors import LockTimeout, TransferError
 from strangler.transfer.pairing import Entity, changed
 from strangler.transfer.protocol import STEPS, UNDO, Action, Decision, Phase, step_from
 from strangler.transfer.untold import FOR, MANY, PARKED

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 import psycopg
 
-from strangler.transfer.database import TransferError
+from strangler.transfer.errors import TransferError
 from tests.chaos import cast, checker, notes, writer
 from tests.chaos.faults import Fault
 from tests.chaos.world import World, mend

@@ -16,7 +16,8 @@ import psycopg
 from strangler.ladder import Arm
 from strangler.transfer import mover as production
 from strangler.transfer.control import ControlAway, NotOurs
-from strangler.transfer.database import Session, TransferError
+from strangler.transfer.database import Session
+from strangler.transfer.errors import TransferError
 from strangler.transfer.mover import Mover
 from strangler.transfer.repair import repair
 from strangler.transfer.switch import Switch, SwitchRefused

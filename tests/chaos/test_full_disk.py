@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from strangler.ladder import Arm
-from strangler.transfer.database import DatabaseAway
+from strangler.transfer.errors import DatabaseAway
 from tests.chaos.conftest import CHAOS
 from tests.chaos.servers import Durable
 from tests.chaos.test_trouble import Held, held, moving, same, until

@@ -12,7 +12,7 @@ from contextlib import closing, nullcontext, suppress
 import pytest
 
 from strangler.ladder import Arm
-from strangler.transfer.database import LockTimeout
+from strangler.transfer.errors import LockTimeout
 from strangler.transfer.protocol import STEPS, Action, Decision
 from tests.chaos import cast, checker, notes
 from tests.chaos.campaign import Campaign

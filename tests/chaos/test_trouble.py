@@ -14,7 +14,8 @@ import pytest
 from strangler.ladder import Arm
 from strangler.transfer import mover as production
 from strangler.transfer.apply import Flow
-from strangler.transfer.database import DatabaseAway, Session, TransferError, Unfit
+from strangler.transfer.database import Session
+from strangler.transfer.errors import DatabaseAway, TransferError, Unfit
 from strangler.transfer.mover import Mover
 from strangler.transfer.protocol import Action
 from strangler.transfer.switch import Switch, SwitchRefused

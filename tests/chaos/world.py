@@ -20,8 +20,9 @@ from strangler.ladder import Arm
 from strangler.transfer import connect
 from strangler.transfer.apply import Flow
 from strangler.transfer.backfill import Backfill
-from strangler.transfer.database import Database, Session, TransferError
+from strangler.transfer.database import Database, Session
 from strangler.transfer.door import Door
+from strangler.transfer.errors import TransferError
 from strangler.transfer.mapping import Rows, TableMap, Target
 from strangler.transfer.pairing import Pairing, pair
 from strangler.transfer.repair import repair

@@ -19,8 +19,8 @@ from uuid import NAMESPACE_OID, uuid5
 import psycopg
 
 from strangler.ladder import Arm
-from strangler.transfer.database import DatabaseAway
 from strangler.transfer.door import Door, DoorClosed
+from strangler.transfer.errors import DatabaseAway
 from tests.chaos import notes
 from tests.chaos.books import Books, Command
 from tests.chaos.side import Fenced, Gone, Side

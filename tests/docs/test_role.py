@@ -8,7 +8,8 @@ import psycopg
 import pytest
 
 from strangler.ladder import Arm
-from strangler.transfer.database import Session, Unfit
+from strangler.transfer.database import Session
+from strangler.transfer.errors import Unfit
 from strangler.transfer.postgres import PostgresDatabase
 from tests.docs.reading import ROOT, blocks
 from tests.servers import Postgres

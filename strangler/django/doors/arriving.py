@@ -10,7 +10,7 @@ import logging
 import time
 
 from strangler.django.doors import known
-from strangler.transfer.database import TransferError
+from strangler.transfer.errors import TransferError
 from strangler.transfer.gate import LAG
 
 PATIENCE = 2 * LAG

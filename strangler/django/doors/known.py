@@ -17,9 +17,9 @@ from strangler.django.transfer.places import django_url
 from strangler.ladder import Arm, Stage
 from strangler.ports import forks
 from strangler.transfer.connect import door as connected
-from strangler.transfer.database import Unfit
 from strangler.transfer.door import Door
 from strangler.transfer.entering import entering
+from strangler.transfer.errors import Unfit
 
 _MOVED = frozenset({Stage.REPLICATING, Stage.SHADOW, Stage.CANARY, Stage.LIVE, Stage.RETIRED})
 

@@ -26,7 +26,7 @@ from strangler.django.edge import identity
 from strangler.django.ports import placing
 from strangler.ladder import Arm, Stage
 from strangler.ports.context import Context
-from strangler.transfer.database import TransferError
+from strangler.transfer.errors import TransferError
 
 COOKIE = "strangler_pin"
 """The edge's own cookie: ``capability:position``, with ``|`` between several; ``-`` for none.

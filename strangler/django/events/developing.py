@@ -15,7 +15,7 @@ from strangler.django.events import running, speaking
 from strangler.events.subscribe import BadHandler, NoConsumer
 from strangler.ports import runtime
 from strangler.ports.trust.keys import Keyring, KeysUnusable
-from strangler.transfer.database import Unfit
+from strangler.transfer.errors import Unfit
 
 URL = "STRANGLER_MONOLITH_URL"
 PATIENCE = 10.0

@@ -35,7 +35,7 @@ from strangler.shadow.noise import Noise
 from strangler.shadow.rehearse import Executed
 from strangler.shadow.report import Question
 from strangler.shadow.tee import Tee
-from strangler.transfer.database import TransferError
+from strangler.transfer.errors import TransferError
 from strangler.transfer.rehearsed import Delivery
 
 PORT = "PORT"

@@ -39,7 +39,7 @@ from strangler.ports.runtime import Returned
 from strangler.routing.paths import Match
 from strangler.shadow.judge import Outcome
 from strangler.shadow.report import Question
-from strangler.transfer.database import TransferError
+from strangler.transfer.errors import TransferError
 
 _log = logging.getLogger("strangler.shadow")
 

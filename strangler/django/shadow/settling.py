@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from strangler.django.doors import known
-from strangler.transfer.database import TransferError
+from strangler.transfer.errors import TransferError
 
 PATIENCE = 3.0
 """Seconds; a comparison is in nobody's way, but the next ones wait behind it."""

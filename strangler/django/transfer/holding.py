@@ -21,7 +21,8 @@ from strangler.manifest import Capability
 from strangler.transfer import actions
 from strangler.transfer.apply import Flow
 from strangler.transfer.control import ControlAway, NotOurs
-from strangler.transfer.database import LockTimeout, Session, TransferError
+from strangler.transfer.database import Session
+from strangler.transfer.errors import LockTimeout, TransferError
 from strangler.transfer.pairing import pair
 from strangler.transfer.protocol import Action, Decision, Torn
 from strangler.transfer.repair import repair

@@ -14,7 +14,7 @@ from strangler.gates import Verdict
 from strangler.ladder import Gate
 from strangler.manifest import Capability
 from strangler.transfer import gate as gates
-from strangler.transfer.database import TransferError, Unfit
+from strangler.transfer.errors import TransferError, Unfit
 from strangler.transfer.gate import Flowing, Verified
 from strangler.transfer.pairing import fit
 

@@ -27,7 +27,7 @@ from strangler.manifest import Capability
 from strangler.routing.publish import Prepared
 from strangler.transfer import actions
 from strangler.transfer.control import ControlAway, NotOurs
-from strangler.transfer.database import DatabaseAway, TransferError
+from strangler.transfer.errors import DatabaseAway, TransferError
 from strangler.transfer.protocol import Action, Decision, Torn
 
 PATIENCE = 15.0

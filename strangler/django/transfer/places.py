@@ -18,7 +18,8 @@ from strangler.django import tables
 from strangler.ladder import Arm
 from strangler.manifest import Capability
 from strangler.transfer.connect import database
-from strangler.transfer.database import Database, Unfit
+from strangler.transfer.database import Database
+from strangler.transfer.errors import Unfit
 from strangler.transfer.mapping import TableMap
 
 MONOLITH = "STRANGLER_MOVER_DATABASE"

@@ -17,7 +17,7 @@ from strangler.django.transfer.lease import Leased
 from strangler.django.transfer.places import sides
 from strangler.manifest import Capability
 from strangler.transfer.control import ControlAway
-from strangler.transfer.database import Unfit
+from strangler.transfer.errors import Unfit
 from strangler.transfer.gate import FRESH
 from strangler.transfer.mover import Mover
 from strangler.transfer.switch import SETTLED

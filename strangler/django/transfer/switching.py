@@ -27,7 +27,7 @@ from strangler.ladder import IllegalMove
 from strangler.manifest import Capability
 from strangler.routing.publish import Prepared, PublishFailed
 from strangler.transfer.control import ControlAway, NotOurs
-from strangler.transfer.database import TransferError
+from strangler.transfer.errors import TransferError
 from strangler.transfer.protocol import Decision
 from strangler.transfer.switch import Switch, SwitchRefused, Timings
 

@@ -20,7 +20,7 @@ from strangler.django.transfer.lease import Leased
 from strangler.django.transfer.places import sides
 from strangler.manifest import Capability
 from strangler.transfer.control import ControlAway
-from strangler.transfer.database import TransferError
+from strangler.transfer.errors import TransferError
 from strangler.transfer.marks import Mark, fingerprint, read, written
 from strangler.transfer.pairing import Pairing, fit
 from strangler.transfer.verify import Finding, Verification, Verified

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import psycopg
 
-from strangler.transfer.database import Unfit
+from strangler.transfer.errors import Unfit
 from strangler.transfer.postgres.link import Connection, Link
 
 _ASKED = "SELECT number FROM strangler_asked WHERE capability = %s"

@@ -10,11 +10,12 @@ from collections.abc import Sequence
 
 from psycopg import sql
 
-from strangler.transfer.database import ColumnKind, Digest
+from strangler.transfer.database import Digest
 from strangler.transfer.mapping import Key
 from strangler.transfer.postgres.link import Link
 from strangler.transfer.postgres.rows import after_key
 from strangler.transfer.postgres.schema import Described
+from strangler.transfer.tables import ColumnKind
 
 # A collation may call texts equal that are not the same; some types have no hash.
 _AS = {

@@ -19,8 +19,9 @@ import psycopg
 
 from strangler.ladder import Arm
 from strangler.ports import forks
-from strangler.transfer.database import DatabaseAway, Owner
+from strangler.transfer.database import Owner
 from strangler.transfer.door import Door, DoorClosed
+from strangler.transfer.errors import DatabaseAway
 from strangler.transfer.postgres import asking, journal
 from strangler.transfer.postgres.errors import spoken, translate
 from strangler.transfer.postgres.holding import WAITING, patient

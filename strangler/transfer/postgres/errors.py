@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import psycopg
 
 from strangler.transfer import fence
-from strangler.transfer.database import (
+from strangler.transfer.errors import (
     DatabaseAway,
     LockTimeout,
     ReferenceMissing,

@@ -6,7 +6,7 @@ import time
 
 import psycopg
 
-from strangler.transfer.database import LockTimeout
+from strangler.transfer.errors import LockTimeout
 from strangler.transfer.postgres.link import Connection, Link, door_number
 
 # An advisory lock of one bigint, as pg_locks has it.

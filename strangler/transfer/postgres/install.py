@@ -8,7 +8,8 @@ from dataclasses import replace
 from psycopg import sql
 
 from strangler.ladder import Arm
-from strangler.transfer.database import HEARTBEAT, Unfit
+from strangler.transfer.database import HEARTBEAT
+from strangler.transfer.errors import Unfit
 from strangler.transfer.postgres import tables, triggers
 from strangler.transfer.postgres.link import Link, Marks
 from strangler.transfer.postgres.locks import alter

@@ -14,7 +14,7 @@ from psycopg.adapt import Buffer, Loader
 from psycopg.types.datetime import IntervalLoader
 from psycopg.types.json import Json
 
-from strangler.transfer.database import ColumnKind
+from strangler.transfer.tables import ColumnKind
 
 _KINDS = {
     "int2": ColumnKind.INTEGER,

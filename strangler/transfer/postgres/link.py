@@ -10,7 +10,8 @@ from typing import Any
 import psycopg
 
 from strangler.ladder import Arm
-from strangler.transfer.database import HEARTBEAT, Unfit
+from strangler.transfer.database import HEARTBEAT
+from strangler.transfer.errors import Unfit
 from strangler.transfer.postgres import kinds
 from strangler.transfer.postgres.errors import spoken
 from strangler.transfer.postgres.schema import Described, describe

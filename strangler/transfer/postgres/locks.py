@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import psycopg
 from psycopg import sql
 
-from strangler.transfer.database import LockTimeout
+from strangler.transfer.errors import LockTimeout
 from strangler.transfer.postgres.link import Connection
 
 _HOLDERS = """

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 import psycopg
 from psycopg import sql
 
-from strangler.transfer.database import Claim, Pourer, Table, UniqueTaken
+from strangler.transfer.database import Claim, Pourer
+from strangler.transfer.errors import UniqueTaken
 from strangler.transfer.mapping import Target
 from strangler.transfer.postgres.errors import spoken
 from strangler.transfer.postgres.journal import PostgresClaim
@@ -18,6 +19,7 @@ from strangler.transfer.postgres.schema import Described
 from strangler.transfer.postgres.spans import Span
 from strangler.transfer.postgres.staging import stage_for
 from strangler.transfer.postgres.writing import applying
+from strangler.transfer.tables import Table
 
 _BLOCK = 1 << 16
 # The keys are many, and of a table of any size: only the way by its index is as long as they are.

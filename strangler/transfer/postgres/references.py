@@ -7,11 +7,12 @@ from contextlib import contextmanager
 
 from psycopg import sql
 
-from strangler.transfer.database import Change, ForeignKey
+from strangler.transfer.database import Change
 from strangler.transfer.mapping import Key
 from strangler.transfer.postgres.link import Link
 from strangler.transfer.postgres.schema import Described
 from strangler.transfer.postgres.staging import staged
+from strangler.transfer.tables import ForeignKey
 
 
 def referring(

@@ -10,7 +10,6 @@ import psycopg
 from psycopg import sql
 
 from strangler.ladder import Arm
-from strangler.transfer.database import Table
 from strangler.transfer.mapping import Key, Row
 from strangler.transfer.postgres import kinds, rows
 from strangler.transfer.postgres.errors import spoken
@@ -24,6 +23,7 @@ from strangler.transfer.rehearsing import (
     Keys,
     Unrehearsable,
 )
+from strangler.transfer.tables import Table
 
 _BOUNDS = """
 SELECT set_config('lock_timeout', '250ms', true), set_config('statement_timeout', '2s', true),

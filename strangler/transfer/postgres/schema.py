@@ -10,9 +10,10 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from strangler.transfer.database import Column, ColumnKind, ForeignKey, Table, Unfit
+from strangler.transfer.errors import Unfit
 from strangler.transfer.mapping import Key
 from strangler.transfer.postgres import kinds
+from strangler.transfer.tables import Column, ColumnKind, ForeignKey, Table
 
 _TABLE = """
 SELECT c.oid, c.relkind, c.relispartition,

@@ -12,16 +12,7 @@ import psycopg
 
 from strangler.ladder import Arm
 from strangler.transfer import untold
-from strangler.transfer.database import (
-    INSTALLING,
-    Database,
-    Digest,
-    Owner,
-    Parked,
-    Pourer,
-    Session,
-    Table,
-)
+from strangler.transfer.database import INSTALLING, Database, Digest, Owner, Parked, Pourer, Session
 from strangler.transfer.mapping import Key, Row, Target
 from strangler.transfer.postgres import (
     asking,
@@ -37,6 +28,7 @@ from strangler.transfer.postgres import (
 )
 from strangler.transfer.postgres.errors import spoken
 from strangler.transfer.postgres.link import Link, connect
+from strangler.transfer.tables import Table
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")

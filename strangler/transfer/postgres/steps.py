@@ -10,7 +10,8 @@ import psycopg
 from psycopg import sql
 
 from strangler.ladder import Arm
-from strangler.transfer.database import Owner, Parked, Step, Superseded, Unfit
+from strangler.transfer.database import Owner, Parked, Step
+from strangler.transfer.errors import Superseded, Unfit
 from strangler.transfer.mapping import Key
 from strangler.transfer.postgres import spans, triggers
 from strangler.transfer.postgres.errors import spoken

@@ -30,10 +30,11 @@ from hashlib import blake2b
 
 from psycopg import sql
 
-from strangler.transfer.database import HEARTBEAT, ColumnKind
+from strangler.transfer.database import HEARTBEAT
 from strangler.transfer.fence import SQLSTATE
 from strangler.transfer.postgres import kinds
 from strangler.transfer.postgres.schema import Described
+from strangler.transfer.tables import ColumnKind
 
 MARK = "strangler.mover"
 """The setting in which a transaction says whose rows it applies."""

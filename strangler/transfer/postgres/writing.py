@@ -10,7 +10,8 @@ from contextlib import contextmanager, suppress
 import psycopg
 from psycopg import sql
 
-from strangler.transfer.database import Change, Unwritable, Writer
+from strangler.transfer.database import Change, Writer
+from strangler.transfer.errors import Unwritable
 from strangler.transfer.mapping import Key
 from strangler.transfer.postgres import kinds, references
 from strangler.transfer.postgres.errors import spoken

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from strangler.transfer.database import Unfit
+from strangler.transfer.errors import Unfit
 from strangler.transfer.sqlite.link import Link
 
 _ASK = (

@@ -5,12 +5,14 @@
 from __future__ import annotations
 
 from strangler.ladder import Arm
-from strangler.transfer.database import HEARTBEAT, ColumnKind, ReferenceMissing, Unfit
+from strangler.transfer.database import HEARTBEAT
+from strangler.transfer.errors import ReferenceMissing, Unfit
 from strangler.transfer.sqlite.link import Link
 from strangler.transfer.sqlite.schema import Described, quoted
 from strangler.transfer.sqlite.stepping import owner_row
 from strangler.transfer.sqlite.tables import Tables
 from strangler.transfer.sqlite.triggers import TABLES, heartbeat, triggers
+from strangler.transfer.tables import ColumnKind
 
 _NO_KEYS = {
     ColumnKind.FLOAT: "a number with a fraction",

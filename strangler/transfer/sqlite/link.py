@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
 
-from strangler.transfer.database import (
+from strangler.transfer.errors import (
     DatabaseAway,
     LockTimeout,
     ReferenceMissing,

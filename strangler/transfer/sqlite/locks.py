@@ -14,7 +14,7 @@ import struct
 from pathlib import Path
 from typing import Self
 
-from strangler.transfer.database import DatabaseAway
+from strangler.transfer.errors import DatabaseAway
 
 _FLOCK = "@hhqqi4x"  # struct flock of 64-bit Linux: type, whence, start, length, pid
 _SET = getattr(fcntl, "F_OFD_SETLK", None)

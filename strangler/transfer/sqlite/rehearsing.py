@@ -9,7 +9,6 @@ from __future__ import annotations
 import sqlite3
 
 from strangler.ladder import Arm
-from strangler.transfer.database import Table
 from strangler.transfer.mapping import Key, Row
 from strangler.transfer.rehearsing import (
     LOST,
@@ -22,6 +21,7 @@ from strangler.transfer.rehearsing import (
 from strangler.transfer.sqlite import journal, rows
 from strangler.transfer.sqlite.link import Link
 from strangler.transfer.sqlite.tables import Tables
+from strangler.transfer.tables import Table
 
 _THERE = "SELECT 1 FROM sqlite_master WHERE name = 'strangler_rehearsal'"
 _FENCED = "SELECT fenced FROM strangler_owner WHERE capability = ?"

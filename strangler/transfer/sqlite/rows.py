@@ -6,12 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
-from strangler.transfer.database import Table, Unfit
+from strangler.transfer.errors import Unfit
 from strangler.transfer.mapping import Key, Row
 from strangler.transfer.sqlite.link import Link
 from strangler.transfer.sqlite.schema import Described, quoted
 from strangler.transfer.sqlite.tables import Tables, keys_of
 from strangler.transfer.sqlite.values import given, stored
+from strangler.transfer.tables import Table
 
 _VARIABLES = 30_000
 """What one statement takes; SQLite's own limit is 32,766."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from strangler.transfer.database import Column, ColumnKind, ForeignKey, Table, Unfit
+from strangler.transfer.errors import Unfit
 from strangler.transfer.sqlite.link import Link
 from strangler.transfer.sqlite.values import kind_of
+from strangler.transfer.tables import Column, ColumnKind, ForeignKey, Table
 
 _ACTS = {"CASCADE", "SET NULL", "SET DEFAULT"}
 _JSON_CHECK = re.compile(r'JSON_VALID\(\s*["`\[]?(\w+)["`\]]?\s*\)', re.IGNORECASE)

@@ -18,17 +18,13 @@ from strangler.transfer.database import (
     Claim,
     Delivered,
     Entry,
-    LockTimeout,
     Owner,
     Parked,
-    ReferenceMissing,
     Session,
     Step,
-    Superseded,
-    Table,
-    Unfit,
     Writer,
 )
+from strangler.transfer.errors import LockTimeout, ReferenceMissing, Superseded, Unfit
 from strangler.transfer.mapping import Key, Row
 from strangler.transfer.sqlite import asking, installing, journal, rows
 from strangler.transfer.sqlite.link import Link
@@ -38,6 +34,7 @@ from strangler.transfer.sqlite.stepping import SqliteStep, installed, locked, ow
 from strangler.transfer.sqlite.tables import Tables
 from strangler.transfer.sqlite.values import now
 from strangler.transfer.sqlite.writing import SqliteWriter
+from strangler.transfer.tables import Table
 
 _PAUSE = 0.002
 _APPLIED = (

@@ -7,7 +7,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from strangler.ladder import Arm
-from strangler.transfer.database import Owner, Parked, Step, Superseded, Unfit
+from strangler.transfer.database import Owner, Parked, Step
+from strangler.transfer.errors import Superseded, Unfit
 from strangler.transfer.mapping import Key
 from strangler.transfer.sqlite import journal, rows
 from strangler.transfer.sqlite.link import Link

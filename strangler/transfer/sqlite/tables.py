@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from strangler.ladder import Arm
-from strangler.transfer.database import Column, Table
 from strangler.transfer.mapping import Key
 from strangler.transfer.sqlite.link import Link
 from strangler.transfer.sqlite.schema import Described, describe
 from strangler.transfer.sqlite.values import key_of, key_text
+from strangler.transfer.tables import Column, Table
 
 
 class Tables:

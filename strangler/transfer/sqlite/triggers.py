@@ -12,9 +12,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from strangler.ladder import Arm
-from strangler.transfer.database import HEARTBEAT, ColumnKind
+from strangler.transfer.database import HEARTBEAT
 from strangler.transfer.fence import PREFIX
 from strangler.transfer.sqlite.schema import Described, Index, literal, quoted
+from strangler.transfer.tables import ColumnKind
 
 
 def _never(table: str, event: str) -> str:

@@ -20,8 +20,9 @@ from typing import Any
 from uuid import UUID
 
 from strangler.ladder import Arm
-from strangler.transfer.database import Column, ColumnKind, Unwritable
+from strangler.transfer.errors import Unwritable
 from strangler.transfer.mapping import Key
+from strangler.transfer.tables import Column, ColumnKind
 
 _INT64 = range(-(2**63), 2**63)
 _KINDS: Sequence[tuple[str, ColumnKind]] = (

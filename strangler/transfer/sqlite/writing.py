@@ -7,13 +7,15 @@ from __future__ import annotations
 import random
 from collections.abc import Collection, Iterable, Sequence
 
-from strangler.transfer.database import Change, ColumnKind, UniqueTaken, Writer
+from strangler.transfer.database import Change, Writer
+from strangler.transfer.errors import UniqueTaken
 from strangler.transfer.mapping import Key
 from strangler.transfer.sqlite import rows
 from strangler.transfer.sqlite.link import Link
 from strangler.transfer.sqlite.schema import Described, quoted
 from strangler.transfer.sqlite.tables import Tables
 from strangler.transfer.sqlite.values import given, stored
+from strangler.transfer.tables import ColumnKind
 
 _RANDOM = random.SystemRandom()
 

@@ -13,9 +13,10 @@ from extracted.catalog.service import CatalogService
 from extracted.catalog.transfer import tables
 from strangler.ladder import Arm
 from strangler.sqlalchemy.database import Database as Own
-from strangler.transfer.database import ColumnKind, Session
+from strangler.transfer.database import Session
 from strangler.transfer.postgres import PostgresDatabase
 from strangler.transfer.sqlite import SqliteDatabase
+from strangler.transfer.tables import ColumnKind
 
 TABLES = tuple(one for one in Base.metadata.tables if not one.startswith("strangler_"))
 

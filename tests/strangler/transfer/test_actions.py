@@ -8,7 +8,8 @@ import pytest
 
 from strangler.ladder import Arm
 from strangler.transfer import actions
-from strangler.transfer.database import Entry, Owner, Parked, Session, Superseded
+from strangler.transfer.database import Entry, Owner, Parked, Session
+from strangler.transfer.errors import Superseded
 from strangler.transfer.protocol import Action, Decision, Torn, remaining
 from tests.strangler.transfer.sides import Side
 

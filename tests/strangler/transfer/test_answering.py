@@ -9,7 +9,7 @@ import pytest
 from strangler.ladder import Arm
 from strangler.transfer.answering import Answering
 from strangler.transfer.apply import Flow
-from strangler.transfer.database import TransferError
+from strangler.transfer.errors import TransferError
 from strangler.transfer.mapping import TableMap, Target
 from strangler.transfer.pairing import pair
 from tests.strangler.transfer.sides import Side, SqliteSide

@@ -9,16 +9,9 @@ from contextlib import suppress
 import pytest
 
 from strangler.ladder import Arm
-from strangler.transfer.database import (
-    ColumnKind,
-    Database,
-    DatabaseAway,
-    Owner,
-    Session,
-    Superseded,
-    TransferError,
-    Unfit,
-)
+from strangler.transfer.database import Database, Owner, Session
+from strangler.transfer.errors import DatabaseAway, Superseded, TransferError, Unfit
+from strangler.transfer.tables import ColumnKind
 from tests.strangler.transfer.sides import CAPABILITY, TABLES, Application, Side
 
 M, S = Arm.MONOLITH, Arm.SERVICE

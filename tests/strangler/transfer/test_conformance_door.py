@@ -17,8 +17,9 @@ from queue import Queue
 import pytest
 
 from strangler.ladder import Arm
-from strangler.transfer.database import DatabaseAway, LockTimeout, Owner, Session
+from strangler.transfer.database import Owner, Session
 from strangler.transfer.door import Door, DoorClosed
+from strangler.transfer.errors import DatabaseAway, LockTimeout
 from tests.strangler.transfer.sides import Side
 
 HERE = Path(__file__).parent

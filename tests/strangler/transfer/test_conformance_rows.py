@@ -9,14 +9,8 @@ from uuid import UUID
 import pytest
 
 from strangler.ladder import Arm
-from strangler.transfer.database import (
-    Change,
-    ReferenceMissing,
-    Session,
-    UniqueTaken,
-    Unwritable,
-    Writer,
-)
+from strangler.transfer.database import Change, Session, Writer
+from strangler.transfer.errors import ReferenceMissing, UniqueTaken, Unwritable
 from strangler.transfer.mapping import Key, Row
 from tests.strangler.transfer.sides import COLUMNS, Side, SqliteSide, item
 

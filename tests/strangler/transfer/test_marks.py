@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strangler.transfer.database import Column, ColumnKind, Table
 from strangler.transfer.mapping import Row, TableMap, Target
 from strangler.transfer.marks import Mark, fingerprint, read, written
 from strangler.transfer.pairing import Pair, Pairing
+from strangler.transfer.tables import Column, ColumnKind, Table
 
 UTC_MOMENTS = st.datetimes(timezones=st.just(UTC))
 PARTS: dict[ColumnKind, st.SearchStrategy[Any]] = {

@@ -32,7 +32,8 @@ from strangler.ladder import Arm, Share, Stage
 from strangler.routing.publish import point, prepare
 from strangler.routing.table import Entry
 from strangler.transfer import connect
-from strangler.transfer.database import LockTimeout, Session
+from strangler.transfer.database import Session
+from strangler.transfer.errors import LockTimeout
 from strangler.transfer.sqlite import link
 
 begun: list[tuple[str, bool]] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from strangler.django.transfer import holding
-from strangler.transfer.database import LockTimeout
+from strangler.transfer.errors import LockTimeout
 
 
 def test_an_attempt_is_made_again_where_a_lock_is_not_to_be_had(monkeypatch: pytest.MonkeyPatch):

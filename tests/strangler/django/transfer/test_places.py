@@ -11,7 +11,7 @@ from django.db import connections
 
 from strangler.django.transfer import places
 from strangler.ladder import Arm
-from strangler.transfer.database import Unfit
+from strangler.transfer.errors import Unfit
 from strangler.transfer.mapping import TableMap, Target
 from tests.strangler.django.transfer.rows import Rows
 

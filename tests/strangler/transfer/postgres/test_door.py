@@ -11,8 +11,9 @@ import psycopg
 import pytest
 
 from strangler.ladder import Arm
-from strangler.transfer.database import DatabaseAway, LockTimeout, Owner, Session
+from strangler.transfer.database import Owner, Session
 from strangler.transfer.door import DoorClosed
+from strangler.transfer.errors import DatabaseAway, LockTimeout
 from strangler.transfer.postgres import PostgresDatabase, PostgresDoor
 from strangler.transfer.postgres.link import Connection
 from strangler.transfer.postgres.steps import read_owner

@@ -12,7 +12,8 @@ import psycopg
 import pytest
 
 from strangler.ladder import Arm
-from strangler.transfer.database import Change, LockTimeout, Session, Superseded, Unfit
+from strangler.transfer.database import Change, Session
+from strangler.transfer.errors import LockTimeout, Superseded, Unfit
 from strangler.transfer.postgres import PostgresDatabase
 from tests.strangler.transfer.postgres.conftest import Connect, fence, start
 

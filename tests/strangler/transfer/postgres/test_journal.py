@@ -10,7 +10,8 @@ import psycopg
 import pytest
 
 from strangler.ladder import Arm
-from strangler.transfer.database import Parked, Session, Superseded
+from strangler.transfer.database import Parked, Session
+from strangler.transfer.errors import Superseded
 from strangler.transfer.postgres import PostgresDatabase
 from tests.servers import Postgres
 from tests.strangler.transfer.postgres.conftest import keys_of, start

@@ -14,7 +14,8 @@ from strangler.ladder import Arm
 from strangler.transfer import backfill, bulk
 from strangler.transfer.apply import Flow
 from strangler.transfer.bulk import Bulk
-from strangler.transfer.database import Session, Superseded
+from strangler.transfer.database import Session
+from strangler.transfer.errors import Superseded
 from strangler.transfer.filling import Filling
 from strangler.transfer.mapping import Row, Rows, TableMap, Target
 from strangler.transfer.pairing import pair

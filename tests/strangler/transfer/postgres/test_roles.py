@@ -8,7 +8,8 @@ import psycopg
 import pytest
 
 from strangler.ladder import Arm
-from strangler.transfer.database import Change, Session, Unfit
+from strangler.transfer.database import Change, Session
+from strangler.transfer.errors import Unfit
 from strangler.transfer.postgres import PostgresDatabase
 from tests.strangler.transfer.postgres.conftest import TABLES, Connect, fence, start
 

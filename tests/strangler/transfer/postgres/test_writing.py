@@ -14,13 +14,8 @@ import psycopg
 import pytest
 
 from strangler.ladder import Arm
-from strangler.transfer.database import (
-    Change,
-    ReferenceMissing,
-    Session,
-    UniqueTaken,
-    Unwritable,
-)
+from strangler.transfer.database import Change, Session
+from strangler.transfer.errors import ReferenceMissing, UniqueTaken, Unwritable
 from strangler.transfer.postgres import PostgresDatabase
 
 pytestmark = pytest.mark.postgres

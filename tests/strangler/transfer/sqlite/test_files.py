@@ -22,13 +22,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.sqlite3.base import DatabaseWrapper
 
 from strangler.ladder import Arm
-from strangler.transfer.database import (
-    Change,
-    DatabaseAway,
-    LockTimeout,
-    ReferenceMissing,
-    Unfit,
-)
+from strangler.transfer.database import Change
+from strangler.transfer.errors import DatabaseAway, LockTimeout, ReferenceMissing, Unfit
 from strangler.transfer.sqlite import SqliteDatabase, link
 from tests.strangler.transfer.sqlite.files import File, Open
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from strangler.ladder import Arm
-from strangler.transfer.database import DatabaseAway, LockTimeout, Owner
+from strangler.transfer.database import Owner
 from strangler.transfer.door import DoorClosed
+from strangler.transfer.errors import DatabaseAway, LockTimeout
 from strangler.transfer.sqlite import SqliteDoor, locks
 from strangler.transfer.sqlite.locks import FileLock
 from tests.strangler.transfer.sqlite.files import Open

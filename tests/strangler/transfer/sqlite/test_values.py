@@ -10,7 +10,9 @@ import pytest
 import sqlalchemy as sa
 
 from strangler.ladder import Arm
-from strangler.transfer.database import Change, ColumnKind, Unwritable
+from strangler.transfer.database import Change
+from strangler.transfer.errors import Unwritable
+from strangler.transfer.tables import ColumnKind
 from tests.strangler.transfer.sqlite.files import File, Open
 
 NUMBER = "CREATE TABLE number (id integer PRIMARY KEY, value {type})"
