@@ -13,6 +13,8 @@ WORKERS = $(shell $(BIN)/python -c "import os; print(min((os.cpu_count() or 1) +
 AGAIN := --reruns 1 --max-suite-reruns 3 --rerun-show-tracebacks --rerun-exclude-path tests/chaos \
 	--rerun-exclude-path tests/e2e --rerun-exclude-path tests/strangler/transfer/model \
 	--rerun-exclude-path tests/strangler/saga --rerun-exclude-path tests/strangler/django/saga
+LONGER := tests/strangler/transfer/model tests/strangler/events tests/strangler/saga \
+	tests/strangler/django/saga
 ON_CURRENT_NGINX := PATH="$(CURDIR)/var/servers/nginx-current:$$PATH"
 LOCK := $(BIN)/uv pip compile --quiet pyproject.toml --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-annotate
@@ -37,10 +39,9 @@ journeys: .venv/dev servers # The film, other journeys through the whole shop, a
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal $(AGAIN) $(JOURNEYS) --deselect $(OTHER_FILMS)
 
 chaos: .venv/dev servers # Kill and stop everything at every step, and the edge on a newer NGINX too, for an hour
-	STRANGLER_CHAOS=1 $(BIN)/pytest -n auto --maxprocesses 2 tests/chaos tests/strangler/transfer/model \
-		tests/strangler/saga tests/strangler/django/saga
+	STRANGLER_CHAOS=1 $(BIN)/pytest -n auto --maxprocesses 2 tests/chaos $(LONGER)
 	STRANGLER_CHAOS=1 $(BIN)/pytest -n auto --maxprocesses 2 -m hypothesis tests/contracts tests/extracted \
-		tests/monolith tests/strangler
+		tests/monolith tests/strangler $(LONGER:%=--ignore %)
 	STRANGLER_CHAOS=1 $(BIN)/pytest tests/e2e/listening tests/e2e/rehearsing tests/e2e/transfer
 	$(BIN)/pytest tests/e2e/test_demo.py -k the_whole_film
 	$(BIN)/python -m tests.chaos
