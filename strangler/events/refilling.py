@@ -5,7 +5,6 @@ from __future__ import annotations
 from strangler.events.consumer import Consumer
 from strangler.events.failing import Failed
 from strangler.ports.context import job
-from strangler.ports.errors import DoorShut, NotOwner, PortError
 
 __all__ = ["Incomplete", "NoCopy", "refill"]
 
@@ -27,7 +26,7 @@ def refill(consumer: Consumer) -> int:
         NoCopy: nothing says how.
         NotOwner: the other side owns the rows, and has to do this.
         Later: nothing was done; try again.
-        Incomplete: do it again.
+        Incomplete: it is emptied, and not told everything, whatever the reason: do it again.
     """
     copies = consumer.handlers.copies
     if not copies:
@@ -45,7 +44,7 @@ def refill(consumer: Consumer) -> int:
         for copy in copies:
             try:
                 copy.ask()
-            except (DoorShut, NotOwner, PortError) as error:
+            except Exception as error:
                 raise Incomplete(
                     f"{consumer.name} has emptied its copy, and not all of it is said again: do it "
                     f"once more: {type(error).__name__}: {error}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from sqlalchemy import text
 from strangler.events import aside, parking
 from strangler.events.aside import InboxPlace, OutboxPlace, OwnersPlace
 from strangler.events.failing import Later
+from strangler.events.outbox import OutboxFull
 from strangler.events.refilling import Incomplete, NoCopy, refill
 from strangler.events.stores.connect import connect
 from strangler.ports.errors import NotOwner, Unreachable
@@ -122,12 +124,19 @@ def test_a_copy_is_filled_anew(listener: Listener) -> None:
     assert listener.effects() == {"Vega": [2]}
     listener.consumer.owns = None
 
-    def away() -> None:
-        raise Unreachable("catalog is away")
+    away: Exception
 
-    listener.handlers.anew(empty=lambda: None, ask=away)
-    with pytest.raises(Incomplete, match="do it once more: Unreachable: catalog is away"):
-        refill(listener.consumer)
+    def ask_nobody() -> None:
+        raise away
+
+    listener.handlers.anew(empty=lambda: None, ask=ask_nobody)
+    for away in (Unreachable("catalog is away"), OutboxFull(9, 8), sqlite3.OperationalError("x")):
+        (done,) = aside.each([InboxPlace(listener.consumer)], lambda place: place.anew())
+        said = f"not all of it is said again: do it once more: {type(away).__name__}: {away}"
+        assert said in done.refused, "whatever has kept others from saying it"
+        with pytest.raises(Incomplete) as incomplete:
+            refill(listener.consumer)
+        assert incomplete.value.__cause__ is away
 
     def broken() -> None:
         empty()
@@ -138,4 +147,4 @@ def test_a_copy_is_filled_anew(listener: Listener) -> None:
     with pytest.raises(Later, match="it can't be emptied"):
         refill(listener.consumer)
     assert listener.effects() == {"Rigel": [2]}, "all or nothing is emptied"
-    assert len(asked) == 2
+    assert len(asked) == 7
