@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+import dataclasses
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -52,6 +53,34 @@ class Written(Generic[D]):
         except (ValueError, RecursionError) as error:
             raise BadData(_said(error)) from error
         return data
+
+    def unknown(self, text: str) -> str:
+        """The JSON path of a field that ``decode`` leaves out; empty if it keeps all of them.
+
+        Raises:
+            BadData: it is none of this type.
+        """
+        return _left_out(self.decode(text), msgspec.json.decode(text), "$")
+
+
+def _left_out(data: Any, written: Any, path: str) -> str:
+    if dataclasses.is_dataclass(data):
+        known = {field.name for field in dataclasses.fields(data)}
+        for name, value in written.items():
+            here = f"{path}.{name}"
+            found = _left_out(getattr(data, name), value, here) if name in known else here
+            if found:
+                return found
+        return ""
+    if isinstance(data, dict):
+        places = [f"{path}.{name}" for name in data]
+        data, written = list(data.values()), list(written.values())
+    elif isinstance(data, list | tuple):
+        places = [f"{path}[{number}]" for number in range(len(data))]
+    else:
+        return ""
+    left_out = map(_left_out, data, written, places)
+    return next(filter(None, left_out), "")
 
 
 def _said(error: Exception) -> str:

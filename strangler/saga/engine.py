@@ -86,7 +86,7 @@ class Engine(ABC):
         """Go on with a saga that is due, as far as one gets now; else it is left as it is.
 
         Raises:
-            UnknownSaga, NotDeclared: see each of them.
+            UnknownSaga, NotDeclared, Newer: see each of them.
         """
 
     @abstractmethod
@@ -106,7 +106,7 @@ class Engine(ABC):
         """Go on with a saga that is stuck.
 
         Raises:
-            UnknownSaga, NotDeclared, NotStuck: see each of them.
+            UnknownSaga, NotDeclared, NotStuck, Newer: see each of them.
         """
 
     @abstractmethod

@@ -4,6 +4,7 @@
 
     SagaError
     ├── NotDeclared    no saga of this name is declared in this process
+    ├── Newer          its data has what this process does not know
     ├── UnknownSaga    there is none with this id
     ├── KeyReused      the key belongs to a saga with other data
     ├── LockHeld       another saga holds what this one would
@@ -48,6 +49,21 @@ class NotDeclared(SagaError, LookupError):
     def __str__(self) -> str:
         there = ", ".join(self.known) or "none"
         return f"the saga {self.name!r} is not declared here: there is {there}"
+
+
+class Newer(SagaError):
+    """The data of a saga has a field that this process does not know, and would lose."""
+
+    def __init__(self, name: str, field: str) -> None:
+        super().__init__(name, field)
+        self.name = name
+        self.field = field
+
+    def __str__(self) -> str:
+        return (
+            f"its data has {self.field}, which the {self.name} that is declared here has not: "
+            "a newer process goes on with it"
+        )
 
 
 class UnknownSaga(SagaError, LookupError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from strangler.saga.declare import Saga
-from strangler.saga.errors import BadData, Unfit
+from strangler.saga.errors import BadData, Newer, Unfit
 from strangler.saga.store import Record
 
 D = TypeVar("D")
@@ -16,6 +16,7 @@ def fitting(saga: Saga[D], record: Record) -> D:
 
     Raises:
         Unfit: it is not.
+        Newer: it is an older one, which would lose some of them.
     """
     steps = tuple(step.name for step in saga.steps)
     if record.steps != steps:
@@ -23,11 +24,15 @@ def fitting(saga: Saga[D], record: Record) -> D:
             f"its steps were {', '.join(record.steps)}, and {saga.name} has "
             f"{', '.join(steps)}: declare other steps under another name"
         )
-    return read(saga, record.data)
+    data = read(saga, record.data)
+    unknown = saga.written.unknown(record.data)
+    if unknown:
+        raise Newer(saga.name, unknown)
+    return data
 
 
 def read(saga: Saga[D], text: str) -> D:
-    """The data that is written.
+    """The data that is written, as far as it is known: to look at, not to go on with.
 
     Raises:
         Unfit: it can't be read.

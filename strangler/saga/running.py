@@ -12,6 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -25,6 +26,7 @@ from strangler.saga.engine import Engine, Seen, Shown
 from strangler.saga.errors import (
     HasEnded,
     KeyReused,
+    Newer,
     NotDeclared,
     NotStuck,
     ReasonMissing,
@@ -104,7 +106,7 @@ class Running(Engine):
                 return count
             try:
                 self._go_on(record)
-            except NotDeclared as error:
+            except (NotDeclared, Newer) as error:
                 _log.error("%s %s can't be gone on with: %s", record.name, record.id, error)
                 later = replace(record, holder="", due=self._clock() + LARGEST)
                 self._try_to_write(record, Change(later))
@@ -206,14 +208,21 @@ class Running(Engine):
             raise KeyReused(saga.name, key, record.id)
         waits = record.state is State.RUNNING and not record.holder
         if waits or self._is_due(record):
-            return self._take(saga, record, course)
+            with suppress(Newer):
+                return self._take(saga, record, course)
         return self._seen(saga, record)
 
     def _is_due(self, record: Record) -> bool:
         return record.due is not None and record.due <= self._clock()
 
     def _take(self, saga: Saga[D], record: Record, course: Course | None = None) -> Seen[D]:
-        """Make it ours, unless somebody else was faster."""
+        """Make it ours, unless somebody else was faster.
+
+        Raises:
+            Newer: it is left to whoever can go on with it.
+        """
+        with suppress(Unfit):  # that it is stuck is written once it is ours
+            fitting.fitting(saga, record)
         now = self._clock()
         ours = replace(record, token=record.token + 1, holder=_holder(), due=now + CLAIM)
         if not self._try_to_write(record, Change(ours)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from uuid import UUID, uuid4
 
 import pytest
@@ -20,6 +20,7 @@ from strangler.saga.errors import (
     HasEnded,
     KeyReused,
     LockHeld,
+    Newer,
     NotDeclared,
     NotNow,
     NotStuck,
@@ -429,6 +430,85 @@ def test_what_is_not_declared_here_waits(remote: Office, caplog: pytest.LogCaptu
         stranger.start(remote.saga, Trip("bob"), key="2")
     remote.clock.forward(LARGEST)
     assert remote.engine.resume(seen.id).state is State.COMPLETED
+
+
+@dataclass(frozen=True, slots=True)
+class Passenger:
+    """As it is declared in an older process."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """Likewise."""
+
+    passengers: tuple[Passenger, ...]
+    seats: dict[str, Passenger | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """As it is declared in a newer one."""
+
+    name: str
+    meal: str = "any"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Likewise."""
+
+    passengers: tuple[Guest, ...]
+    seats: dict[str, Guest | None]
+    method: str = "card"
+
+
+def test_what_has_data_that_is_not_known_here_waits_for_a_newer_process(
+    remote: Office, caplog: pytest.LogCaptureFixture
+):
+    paid: list[object] = []
+
+    def pay(data: object, here: Here) -> None:
+        paid.append(data)
+
+    old = Saga("trips.pay", Party, pivot("pay", pay))
+    new = Saga("trips.pay", Group, pivot("pay", pay))
+    older = Running(remote.store, [old], clock=remote.clock)
+    newer = Running(remote.store, [new], clock=remote.clock)
+    group = Group((Guest("ann", "none"),), {"1A": None}, "invoice")
+    seen = newer.start(new, group, key="1", within=0.0)
+    asked = Party((Passenger("ann"),), {"1A": None})
+
+    with pytest.raises(Newer, match=r"has \$\.passengers\[0\]\.meal, which the trips\.pay"):
+        older.resume(seen.id)
+    assert older.start(old, asked, key="1").record == seen.record
+    assert older.sweep(10) == 1
+
+    left = older.show(seen.id).record
+    assert older.listed() == [left]
+    assert (left.state, left.holder, left.trouble) == (State.RUNNING, "", "")
+    assert (left.data, left.entries) == (seen.record.data, seen.record.entries)
+    assert older.sweep(10) == 0, "it is put off"
+    assert [one.levelname for one in caplog.records] == ["ERROR"]
+    assert "a newer process goes on with it" in caplog.text
+    remote.clock.forward(LARGEST)
+    assert newer.sweep(10) == 1
+    assert newer.show(seen.id).record.state is State.COMPLETED
+    assert paid == [group]
+
+    # What is stuck waits for a newer process, too; what has no such data is gone on with.
+    other = Running(
+        remote.store, [Saga("trips.pay", Group, pivot("pays", pay))], clock=remote.clock
+    )
+    seen = newer.start(new, Group((), {"1A": Guest("bob")}), key="2", within=0.0)
+    with pytest.raises(Unfit):
+        other.resume(seen.id)
+    with pytest.raises(Newer, match=r"\$\.seats\.1A\.meal"):
+        older.retry(seen.id, actor="eve")
+    assert older.abandon(seen.id, actor="eve", reason="bob").state is State.ABANDONED
+    seen = older.start(old, asked, key="3", within=0.0)
+    assert newer.resume(seen.id).data == Group((Guest("ann"),), {"1A": None})
 
 
 def test_what_does_not_fit_the_code_is_stuck_until_it_does(remote: Office):
