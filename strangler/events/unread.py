@@ -1,6 +1,7 @@
 """What waits in the http bus's queues, and nobody reads it there any more.
 
-That is so once a subscription has been taken back, or another bus carries: no pusher hands it over.
+That is so once a subscription has been taken back, or another bus carries: no pusher hands it over,
+nor does it hold up what the same consumer is still told.
 An operator says what becomes of it, since a deployment may be under way that will read it.
 """
 

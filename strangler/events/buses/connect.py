@@ -32,7 +32,7 @@ def connect(url: str, *, database: str | None = None, consumers: Consumers | Non
             come after a ``?``: ``lease=15s``, and for Redis ``retention=7d`` and ``replicas=1``,
             for Kafka those of librdkafka.
         database: whose queues ``http`` uses: that of whoever speaks.
-        consumers: whom ``http`` queues an event for, by its type.
+        consumers: whom ``http`` queues an event for, and hands it over to, by its type.
 
     Raises:
         BadBus: says what is wrong, and what to write instead.
@@ -54,7 +54,7 @@ def _http(url: str, database: str | None, consumers: Consumers | None) -> Bus:
         )
     given = _given(f"{HTTP}://{url.removeprefix(HTTP)}", {"lease"})
     lease = _seconds(given.options, "lease", TTL)
-    return DatabaseBus(database, consumers or _nobody, lease=lease)
+    return DatabaseBus(database, consumers, lease=lease)
 
 
 def _redis(url: str) -> Bus:
@@ -95,10 +95,6 @@ def _kafka(url: str) -> Bus:
 def _is_server(text: str) -> bool:
     host, colon, port = text.rpartition(":")
     return bool(host and colon) and port.isascii() and port.isdigit() and int(port) < 65536
-
-
-def _nobody(_type: str) -> tuple[str, ...]:
-    return ()
 
 
 def _given(url: str, ours: set[str]) -> _Given:

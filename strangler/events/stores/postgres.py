@@ -10,7 +10,7 @@ from uuid import UUID
 
 import psycopg
 
-from strangler.events.buses.database.schema import QUEUE
+from strangler.events.buses.database.schema import QUEUE, TYPE
 from strangler.events.outbox import OUTBOX, RELAY
 from strangler.events.stores import Lease, StoreAway, StoreError, Unprepared, sql
 from strangler.events.stores.base import SqlStore
@@ -54,7 +54,7 @@ class PostgresStore(SqlStore):
     _AT = '"at"::text'
     _PAYLOAD = "convert_to(payload, 'UTF8')"
     _QUEUES = f"SELECT 1 WHERE to_regclass('{QUEUE}') IS NOT NULL"
-    _TYPE = """substring(envelope from '"type":"([^"]*)"')"""
+    _TYPE = TYPE["postgresql"]
     _LAST = f"coalesce(pg_sequence_last_value(pg_get_serial_sequence('{OUTBOX}', 'position')), 0)"
 
     def __init__(self, url: str) -> None:

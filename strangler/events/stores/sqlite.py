@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
-from strangler.events.buses.database.schema import QUEUE
+from strangler.events.buses.database.schema import QUEUE, TYPE
 from strangler.events.outbox import OUTBOX
 from strangler.events.stores import StoreAway, Unprepared, moments, sql
 from strangler.events.stores.base import SqlStore
@@ -29,7 +29,7 @@ class SqliteStore(SqlStore):
     _AT = '"at"'
     _PAYLOAD = "CAST(payload AS BLOB)"
     _QUEUES = f"SELECT 1 FROM sqlite_master WHERE name = '{QUEUE}'"  # noqa: S608 - ours
-    _TYPE = "CASE WHEN json_valid(envelope) THEN json_extract(envelope, '$.type') END"
+    _TYPE = TYPE["sqlite"]
     _LAST = f"coalesce((SELECT seq FROM sqlite_sequence WHERE name = '{OUTBOX}'), 0)"  # noqa: S608 - ours
 
     def __init__(self, url: str) -> None:

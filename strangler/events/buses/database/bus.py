@@ -21,11 +21,13 @@ class DatabaseBus(Bus):
 
     Args:
         url: of PostgreSQL, or of a file of SQLite.
-        consumers: see there. An event that nobody is to be told of goes nowhere.
+        consumers: see there. An event that nobody is to be told of goes nowhere, and what waits for
+            one who is told of its type no more stays where it is. None: whoever only subscribes,
+            and takes what is there.
         lease: see ``shares.TTL``.
     """
 
-    def __init__(self, url: str, consumers: Consumers, *, lease: float = TTL) -> None:
+    def __init__(self, url: str, consumers: Consumers | None, *, lease: float = TTL) -> None:
         """Nothing is connected yet.
 
         Raises:
@@ -50,7 +52,8 @@ class DatabaseBus(Bus):
                 refused.append(Refused(event, f"{len(body)} bytes; at most {LARGEST}"))
                 continue
             topic, part, text = event.capability, event.partition, body.decode()
-            rows.extend((consumer, topic, part, text) for consumer in self._consumers(event.type))
+            told = self._consumers(event.type) if self._consumers is not None else ()
+            rows.extend((consumer, topic, part, text) for consumer in told)
         if rows:
             self._queue.put(rows)
         return refused
@@ -61,9 +64,10 @@ class DatabaseBus(Bus):
         Raises:
             BusAway, BadBus: see each of them.
         """
-        queue = self._make()
+        queue, consumers = self._make(), self._consumers
+        told = None if consumers is None else lambda type_: consumer in consumers(type_)
         try:
-            return DatabaseSubscription(queue, consumer, topics, lease=self._lease)
+            return DatabaseSubscription(queue, consumer, topics, lease=self._lease, told=told)
         except BusError:
             queue.close()
             raise

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar, cast
 
@@ -27,7 +27,8 @@ _READ = (
     f"SELECT q.position, s.topic, s.partition, q.envelope "
     "FROM unnest(%s::text[], %s::smallint[]) AS s(topic, partition), "
     f"LATERAL (SELECT position, envelope FROM {QUEUE} AS w WHERE w.consumer = %s "
-    "AND w.topic = s.topic AND w.partition = s.partition ORDER BY w.position LIMIT %s) AS q "
+    "AND w.topic = s.topic AND w.partition = s.partition {wanted}"
+    "ORDER BY w.position LIMIT %s) AS q "
     "LIMIT %s"
 )
 
@@ -36,6 +37,7 @@ class PostgresQueue(Queue):
     """One connection, made when it is needed, and made again when it has broken."""
 
     clock = "extract(epoch FROM clock_timestamp())::double precision"
+    type = schema.TYPE["postgresql"]
 
     def __init__(self, url: str) -> None:
         scheme, separator, rest = url.partition("://")
@@ -64,10 +66,15 @@ class PostgresQueue(Queue):
 
         self._do(copy)
 
-    def read(self, consumer: str, slots: Sequence[Slot], limit: int) -> list[Waiting]:
+    def read(
+        self, consumer: str, slots: Sequence[Slot], limit: int, *, but: Collection[str] = ()
+    ) -> list[Waiting]:
         """The oldest rows of these, slot by slot: the scan of a slot begins if there is room."""
-        given = ([s.topic for s in slots], [s.partition for s in slots], consumer, limit, limit)
-        found = self._do(lambda connection: _rows(connection, _READ, given, translated=True))
+        wanted = f"AND coalesce({self.type}, '') <> ALL(%s) " if but else ""
+        sql = _READ.format(wanted=wanted)
+        ours = ([slot.topic for slot in slots], [slot.partition for slot in slots], consumer)
+        given = (*ours, *([list(but)] if but else ()), limit, limit)
+        found = self._do(lambda connection: _rows(connection, sql, given, translated=True))
         waiting = [Waiting(row[0], Slot(row[1], row[2]), row[3]) for row in found]
         return sorted(waiting, key=lambda row: row.position)
 

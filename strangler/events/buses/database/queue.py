@@ -35,6 +35,8 @@ class Queue(ABC):
 
     clock: str
     """The present in seconds, as an expression."""
+    type: str
+    """The type of a row's event, likewise; NULL for what can't be read."""
 
     @abstractmethod
     def rows(self, sql: str, given: Sequence[Any] = ()) -> list[Any]:
@@ -61,8 +63,10 @@ class Queue(ABC):
         """
 
     @abstractmethod
-    def read(self, consumer: str, slots: Sequence[Slot], limit: int) -> list[Waiting]:
-        """The oldest rows of these, slot by slot, until there are enough.
+    def read(
+        self, consumer: str, slots: Sequence[Slot], limit: int, *, but: Collection[str] = ()
+    ) -> list[Waiting]:
+        """The oldest rows of these, slot by slot, until there are enough; none of these types.
 
         Raises:
             BusAway, BadBus: see each of them.
@@ -90,11 +94,14 @@ class Queue(ABC):
         sql = f"SELECT position FROM {QUEUE} WHERE position IN ({marks})"
         return {row[0] for row in self.rows(sql, positions)} if positions else set()
 
-    def count(self, consumer: str, topics: Collection[str]) -> int:
-        """How much waits for it under these topics."""
+    def count(self, consumer: str, topics: Collection[str]) -> dict[str, int]:
+        """How much waits for it under these topics, by type."""
         marks = ", ".join("?" * len(topics))
-        sql = f"SELECT count(*) FROM {QUEUE} WHERE consumer = ? AND topic IN ({marks})"
-        return int(self.rows(sql, (consumer, *topics))[0][0]) if topics else 0
+        sql = (
+            f"SELECT coalesce({self.type}, ''), count(*) FROM {QUEUE} "
+            f"WHERE consumer = ? AND topic IN ({marks}) GROUP BY 1"
+        )
+        return dict(self.rows(sql, (consumer, *topics))) if topics else {}
 
 
 class QueueLeases(Leases):

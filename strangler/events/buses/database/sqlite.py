@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ class SqliteQueue(Queue):
     """One connection to a file, which has to be there."""
 
     clock = "((julianday('now') - 2440587.5) * 86400.0)"
+    type = schema.TYPE["sqlite"]
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -62,11 +63,15 @@ class SqliteQueue(Queue):
         with self.writing(), self._said():
             self._connected().executemany(sql, rows)
 
-    def read(self, consumer: str, slots: Sequence[Slot], limit: int) -> list[Waiting]:
+    def read(
+        self, consumer: str, slots: Sequence[Slot], limit: int, *, but: Collection[str] = ()
+    ) -> list[Waiting]:
         """The oldest rows of these, slot by slot."""
+        marks = ", ".join("?" * len(but))
+        wanted = f"AND coalesce({self.type}, '') NOT IN ({marks}) " if but else ""
         sql = (
             f"SELECT position, envelope FROM {QUEUE} WHERE consumer = ? AND topic = ? "
-            "AND partition = ? ORDER BY position LIMIT ?"
+            f"AND partition = ? {wanted}ORDER BY position LIMIT ?"
         )
         found: list[Waiting] = []
         for slot in slots:
@@ -74,7 +79,7 @@ class SqliteQueue(Queue):
                 break
             found.extend(
                 Waiting(position, slot, text)
-                for position, text in self.rows(sql, (consumer, *slot, left))
+                for position, text in self.rows(sql, (consumer, *slot, *but, left))
             )
         return found
 

@@ -8,7 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,8 +18,11 @@ import pytest
 
 from strangler.events import declare, failing
 from strangler.events.buses import LARGEST, Bus, BusAway, Subscription
+from strangler.events.buses.connect import connect
 from strangler.events.consuming import Listening
 from strangler.events.handling import present
+from strangler.events.stores import Queued
+from strangler.events.stores.connect import connect as connect_store
 from strangler.events.subscribe import Handlers
 from strangler.sqlalchemy.events.ledger import consumer
 from tests.strangler.events.buses.brokers import Broker
@@ -129,6 +132,41 @@ def test_only_its_topics_are_told(broker: Broker, listener: str, bus: Bus):
         assert empty(subscription)
     with bus.subscribe(listener, [one, other]) as subscription:
         assert by_key(gathered(subscription, 1)) == {"a": [1]}
+
+
+def test_what_it_is_told_no_more_stays_in_its_queue_and_in_nobody_s_way(
+    broker: Broker, listener: str, bus: Bus
+):
+    """A subscription has been taken back, and another of the same speaker's has not."""
+    if broker.database is None:
+        return  # a broker keeps all of a topic for everybody
+    topic = broker.topic(listener)
+    gone = f"{topic}.thing.gone"
+    left = [msgspec.structs.replace(one, type=gone) for one in story(topic, keys=8, each=10)]
+    events = [msgspec.structs.replace(one, sequence=f"{one.version + 10}")
+              for one in story(topic, keys=8, each=5)]  # fmt: skip
+    mixed = [one for pair in zip(left[40:], events, strict=True) for one in pair]
+    bus.publish([*left[:40], *mixed])
+    with (
+        connect(
+            "http",
+            database=broker.database,
+            consumers=lambda kind: () if kind == gone else (listener,),
+        ) as now,
+        now.subscribe(listener, [topic]) as subscription,
+    ):
+        assert subscription.backlog() == len(events)
+        found = gathered(subscription, len(events), limit=7)
+        assert by_key(found) == by_key(events)
+        assert empty(subscription)
+        assert subscription.backlog() == 0
+        now.publish([said(topic, "thing-0", 16)])
+        assert by_key(gathered(subscription, 1, limit=1)) == {"thing-0": [16]}
+    with closing(connect_store(broker.database)) as store:
+        assert [one for one in store.queued() if one.consumer == listener] == [
+            Queued(listener, gone, len(left))
+        ]
+        assert store.unqueue(listener, gone) == len(left)
 
 
 def test_what_is_not_acknowledged_comes_again_and_first(broker: Broker, listener: str, bus: Bus):
