@@ -18,6 +18,7 @@ from uuid import UUID
 from strangler.events import parking
 from strangler.events.consumer import Consumer
 from strangler.events.failing import Later
+from strangler.events.parking import Gone
 from strangler.events.refilling import Incomplete, NoCopy, refill
 from strangler.events.stores import Store, StoreError
 from strangler.ports.errors import NotOwner
@@ -220,7 +221,7 @@ class OwnersPlace(ConsumerPlace):
         return self._here if self._here.owned() else self._service
 
 
-REFUSED = (Incomplete, Later, NoCopy, NotOwner, PlaceRefused, StoreError)
+REFUSED = (Gone, Incomplete, Later, NoCopy, NotOwner, PlaceRefused, StoreError)
 """What keeps one place from doing what it is asked for, and no other."""
 
 

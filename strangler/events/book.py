@@ -157,14 +157,38 @@ class Book:
             return []
         return self._read("WHERE key = %s ORDER BY version, event LIMIT %s", [key, limit])
 
-    def free(self, parked: Sequence[Parked]) -> None:
-        """These, the first of a key, have been handled or dropped; the next one is due at once."""
-        self._run(
-            "DELETE FROM {parked} WHERE event {among}",
+    def free(self, parked: Sequence[Parked]) -> list[Parked]:
+        """These, the first of a key, have been handled or dropped; the next one is due at once.
+
+        Says which of them were there still.
+        """
+        rows = self._run(
+            "DELETE FROM {parked} WHERE event {among} RETURNING event",
             [self._list([one.event for one in parked])],
         )
-        for one in {one.key for one in parked}:
+        gone = {row[0] for row in rows}
+        freed = [one for one in parked if one.event in gone]
+        for one in {one.key for one in freed}:
             self.wake(one)
+        return freed
+
+    def drop(self, parked: Sequence[Parked]) -> list[Parked]:
+        """Forget these; says which of them nobody has handled, or dropped, meanwhile.
+
+        Waits for whoever tries their keys at this moment.
+        """
+        for one in sorted({one.key for one in parked}):
+            self._hold(one)
+        return self.free(parked)
+
+    def _hold(self, key: str) -> None:
+        """Have the first of a key to oneself, and so all that is behind it."""
+        lock = "UPDATE {parked} SET due = due WHERE event = %s RETURNING event"
+        if self._postgres:
+            lock = "SELECT event FROM {parked} WHERE event = %s FOR UPDATE"
+        while heads := self._read("WHERE key = %s ORDER BY version, event LIMIT 1", [key]):
+            if self._run(lock, [heads[0].event]):
+                return
 
     def wake(self, key: str) -> None:
         """The first of a key is due at once, and has all its attempts before it."""

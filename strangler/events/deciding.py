@@ -25,6 +25,7 @@ import msgspec
 from strangler.events.aside import Aside, InboxPlace
 from strangler.events.consumer import Consumer
 from strangler.events.failing import Later
+from strangler.events.parking import Gone
 from strangler.events.receiving import known, not_now, proved
 from strangler.events.refilling import Incomplete, NoCopy
 from strangler.ports import runtime
@@ -93,7 +94,7 @@ def _decided(
         return _DONE[what](place, msgspec.json.decode(body, type=Asked))
     except msgspec.MsgspecError as error:
         raise Refusal(400, "NotUnderstood", str(error)) from error
-    except (Incomplete, NoCopy) as error:
+    except (Gone, Incomplete, NoCopy) as error:
         raise Refusal(409, type(error).__name__, str(error)) from error
 
 

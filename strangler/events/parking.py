@@ -15,7 +15,18 @@ from strangler.events.envelope import decode
 from strangler.events.failing import Failed, Later, Verdict
 from strangler.events.inbox import Parked
 
-__all__ = ["KEEP", "Parked", "counted", "drop", "named", "parked", "prune", "replay", "retry"]
+__all__ = [
+    "KEEP",
+    "Gone",
+    "Parked",
+    "counted",
+    "drop",
+    "named",
+    "parked",
+    "prune",
+    "replay",
+    "retry",
+]
 
 KEEP: Final = timedelta(days=30)
 """How long it is remembered that an event was taken: longer than any bus delivers one again."""
@@ -25,6 +36,10 @@ PRUNED: Final = 1000
 """Rows of the inbox that one transaction forgets."""
 
 _log = logging.getLogger("strangler.events")
+
+
+class Gone(Exception):
+    """An event was set aside, and is no more: somebody has handled it meanwhile, or dropped it."""
 
 
 def parked(consumer: Consumer, *, key: str | None = None, limit: int = 1000) -> list[Parked]:
@@ -120,6 +135,7 @@ def drop(
 
     Raises:
         ValueError: neither, or both, were named; or no reason.
+        Gone: the event was there, and was handled before it could be dropped.
         Later, NotOwner: as ``Consumer.take``.
     """
     if (key is None) is (event is None):
@@ -130,15 +146,19 @@ def drop(
     while True:
         with _said(consumer) as book:
             found = book.named(event) if event is not None else book.listed(PRUNED, key=key)
-            if found:
-                book.free(found)
+            gone = book.drop(found) if found else []
         if not found:
             return dropped
-        for one in found:
+        if event is not None and not gone:
+            raise Gone(
+                f"event {event} was set aside, and while this waited for whoever tried it, it was "
+                "handled, or dropped by somebody else: nothing is dropped now"
+            )
+        for one in gone:
             _log.warning(
                 "%s drops %s %s of %s: %s", consumer.name, one.type, one.event, one.key, reason
             )
-        dropped += found
+        dropped += gone
         if event is not None:
             return dropped
 
