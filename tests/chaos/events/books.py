@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any, Protocol, Self
 
 from demo.told import plain
@@ -35,6 +36,19 @@ TOLD = (
     'SELECT "order", count(*) FROM notifications_notification '
     "WHERE kind = 'order_confirmed' AND channel = 'email' GROUP BY 1"
 )
+CALLED_OFF = (
+    "SELECT \"order\", count(*) FROM shipping_shipment WHERE state = 'cancelled' GROUP BY 1"
+)
+TOLD_OF_IT = TOLD.replace("order_confirmed", "order_cancelled")
+COUNTED = {
+    "shipped": (SHIPPED, {"confirmed", "cancelled"}),
+    "told": (TOLD, {"confirmed", "cancelled"}),
+    "called off": (CALLED_OFF, {"cancelled"}),
+    "told that it is cancelled": (TOLD_OF_IT, {"cancelled"}),
+}
+"""What is done once for an order in one of these states, and never for any other."""
+KEPT = {"confirmed": {"committed"}, "cancelled": {"released"}, "rejected": {"released", "none"}}
+"""What may have become of an order's goods."""
 SAGAS = "SELECT state, count(*) FROM strangler_saga GROUP BY state"
 PARKED = (
     "SELECT (SELECT count(*) FROM strangler_outbox_parked) "
@@ -101,7 +115,7 @@ class Books:
             reserved={plain(order): state for order, state in source.rows(side, RESERVED[side])},
             counts={
                 what: {plain(order): int(n) for order, n in source.rows("monolith", query)}
-                for what, query in (("shipped", SHIPPED), ("told", TOLD))
+                for what, (query, _) in COUNTED.items()
             },
             charged={plain(key): paid for key, paid in source.charged().items()},
         )
@@ -111,7 +125,7 @@ class Books:
         state, total = self.orders[order]
         said = f"{order} is {state}"
         confirmed = state == "confirmed"
-        if state not in {"confirmed", "rejected"}:
+        if state not in KEPT:
             yield said
         if (paid := self.charged.get(order, Decimal(0))) != (total if confirmed else 0):
             yield f"{said}, of {total}, and {paid} was kept"
@@ -121,18 +135,18 @@ class Books:
         if +goods != (wanted if confirmed else Counter()) or -goods or sold - wanted:
             yield f"{said}: {dict(wanted)} wanted, {dict(sold)} sold, {dict(goods)} not returned"
         held = self.reserved.get(order, "none")
-        if held not in ({"committed"} if confirmed else {"released", "none"}):
+        if held not in KEPT.get(state, {"released", "none"}):
             yield f"{said}, and its goods are {held}"
-        for what, counts in self.counts.items():
-            if counts.get(order, 0) != int(confirmed):
-                yield f"{said}, and was {what} {counts.get(order, 0)} times"
+        for what, (_, states) in COUNTED.items():
+            if (times := self.counts[what].get(order, 0)) != int(state in states):
+                yield f"{said}, and was {what} {times} times"
 
-    def broken(self, promised: Iterable[str]) -> Iterator[str]:
+    def broken(self, promised: Mapping[str, str]) -> Iterator[str]:
         """What customers were told, and is not so."""
-        for order in map(plain, promised):
-            state, _ = self.orders.get(order, ("nowhere", None))
-            if state != "confirmed":
-                yield f"{order} is {state}, and was promised"
+        for order, word in promised.items():
+            state, _ = self.orders.get(plain(order), ("nowhere", None))
+            if state != word:
+                yield f"{order} is {state}, and was promised to be {word}"
 
     def nobodys(self) -> Iterator[str]:
         """What was done for orders that there are not."""
@@ -159,7 +173,7 @@ def problems(
     before: Mapping[str, tuple[int, int]],
     side: str = "monolith",
     *,
-    promised: Iterable[str] = (),
+    promised: Mapping[str, str] = MappingProxyType({}),
 ) -> list[str]:
     """What does not add up, when everything has ended: by plain SQL, and the provider's books.
 
@@ -167,7 +181,7 @@ def problems(
         source: where all of it is read.
         before: the stock as it was.
         side: which has the stock now.
-        promised: the orders which customers were told that they have.
+        promised: what customers were told of their orders: ``confirmed``, or ``cancelled``.
     """
     books = Books.read(source, side)
     found = [one for order in books.orders for one in books.order(order)]

@@ -27,6 +27,8 @@ PATIENCE = 120.0
 
 ACTIVE = "SELECT sku FROM catalog_product WHERE active"
 UNENDED = "SELECT count(*) FROM strangler_saga WHERE ended IS NULL"
+REGRETS = 0.25
+"""The share of orders that their customers cancel."""
 UNDER_WAY = (
     UNENDED,
     "SELECT count(*) FROM strangler_outbox",
@@ -63,12 +65,22 @@ class Bought:
     """What customers were told: the order's id, or why there is none, by key."""
 
     placed: dict[str, str] = field(default_factory=dict)
+    cancelled: set[str] = field(default_factory=set)
+    """Orders."""
     refused: Counter[str] = field(default_factory=Counter)
     gave_up: list[str] = field(default_factory=list)
 
+    @property
+    def promised(self) -> dict[str, str]:
+        """What they were told at last, by order."""
+        return {
+            order: "cancelled" if order in self.cancelled else "confirmed"
+            for order in self.placed.values()
+        }
+
 
 class Buyers:
-    """Customers, each a thread: an order that was not answered is sent again, by its key."""
+    """Customers, each a thread: what was not answered is sent again. Some think better of it."""
 
     def __init__(self, street: Street, *, each: int, scarce: str, seed: int) -> None:
         self.bought = Bought()
@@ -101,7 +113,9 @@ class Buyers:
         with self._street.client(headers) as client:
             for _ in range(self._each):
                 key, wanted = uuid.uuid4().hex, self._wish(pick)
-                self._send(client, key, wanted)
+                self._order(client, key, wanted)
+                if key in self.bought.placed and pick.random() < REGRETS:
+                    self._cancel(client, self.bought.placed[key])
 
     def _wish(self, pick: random.Random) -> dict[str, Any]:
         scarce = pick.random() < 0.3
@@ -111,30 +125,44 @@ class Buyers:
             "lines": lines, "country": "DE", "coupon": None, "payment": pick.choice(PAYMENTS),
         }  # fmt: skip
 
-    def _send(self, client: httpx.Client, key: str, wanted: dict[str, Any]) -> None:
+    def _order(self, client: httpx.Client, key: str, wanted: dict[str, Any]) -> None:
+        answer = self._insist(
+            client, "/api/ordering/orders", {"OrderRejected"}, json=wanted,
+            headers={"Idempotency-Key": key},
+        )  # fmt: skip
+        with self._lock:
+            if answer is None:
+                return
+            if answer.status_code < 300:
+                self.bought.placed[key] = plain(answer.json()["id"])
+            else:
+                self.bought.refused[str(answer.json()["detail"].get("cause"))] += 1
+
+    def _cancel(self, client: httpx.Client, order: str) -> None:
+        if self._insist(client, f"/api/ordering/orders/{uuid.UUID(order)}/cancel", set()):
+            with self._lock:
+                self.bought.cancelled.add(order)
+
+    def _insist(
+        self, client: httpx.Client, path: str, refusals: set[str], **request: Any
+    ) -> httpx.Response | None:
+        """Ask until it is done, or refused for one of these reasons; None if that never comes."""
         until = time.monotonic() + PATIENCE
         said = ""
         while time.monotonic() < until:
             try:
-                answer = client.post(
-                    "/api/ordering/orders", json=wanted, headers={"Idempotency-Key": key}
-                )
+                answer = client.post(path, **request)
             except httpx.TransportError as error:
                 said = repr(error)
                 time.sleep(0.3)
                 continue
             said = f"{answer.status_code} {answer.text[:200]}"
-            error = answer.json().get("error") if answer.status_code >= 400 else None
-            with self._lock:
-                if answer.status_code < 300:
-                    self.bought.placed[key] = plain(answer.json()["id"])
-                    return
-                if error == "OrderRejected":
-                    self.bought.refused[str(answer.json()["detail"].get("cause"))] += 1
-                    return
+            if answer.status_code < 300 or answer.json().get("error") in refusals:
+                return answer
             time.sleep(0.3)
         with self._lock:
-            self.bought.gave_up.append(said)
+            self.bought.gave_up.append(f"{path}: {said}")
+        return None
 
 
 def idle(street: Street) -> bool:

@@ -65,12 +65,13 @@ def test_checkouts_whoever_dies(
                 killed += 1
         street.until(lambda: idle(street), patience=240)
         bought = buyers.bought
-        found = problems(Open(street), before, promised=bought.placed.values())
+        found = problems(Open(street), before, promised=bought.promised)
         states = {state: int(count) for state, count in street.rows("monolith", SAGAS)}
         charged = sum(Open(street).charged().values())
         with capsys.disabled():
             print(
                 f"\n{kind}: {killed} killed; {len(bought.placed)} placed, "
+                f"{len(bought.cancelled)} of them cancelled, "
                 f"refused {dict(bought.refused)}, given up {len(bought.gave_up)}; "
                 f"sagas {states}; {charged} charged and kept; {len(found)} problems"
             )
@@ -78,6 +79,7 @@ def test_checkouts_whoever_dies(
     assert not bought.gave_up, bought.gave_up[:3]
     assert len(bought.placed) + bought.refused.total() == 4 * EACH
     assert bought.refused["Declined"], "nobody was declined"
+    assert bought.cancelled, "nobody has cancelled"
     assert bought.refused["OutOfStock"], "everything was there"
     assert killed >= EACH // 4
 

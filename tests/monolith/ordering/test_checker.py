@@ -22,7 +22,7 @@ from contracts.ordering import Line, OrderRejected, StillPlacing
 from monolith.catalog.service import CatalogService
 from monolith.inventory import models as inventory
 from monolith.inventory.service import _move
-from monolith.ordering import checkout, handlers
+from monolith.ordering import cancelling, checkout, handlers
 from monolith.ordering.models import Order, Product
 from monolith.ordering.service import OrderingService
 from monolith.payments.sandbox.books import Books
@@ -72,13 +72,17 @@ def ask(key: str, payment: str = "card") -> str | None:
     return None
 
 
-def buy(faults: Faults, time_passes: Pass, *ways: str) -> list[str]:
+def buy(faults: Faults, time_passes: Pass, *ways: str) -> dict[str, str]:
     """What customers were promised who order in these ways; then everybody comes to an end."""
-    promised = [WAYS[way](faults, time_passes) for way in ways]
+    orders = {way: WAYS[way](faults, time_passes) for way in ways}
     for _ in range(5):
         time_passes(LEASE)
         sweep()
-    return [order for order in promised if order is not None]
+    return {
+        order: "cancelled" if way in REGRETTED else "confirmed"
+        for way, order in orders.items()
+        if order is not None
+    }
 
 
 def well(_faults: Faults, _time_passes: Pass) -> str | None:
@@ -117,7 +121,29 @@ def leaves(faults: Faults, _time_passes: Pass) -> str | None:
     return None
 
 
-WAYS = {way.__name__: way for way in (well, no_answer, declined, refused, dies, leaves)}
+def regrets(_faults: Faults, _time_passes: Pass) -> str | None:
+    """Before anybody has heard of it."""
+    order = ask("regrets")
+    ordering.cancel(UUID(order))
+    return order
+
+
+def regrets_late(faults: Faults, time_passes: Pass) -> str | None:
+    """It has been packed; and whoever gives the money back dies."""
+    order = ask("regrets late")
+    deliver()
+    faults.put(("before", "refund"), Died())
+    with pytest.raises(Died):
+        ordering.cancel(UUID(order))
+    time_passes(LEASE)
+    return order
+
+
+REGRETTED = ("regrets", "regrets_late")
+WAYS = {
+    way.__name__: way
+    for way in (well, regrets, regrets_late, no_answer, declined, refused, dies, leaves)
+}
 
 
 def gone() -> None:
@@ -248,6 +274,22 @@ def stick(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(checkout.CHECKOUT, "plan", replace(checkout.CHECKOUT.plan, attempts=2))
 
 
+def keep_the_money(patch: pytest.MonkeyPatch) -> None:
+    """What was paid for an order that is cancelled is not given back."""
+    put_off(patch, refund={"action": nothing})
+
+
+def keep_the_goods(patch: pytest.MonkeyPatch) -> None:
+    """What was taken for it is not put back."""
+    put_off(patch, release={"action": nothing})
+
+
+def put_off(patch: pytest.MonkeyPatch, **changes: dict[str, Any]) -> None:
+    given = cancelling.CANCEL.steps
+    changed = tuple(replace(step, **changes.get(step.name, {})) for step in given)
+    patch.setattr(cancelling.CANCEL, "steps", changed)
+
+
 BROKEN: dict[Break, tuple[str, str]] = {
     another_key: ("no_answer", "is nobody's: "),
     no_refund: ("refused", ", and 23.80 was kept"),
@@ -260,6 +302,8 @@ BROKEN: dict[Break, tuple[str, str]] = {
     tell_nobody: ("well", "is confirmed, and was told 0 times"),
     forget_one: ("well", "is confirmed, and was shipped 0 times"),
     promise: ("declined", "is rejected, and was promised"),
+    keep_the_money: ("regrets", ", and 23.80 was kept"),
+    keep_the_goods: ("regrets", "is cancelled, and its goods are committed"),
     stick: ("refused", "sagas are stuck"),
 }
 """What is broken, who meets with it, and what has to be said."""
@@ -273,8 +317,8 @@ def test_of_a_shop_that_is_whole_it_says_nothing(faults: Faults, time_passes: Pa
     deliver()
 
     states = list(Order.objects.order_by("state").values_list("state", flat=True))
-    assert states == ["confirmed"] * 3 + ["rejected"] * 3
-    assert len(promised) == 3
+    assert states == ["cancelled"] * 2 + ["confirmed"] * 3 + ["rejected"] * 3
+    assert len(promised) == 5
     assert problems(source, before, promised=promised) == []
 
 
