@@ -31,6 +31,8 @@ class Spoken:
     name: str
     backlog: Backlog | None = None
     queued: Mapping[str, int] = field(default_factory=dict)
+    oldest: Mapping[str, float] = field(default_factory=dict)
+    """Seconds since the first event was said that is queued for a consumer, and will be read."""
     unread: tuple[Unread, ...] = ()
     wrong: tuple[str, ...] = ()
 
@@ -88,6 +90,7 @@ def shape(one: Spoken) -> dict[str, Any]:
         "parked": backlog.parked,
         "dropped": backlog.dropped,
         "queued": dict(one.queued),
+        "queued_oldest_seconds": dict(one.oldest),
         "unread": [each._asdict() for each in one.unread],
         "relays": [
             {"holder": each.holder, "partitions": list(each.partitions)} for each in backlog.relays
@@ -124,23 +127,35 @@ def _asked(name: str, url: str, manifest: Manifest | None) -> Spoken:
     from strangler.events.unread import unread
 
     with closing(connect(url)) as store:
-        backlog, queued = store.backlog(), store.queued()
-    lost = tuple(unread(queued, manifest)) if manifest is not None else ()
+        backlog, queues = store.backlog(), store.queues()
+    lost = tuple(unread(queues, manifest)) if manifest is not None else ()
+    given_up = {(one.consumer, one.type) for one in lost}
     counts: Counter[str] = Counter()
-    for one in queued:
+    read: Counter[str] = Counter()
+    oldest: dict[str, float] = {}
+    for one, seconds in queues.items():
         counts[one.consumer] += one.events
-    return Spoken(name, backlog, counts, lost, (*_wrong(backlog), *map(_unread, lost)))
+        if (one.consumer, one.type) not in given_up:
+            read[one.consumer] += one.events
+            oldest[one.consumer] = max(oldest.get(one.consumer, 0.0), seconds or 0.0)
+    wrong = _wrong(backlog, max(read.values(), default=0), oldest)
+    return Spoken(name, backlog, counts, oldest, lost, (*wrong, *map(_unread, lost)))
 
 
-def _wrong(one: Backlog) -> list[str]:
+def _wrong(one: Backlog, queued: int, oldest: Mapping[str, float]) -> list[str]:
+    """What is wrong, where so many wait in the longest queue, and those for so long."""
     from strangler.events.outbox import ALARM, LIMIT
 
     waiting = sum(one.waiting.values())
+    late = {name: seconds for name, seconds in sorted(oldest.items()) if seconds > WAITING}
     said = []
-    if waiting and not one.relays:
+    if (waiting or late) and not one.relays:
         said.append("no relay runs: strangler relay")
     if one.oldest is not None and one.oldest > WAITING:
         said.append(f"the oldest event has waited for {duration(one.oldest)}")
+    for name, seconds in late.items():
+        said.append(f"the oldest event for {name} has waited for {duration(seconds)}")
+    waiting += queued
     if waiting > LIMIT * ALARM:
         said.append(f"{waiting:,} events wait; at {LIMIT:,} no more are taken")
     if one.parked:

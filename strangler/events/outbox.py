@@ -37,7 +37,8 @@ COLUMNS: Final = (
 """Of an outbox, without ``position``, which numbers its rows."""
 
 LIMIT: Final = 1_000_000
-"""Events that may wait to be published, before the next one is refused."""
+"""Events that may wait to be published, or in a queue of the http bus, before the next one is
+refused."""
 ALARM: Final = 0.1
 """The part of the limit above which it is an error that somebody has to see to."""
 LONGEST_KEY: Final = 500
@@ -57,13 +58,14 @@ class NotInTransaction(RuntimeError):
 
 
 class OutboxFull(Refusal):
-    """Too many events wait to be published: nothing is done until a relay has caught up."""
+    """Too many events wait: nothing is done until a relay, or who is told, has caught up."""
 
     def __init__(self, waiting: int, limit: int) -> None:
         super().__init__(
             503,
             "OutboxFull",
-            f"{waiting:,} events wait to be published, and {limit:,} may: is a relay running?",
+            f"{waiting:,} events wait to be published or handed over, and {limit:,} may: "
+            "strangler events status says why",
         )
         self.headers = {"Retry-After": "5"}
         self.waiting = waiting
@@ -197,7 +199,8 @@ def _alarm(waiting: int, limit: int) -> None:
     if now - _alarmed >= _SAY_AGAIN:
         _alarmed = now
         _log.error(
-            "%s events wait to be published; at %s no more are taken: is a relay running?",
+            "%s events wait to be published or handed over; at %s no more are taken: "
+            "strangler events status says why",
             f"{waiting:,}",
             f"{limit:,}",
         )

@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing, suppress
 
@@ -66,6 +66,7 @@ class Relay:
         *,
         name: str = "",
         limit: int | None = LIMIT,
+        listeners: Mapping[str, Collection[str]] | None = None,
     ) -> None:
         """Nothing is connected yet.
 
@@ -74,11 +75,13 @@ class Relay:
             bus: connects to the bus.
             name: what it is called among relays, beside its host and process.
             limit: events that may wait, of which an ERROR tells before it is reached.
+            listeners: whose queues count, beside the outbox; see ``Store.count``.
         """
         self._store = store
         self._bus = bus
         self._holder = leases.holder(name)
         self._limit = limit
+        self.listeners = listeners
         self.published = 0
         """Events that the bus has taken, and that are deleted."""
 
@@ -187,12 +190,17 @@ class _Carrying:
             self._count(now)
 
     def _count(self, now: float) -> None:
-        waiting = self._store.count()
+        waiting = self._store.count(self._relay.listeners)
         took = time.monotonic() - now
         self._counted = now + max(COUNT, 20 * took)
         alarming = self._limit is not None and waiting > self._limit * ALARM
         if alarming and not self._alarmed:
-            _log.error("%s events wait; at %s no more are taken", f"{waiting:,}", self._limit)
+            _log.error(
+                "%s events wait to be published or handed over; at %s no more are taken: "
+                "strangler events status",
+                f"{waiting:,}",
+                f"{self._limit:,}",
+            )
         self._alarmed = alarming
         if now >= self._forgot + FORGET:
             self._forgot = now

@@ -75,7 +75,12 @@ class Relaying:
             raise BadBus("the http bus asks the manifest who listens: name it, by --manifest")
         consumers = manifest.subscribers if manifest is not None else None
         make_bus = partial(connect_bus, bus, database=database, consumers=consumers)
-        self.relay = Relay(partial(connect_store, database), make_bus, limit=limit)
+        self.relay = Relay(
+            partial(connect_store, database),
+            make_bus,
+            limit=limit,
+            listeners=listeners(manifest) if manifest is not None and pushed else None,
+        )
         self._stop = threading.Event()
         runs: list[Callable[[threading.Event], None]] = [self.relay.run]
         if manifest is not None and keyring is not None and pushed:

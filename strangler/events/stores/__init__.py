@@ -7,7 +7,7 @@ kit's, one set in each database; Django's migrations or SQLAlchemy's metadata ma
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -146,8 +146,13 @@ class Store(ABC):
         """Set these aside; returns how many were. One that is behind nobody stays where it is."""
 
     @abstractmethod
-    def count(self) -> int:
-        """Write down how many rows wait, for publishers to know; returns it."""
+    def count(self, listeners: Mapping[str, Collection[str]] | None = None) -> int:
+        """Write down how many events wait, for publishers to know; returns it.
+
+        Args:
+            listeners: whom the http bus tells what is said under which topics. What waits in the
+                longest of their queues counts, too.
+        """
 
     @abstractmethod
     def look(self) -> None:
@@ -158,8 +163,12 @@ class Store(ABC):
         """How everything stands."""
 
     @abstractmethod
+    def queues(self) -> dict[Queued, float | None]:
+        """The same as ``queued``, with the seconds since the first of each was said."""
+
     def queued(self) -> list[Queued]:
         """What waits in the http bus's queues, by consumer and type; nothing where are none."""
+        return list(self.queues())
 
     @abstractmethod
     def unqueue(self, consumer: str, type_: str) -> int:

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from uuid import UUID
 
-from strangler.events.envelope import PARTITIONS, envelope
+from strangler.events.envelope import PARTITIONS, Unreadable, decode, envelope
 from strangler.events.leases import Held, is_gone, share
 from strangler.events.stores import (
     LEASE,
@@ -189,9 +190,18 @@ class SqlStore(Store):
             self._changed(sql.UNPARK.format(positions=these), values)
             return parked
 
-    def count(self) -> int:
+    def count(self, listeners: Mapping[str, Collection[str]] | None = None) -> int:
+        queued = self._longest(listeners) if listeners else 0
         at = self._moment(self._now())
-        return int(self._run(sql.COUNT.format(last=self._LAST), [at])[0][0])
+        return int(self._run(sql.COUNT.format(last=self._LAST), [queued, at])[0][0])
+
+    def _longest(self, listeners: Mapping[str, Collection[str]]) -> int:
+        """How many events wait in the longest queue; so one that is published counts once still."""
+        found: Counter[str] = Counter()
+        for consumer, topic, events in self._run(sql.BY_TOPIC) if self._run(self._QUEUES) else ():
+            if topic in listeners.get(consumer, ()):
+                found[consumer] += events
+        return max(found.values(), default=0)
 
     def look(self) -> None:
         self._run(sql.OLDEST)
@@ -218,10 +228,14 @@ class SqlStore(Store):
         found = self._run(statement)
         return (now - self._read_moment(found[0][0])).total_seconds() if found else None
 
-    def queued(self) -> list[Queued]:
+    def queues(self) -> dict[Queued, float | None]:
         if not self._run(self._QUEUES):
-            return []
-        return [Queued(*row) for row in self._run(sql.QUEUED.format(type=self._TYPE))]
+            return {}
+        now = self._now()
+        return {
+            Queued(*row): _since(first, now)
+            for *row, first in self._run(sql.QUEUED.format(type=self._TYPE))
+        }
 
     def unqueue(self, consumer: str, type_: str) -> int:
         return self._changed(sql.UNQUEUE.format(type=self._TYPE), [consumer, type_])
@@ -257,3 +271,12 @@ class SqlStore(Store):
 
     def forget(self, days: float) -> int:
         return self._changed(sql.FORGET, [self._moment(self._now() - timedelta(days=days))])
+
+
+def _since(text: str, now: datetime) -> float | None:
+    """Seconds since an event was said; None if that can't be read."""
+    try:
+        said = datetime.fromisoformat(decode(text).time)
+        return (now - said).total_seconds()
+    except (Unreadable, ValueError, TypeError):
+        return None

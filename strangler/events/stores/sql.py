@@ -70,7 +70,7 @@ LIST: Final = (
 
 COUNT: Final = (
     f'INSERT INTO {BACKLOG} (id, waiting, "position", "at") '
-    f"SELECT 1, count(*), {{last}}, ? FROM {OUTBOX} WHERE true "
+    f"SELECT 1, count(*) + ?, {{last}}, ? FROM {OUTBOX} WHERE true "
     "ON CONFLICT (id) DO UPDATE SET waiting = EXCLUDED.waiting, "
     '"position" = EXCLUDED."position", "at" = EXCLUDED."at" RETURNING waiting'
 )
@@ -82,6 +82,10 @@ PARKED_COUNTS: Final = (
     f"FROM {PARKED}"
 )
 QUEUED: Final = (
-    f"SELECT consumer, coalesce({{type}}, ''), count(*) FROM {QUEUE} GROUP BY 1, 2 ORDER BY 1, 2"
+    "WITH queued AS (SELECT consumer, coalesce({type}, '') AS kind, count(*) AS events, "
+    f'min("position") AS first FROM {QUEUE} GROUP BY 1, 2) '
+    "SELECT w.consumer, w.kind, w.events, q.envelope "
+    f'FROM queued AS w JOIN {QUEUE} AS q ON q."position" = w.first ORDER BY 1, 2'
 )
+BY_TOPIC: Final = f"SELECT consumer, topic, count(*) FROM {QUEUE} GROUP BY consumer, topic"
 UNQUEUE: Final = f"DELETE FROM {QUEUE} WHERE consumer = ? AND coalesce({{type}}, '') = ?"

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 import redis
 
-from strangler.cli import bare
+from strangler.cli import backlogs, bare
+from strangler.events import outbox
 from strangler.events.buses.connect import connect
 from strangler.events.stores import Refusing
 from tests.strangler.events.listening import said, star
@@ -181,6 +182,42 @@ def test_what_nobody_reads_is_shown_and_given_up(
     assert status() == (1, {"notes": 2}, [("notes", "sky.star.seen", 2)])
     assert run("drop", "--consumer", "notes", "--reason", "another bus")[0] == 0
     assert status() == (0, {}, [])
+
+
+def test_what_waits_for_long_in_a_queue_is_wrong(
+    queues: Speaker,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    notes = capability("notes", {"subscribes": '["sky.star.seen", "sky.comet.gone"]'})
+    path = tmp_path / "capabilities.toml"
+    path.write_text(edge({}) + capability("sky", {}) + notes)
+
+    def status(*more: str) -> tuple[int, Any]:
+        code = bare.run(["events", "status", "--database", queues.url, "--json", *more])
+        (one,) = json.loads(capsys.readouterr().out)["databases"]
+        return code, one
+
+    code, one = status()
+    assert (code, one["wrong"], one["queued"]) == (0, [], {"mail": 3, "notes": 3})
+    assert 0 <= one["queued_oldest_seconds"]["mail"] < backlogs.WAITING
+    queues.run(
+        """UPDATE strangler_queue SET envelope = replace(envelope, '"time":"2', '"time":"1')"""
+    )
+    code, one = status("--manifest", str(path))
+    assert (code, list(one["queued_oldest_seconds"])) == (1, ["notes"])
+    assert [each.partition(" has waited ")[0] for each in one["wrong"][:2]] == [
+        "no relay runs: strangler relay",
+        "the oldest event for notes",
+    ]
+    assert [each.partition(" event")[0] for each in one["wrong"][2:]] == [
+        "nobody brings mail 1",
+        "nobody brings mail 2",
+    ]
+    monkeypatch.setattr(outbox, "LIMIT", 30)
+    queues.say(StarSeen("Vega", 4))
+    assert "4 events wait; at 30 no more are taken" in status()[1]["wrong"]
 
 
 def test_a_database_without_an_outbox_says_what_is_missing(

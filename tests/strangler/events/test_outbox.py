@@ -13,9 +13,11 @@ from uuid import UUID
 import pytest
 
 from strangler.events import outbox
+from strangler.events.buses.connect import connect
 from strangler.events.envelope import Unwritable, opened, partition
 from strangler.events.outbox import OutboxFull, Said, said
 from strangler.ports.context import Context, Trace, use
+from tests.strangler.events.listening import star
 from tests.strangler.events.sample import CometGone, FishCaught, StarSeen
 from tests.strangler.events.speaking import Speaker
 
@@ -108,6 +110,31 @@ def test_a_full_outbox_refuses_and_before_that_alarms(
         assert store.remove(leases, [one.position for one in store.read(range(16), 99)]) == 3
         assert store.count() == 0
     assert len(speaker.say(*(StarSeen("Vega", n) for n in range(18)), limit=20)) == 18
+
+
+def test_what_waits_in_the_longest_queue_of_the_http_bus_counts(speaker: Speaker):
+    listeners = {"notes": ["sky"], "mail": ["sky"]}
+    with closing(speaker.store()) as store:
+        assert store.count(listeners) == 0, "there are no queues yet"
+        speaker.say(*(StarSeen("Vega", n) for n in range(1, 21)))
+        speaker.run("DELETE FROM strangler_outbox")
+        consumers = ("notes", "mail", "gone")
+        with connect("http", database=speaker.url, consumers=lambda _: consumers) as bus:
+            bus.publish([star("Vega", n) for n in range(1, 16)])
+            consumers = ("notes", "gone")
+            bus.publish([star("Vega", n) for n in range(16, 21)])
+        speaker.say(StarSeen("Vega", 21))
+        assert store.count() == 1
+        assert store.count({"notes": ["sea"], "rumour": ["sky"]}) == 1
+        assert store.count({"mail": ["sky"]}) == 16
+        assert store.count(listeners) == 21
+
+    with pytest.raises(OutboxFull, match="22 events wait to be published or handed over"):
+        speaker.say(StarSeen("Vega", 22), limit=21)
+    speaker.say(StarSeen("Vega", 22), limit=23)
+    with closing(speaker.store()) as store:
+        store.unqueue("notes", "sky.star.seen")
+        assert store.count(listeners) == 17
 
 
 def test_what_a_relay_has_counted_is_looked_up_only_when_too_many_seem_to_wait(speaker: Speaker):
