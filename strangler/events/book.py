@@ -205,6 +205,13 @@ class Book:
             [one.attempts + 1, plain(reason)[:REASON], self._time(due), one.event],
         )
 
+    def put_off(self, one: Parked, *, due: datetime) -> None:
+        """It is tried again then, and has not been tried."""
+        self._run(
+            "UPDATE {parked} SET due = %s WHERE event = %s AND due IS NOT NULL",
+            [self._time(due), one.event],
+        )
+
     def keys(self) -> list[str]:
         """The keys that have an event set aside."""
         rows = self._run("SELECT DISTINCT key FROM {parked} ORDER BY key", [])

@@ -20,7 +20,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from strangler.events.book import Book, Ledger
-from strangler.events.envelope import Envelope, opened
+from strangler.events.envelope import Envelope, newer, opened
 from strangler.events.failing import Failed, Later, NotYet, TooMany, Verdict
 from strangler.events.handling import handling
 from strangler.events.inbox import key, name
@@ -91,7 +91,7 @@ class Consumer:
         """Handle these, in order; when it returns, each of them is in the inbox.
 
         A topic has more than is subscribed to, and that is let go. What this one is meant to be
-        told and does not handle yet is not: it waits, and whatever comes after it.
+        told and does not handle yet, or not in that schema, waits, and whatever comes after it.
 
         Args:
             batch: in the order of their keys.
@@ -102,11 +102,7 @@ class Consumer:
             Later: see there; ``TooMany`` when the time was up, ``NotYet`` for what is to wait.
             NotOwner: the other side owns the rows: it has to take what is left.
         """
-        early = (
-            index
-            for index, event in enumerate(batch)
-            if event.type not in self.handlers and (addressed or event.type in self.told)
-        )
+        early = (n for n, event in enumerate(batch) if self._early(event, addressed))
         first = next(early, len(batch))
         rest = [event for event in batch[:first] if event.type in self.handlers]
         size, held = self._size, None
@@ -127,7 +123,14 @@ class Consumer:
         if held is not None:
             raise held.later() from held
         if first < len(batch):
-            raise NotYet(self.name, batch[first].type)
+            raise self._not_yet(batch[first])
+
+    def _early(self, event: Envelope, addressed: bool) -> bool:  # noqa: FBT001 - as `take`
+        return newer(event) if event.type in self.handlers else addressed or event.type in self.told
+
+    def _not_yet(self, event: Envelope) -> NotYet:
+        schema = event.schema if event.type in self.handlers else None
+        return NotYet(self.name, event.type, schema)
 
     @property
     def size(self) -> int:
@@ -194,8 +197,8 @@ class Consumer:
         Raises:
             NotYet: nothing is; it may have been set aside by a newer process than this one.
         """
-        if event.type not in self.handlers:
-            raise NotYet(self.name, event.type)
+        if event.type not in self.handlers or newer(event):
+            raise self._not_yet(event)
         said = opened(event)
         trace = Trace.continued(event.traceparent or None)
         with handling(event), use(current().replace(trace=trace)):
@@ -207,6 +210,8 @@ class Consumer:
         verdict = self.ledger.verdict(error)
         if verdict is not None:
             return verdict
+        if isinstance(error, Later):
+            return Verdict.LATER
         if isinstance(error, Refusal):  # of the service's own database
             return {421: Verdict.NOT_OURS, 503: Verdict.LATER}.get(error.status, Verdict.POISON)
         if isinstance(error, NotExecuted | OutcomeUnknown) and not isinstance(error, CallRefused):

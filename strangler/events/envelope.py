@@ -18,7 +18,7 @@ from zlib import crc32
 
 import msgspec
 
-from strangler.events.declare import Declared, declared, find
+from strangler.events.declare import Declared, UnknownEvent, declared, find
 from strangler.ports.strict import Unfit, check
 
 PARTITIONS: Final = 16
@@ -32,6 +32,10 @@ _RANDOM = ~(0xF << 76 | 0b11 << 62)
 
 class Unreadable(ValueError):
     """Something came that is no CloudEvent, or not with the data that its type has."""
+
+
+class Newer(Exception):
+    """It was said in a schema that nobody here knows yet, and may mean something else in it."""
 
 
 class Unwritable(TypeError):
@@ -140,17 +144,30 @@ def payload(said: object) -> bytes:
         raise Unwritable(f"{kind.name}: {error}") from error
 
 
+def newer(found: Envelope) -> bool:
+    """Was it said in a newer schema than what is known here of its type?"""
+    try:
+        return found.schema > find(found.type).schema
+    except (ValueError, UnknownEvent):
+        return False
+
+
 def opened(found: Envelope) -> Any:
     """The event that an envelope holds, of whatever schema it was said in.
 
     Raises:
         UnknownEvent: no contract that was imported here declares it.
+        Newer: that is an older one than it was said in.
         Unreadable: its data are not what its type has.
     """
     kind = find(found.type)
+    if newer(found):
+        raise Newer(
+            f"{found.type} {found.id}: {found.dataschema[:200]} is newer than {kind.schema}"
+        )
     try:
         schema = found.schema
-        if schema >= kind.schema:  # newer ones may have gained fields
+        if schema == kind.schema:  # it may have gained fields
             said = _decoder(kind.record)(found.data)
         else:
             said = _raised(kind, found, schema)

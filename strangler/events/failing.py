@@ -40,12 +40,16 @@ class TooMany(Later):
 
 
 class NotYet(Later):
-    """Nobody here handles events of this type, and somebody is meant to: a newer process will."""
+    """Nobody here handles events of this type, and somebody is meant to: a newer process will.
 
-    def __init__(self, consumer: str, kind: str) -> None:
+    Or they are handled, and this one was said in a ``schema`` that is newer than what is known.
+    """
+
+    def __init__(self, consumer: str, kind: str, schema: int | None = None) -> None:
+        what = "handles" if schema is None else f"reads schema {schema} of"
         super().__init__(
-            f"nobody here handles {kind[:100]!r} yet: a newer deployment of {consumer} has to; if "
-            f"it is told that no more, strangler events drop --consumer {consumer}",
+            f"nobody here {what} {kind[:100]!r} yet: a newer deployment of {consumer} has to; if "
+            "there will be none, take it out of what the manifest lets it subscribe to",
             NOT_YET,
         )
 
@@ -61,6 +65,8 @@ class Failed(Exception):
 
     def later(self) -> Later:
         """What whoever brings the events is told."""
+        if isinstance(self.error, Later):
+            return Later(str(self.error), self.error.after)
         return Later(f"{type(self.error).__name__}: {self.error}")
 
 

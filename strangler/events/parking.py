@@ -201,6 +201,8 @@ def _again(consumer: Consumer, key: str) -> int:
                 limit = failed.index or 1
                 continue
             if later or not tried:
+                if tried and isinstance(failed.error, Later):
+                    _put_off(consumer, tried[0], failed.error)
                 raise failed.later() from failed
             _failed(consumer, tried[0], failed.error)
             return 0
@@ -227,6 +229,12 @@ def _failed(consumer: Consumer, one: Parked, error: Exception) -> None:
         "%s can't handle %s %s of %s, attempt %d",
         consumer.name, one.type, one.event, one.key, attempts, exc_info=error,
     )  # fmt: skip
+
+
+def _put_off(consumer: Consumer, one: Parked, later: Later) -> None:
+    """It is no fault of this event's, nor of any other's: those that are due go first."""
+    with _said(consumer) as book:
+        book.put_off(one, due=datetime.now(UTC) + timedelta(seconds=later.after))
 
 
 @contextmanager

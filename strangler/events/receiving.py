@@ -13,7 +13,8 @@ good for this consumer and this body. It is answered with
 415          the body is of another kind
 421          the other side owns the rows: bring them there
 503          not now: bring them again after ``Retry-After`` seconds; ``NotYet`` says that one is
-             of a type that nobody here handles: it is not let go, since it was meant for this one
+             of a type that nobody here handles, or in a newer schema: it is not let go, since it
+             was meant for this one
 ===========  =======================================================================================
 
 Whatever it is, what had been taken before is remembered, and comes again at no cost: so nobody has

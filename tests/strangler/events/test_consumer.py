@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -15,9 +16,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from strangler.events import consumer as consuming
-from strangler.events import parking
+from strangler.events import declare, parking
 from strangler.events.consumer import ATTEMPTS
-from strangler.events.failing import Later, TooMany
+from strangler.events.failing import Later, NotYet, TooMany
 from strangler.events.subscribe import Handlers
 from strangler.ladder import Arm
 from strangler.ports import runtime
@@ -26,7 +27,7 @@ from strangler.ports.errors import CallRefused, DoorShut, NotOwner, TimedOut, Un
 from strangler.sqlalchemy.events.ledger import consumer
 from tests.servers import Postgres
 from tests.strangler.events.listening import Inbox, Listener, ParkedEvent, poison, said, star
-from tests.strangler.events.sample import FishCaught, StarSeen
+from tests.strangler.events.sample import CometGone, FishCaught, StarSeen
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
@@ -147,15 +148,60 @@ def test_what_is_dropped_is_never_handled_and_what_waited_goes_on(listener: List
 
 
 def test_what_a_newer_process_has_set_aside_an_older_one_does_not_lose(listener: Listener) -> None:
-    """It would find nothing to do about it, and call that done."""
-    older = consumer(Handlers("notes"), listener.database, Inbox, ParkedEvent)
+    """It would find nothing to do about it, and call that done, or use its attempts up."""
+    older = Handlers("notes")
+    seen: list[int] = []
+
+    @older.on
+    def see(event: CometGone) -> None:
+        seen.append(event.number)
+
+    old = consumer(older, listener.database, Inbox, ParkedEvent)
     listener.trouble = poison("Vega")
     listener.take(star("Vega", 1))
+    listener.due()
+    with old.transaction() as book:  # something was away for a moment
+        comet = said(CometGone(7), "7", 1)
+        book.remember([comet])
+        book.park(comet, reason="away", due=datetime.now(UTC))
+    with pytest.raises(Later, match="nobody here handles 'sky"):
+        parking.retry(old, limit=1)
+    assert parking.retry(old, limit=1) == 1  # what is put off keeps nothing else from its turn
+    assert seen == [7]
+    for _ in range(ATTEMPTS):
+        listener.due()
+        with pytest.raises(Later):
+            parking.retry(old)
+    (one,) = parking.parked(listener.consumer)
+    assert (one.attempts, one.reason) == (1, "ValueError: Vega is not there")
+    assert one.due is not None
+    assert one.due > datetime.now(UTC)
+    with pytest.raises(Later):
+        parking.replay(old)
     listener.trouble = poison()
-    assert parking.replay(older) == 0
-    assert listener.parked() == [("Vega", 1, 1)]
-    assert parking.replay(listener.consumer) == 1
+    parking.replay(listener.consumer)
     assert listener.effects() == {"Vega": [1]}
+
+
+def test_what_is_said_in_a_newer_schema_waits_for_who_knows_it(
+    listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its fields may be called the same, and mean something else."""
+    known = declare.find("sky.star.seen")
+    new = msgspec.structs.replace(star("Vega", 2), dataschema="urn:strangler:event:sky.star.seen:2")
+    with pytest.raises(NotYet, match="reads schema 2 of 'sky"):
+        listener.take(star("Vega", 1), new, star("Rigel", 1))
+    with listener.consumer.transaction() as book:  # as a newer process has left it
+        book.remember([new])
+        book.park(new, reason="its own", due=datetime.now(UTC))
+    with pytest.raises(Later, match="reads schema 2"):
+        parking.retry(listener.consumer)
+    (one,) = parking.parked(listener.consumer)
+    assert (one.attempts, one.reason) == (1, "its own")
+    assert listener.effects() == {"Vega": [1]}
+    monkeypatch.setitem(declare._declared, known.name, dataclasses.replace(known, schema=2))
+    parking.replay(listener.consumer)
+    assert listener.effects() == {"Vega": [1, 2]}
 
 
 def test_a_replay_that_fails_half_way_keeps_the_order(listener: Listener) -> None:
