@@ -177,4 +177,4 @@ def replayed(world: World, name: str) -> int:
     """Replay all that is set aside; how many were handled."""
     database, heard = made(world, name)
     with database:
-        return parking.replay(heard)
+        return parking.replay(heard).handled

@@ -29,25 +29,22 @@ ACTIVE = "SELECT sku FROM catalog_product WHERE active"
 UNENDED = "SELECT count(*) FROM strangler_saga WHERE ended IS NULL"
 REGRETS = 0.25
 """The share of orders that their customers cancel."""
-UNDER_WAY = (
-    UNENDED,
-    "SELECT count(*) FROM strangler_outbox",
-    "SELECT count(*) FROM strangler_queue",
-    "SELECT count(*) FROM notifications_notification WHERE state IN ('pending', 'failed')",
-)
-"""In the order in which one leads to the next: what moves on meanwhile is seen further down."""
+UNSAID = "SELECT count(*) FROM strangler_outbox"
+UNDELIVERED = "SELECT count(*) FROM strangler_queue"
+UNSENT = "SELECT count(*) FROM notifications_notification WHERE state IN ('pending', 'failed')"
 
 
 @contextmanager
 def open_shop(folder: Path, server: Durable | None = None, **size: int) -> Iterator[Street]:
-    """A shop on SQLite, or on that server, where everybody is at work."""
+    """A shop on SQLite with the http bus, or on that server with Redis; everybody is at work."""
     folder.mkdir(exist_ok=True)
     with ExitStack() as stack:
         if server is None:
             files = stack.enter_context(databases.opened("sqlite", folder))
         else:
             files = databases._on(server)
-        street = stack.enter_context(opened(files, folder, **size))
+        bus = "redis" if server else "http"
+        street = stack.enter_context(opened(files, folder, bus=bus, **size))
         for part in street.shop.behind:
             if part._process is None:
                 stack.callback(part.stop)
@@ -166,8 +163,19 @@ class Buyers:
 
 
 def idle(street: Street) -> bool:
-    """Has everything ended that was begun?"""
-    return not any(street.rows("monolith", query)[0][0] for query in UNDER_WAY)
+    """Has everything ended that was begun?
+
+    It is looked for in the order in which one leads to the next: what moves on meanwhile is seen
+    further down.
+    """
+
+    def left(query: str) -> bool:
+        return bool(street.rows("monolith", query)[0][0])
+
+    if left(UNENDED) or left(UNSAID):
+        return False
+    waiting = street.shop.backstage.waiting()
+    return not (left(UNDELIVERED) if waiting is None else waiting) and not left(UNSENT)
 
 
 @dataclass

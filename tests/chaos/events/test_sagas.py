@@ -47,6 +47,9 @@ def test_checkouts_whoever_dies(
     if kind == "postgres":
         server = request.getfixturevalue("monolith_server")
     pick = random.Random(SEED)
+    others = ["worker", "relay", "payment provider"]
+    if server:
+        others += ["consumer", "broker"]
     with open_shop(tmp_path / "shop", server, customers=4) as street:
         before = stock(Open(street))
         scarce = min(sellable(street), key=lambda sku: before[sku][0])
@@ -54,7 +57,7 @@ def test_checkouts_whoever_dies(
         with Buyers(street, each=EACH, scarce=scarce, seed=SEED) as buyers:
             while buyers.busy:
                 time.sleep(pick.uniform(0.2, 1.0))
-                name = pick.choice(["web", "web", "worker", "relay", "payment provider"])
+                name = pick.choice(["web", "web", *others])
                 if name == "web":
                     worker_dies(street, pick)
                 else:

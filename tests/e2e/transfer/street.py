@@ -154,6 +154,7 @@ def opened(
     products: int = 16,
     customers: int = 3,
     edge: str = "middleware",
+    bus: str = "http",
 ) -> Iterator[Street]:
     """Open the shop; everything is stopped at the end of the block."""
     folder.joinpath("log").mkdir(parents=True)
@@ -164,6 +165,7 @@ def opened(
         products=products,
         customers=customers,
         edge=edge,
+        bus=bus,
     )
     with ExitStack() as stack:
         shop = Shop(size, databases, stack.enter_context(Postbox()))
