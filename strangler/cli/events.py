@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,6 +14,7 @@ from strangler.cli.session import AsJson
 
 if TYPE_CHECKING:
     from strangler.events.aside import Aside, Outcome
+    from strangler.events.parking import Replayed
 
 Event = Annotated[str | None, typer.Argument(metavar="[EVENT]", help="Its id.", show_default=False)]
 
@@ -115,8 +116,11 @@ def replay(
 
     What a consumer has set aside is tried where its rows are owned: here, or by its service, which
     has to run. With --consumer nothing that is set aside is meant: its copies of what others have
-    are emptied, and those say everything again. Exit code 1 says that nothing was there, or that a
-    place could not do it; the others have.
+    are emptied, and those say everything again.
+
+    Exit code 1 says that nothing was there, that an event has failed again or was put off (it is
+    behind one that failed, or what it needs is away), or that a place could not do it; the others
+    have.
 
     \b
     strangler events replay 0190e5d2-7b4c-7c3e-9a51-0a7e6f1c2d3e
@@ -130,18 +134,28 @@ def replay(
         return
     asked = places.places(context, database)
     from strangler.events import aside
+    from strangler.events.parking import Replayed
 
-    outcomes = aside.each(asked, lambda place: place.replay(event))
-    there = [one for one in outcomes if one.count is not None]
-    done, refused = sum(one.count or 0 for one in there), [one for one in outcomes if one.refused]
+    there, refused = aside.replayed(asked, event)
+    done = sum(there.values(), Replayed())
     if as_json:
-        render.dump({"replayed": done, "refused": _refusals(refused)})
+        render.dump(
+            {
+                "replayed": done.handled,
+                "failed": done.failed,
+                "put_off": done.put_off,
+                "refused": _refusals(refused),
+            }
+        )
     elif there:
-        render.say(f"{backlogs.events(done)} on {'its' if done == 1 else 'their'} way")
-    if not there and not refused and not as_json:
+        one = done.handled == 1
+        render.say(f"{backlogs.events(done.handled)} on {'its' if one else 'their'} way")
+        _stay(there)
+    elif not refused:
         render.complain(f"no event {event} is set aside: strangler events parked")
     _complain(refused)
-    raise typer.Exit(0 if (done or everything) and not refused else 1)
+    well = not refused and not done.failed and not done.put_off
+    raise typer.Exit(0 if well and (done.handled or everything) else 1)
 
 
 @app.command()
@@ -235,6 +249,19 @@ def _anew(context: typer.Context, consumer: str, database: str | None, *, as_jso
             "that has arrived (strangler events status)"
         )
     raise typer.Exit(1 if outcome.refused else 0)
+
+
+def _stay(replayed: Mapping[str, Replayed]) -> None:
+    """Say what has not gone on."""
+    for place, one in replayed.items():
+        if one.failed or one.put_off:
+            why = f" ({one.why})" if one.why else ""
+            render.complain(
+                Text(
+                    f"{place}: {backlogs.events(one.failed)} failed again, {one.put_off:,} put "
+                    f"off{why}: strangler events parked"
+                )
+            )
 
 
 def _complain(refused: Sequence[Outcome]) -> None:

@@ -18,7 +18,7 @@ from uuid import UUID
 from strangler.events import parking
 from strangler.events.consumer import Consumer
 from strangler.events.failing import Later
-from strangler.events.parking import Gone
+from strangler.events.parking import Gone, Replayed
 from strangler.events.refilling import Incomplete, NoCopy, refill
 from strangler.events.stores import Store, StoreError
 from strangler.ports.errors import NotOwner
@@ -77,8 +77,8 @@ class Place(ABC):
         """What is there, aggregate by aggregate, in order."""
 
     @abstractmethod
-    def replay(self, event: str | None = None) -> int | None:
-        """Try again all of this one's aggregate, or everything; says how many went on.
+    def replay(self, event: str | None = None) -> Replayed | None:
+        """Try again all of this one's aggregate, or everything.
 
         None: it is not here.
         """
@@ -113,12 +113,13 @@ class OutboxPlace(Place):
                 for one in store.parked(limit)
             ]
 
-    def replay(self, event: str | None = None) -> int | None:
+    def replay(self, event: str | None = None) -> Replayed | None:
         """Put it back into the outbox, where it was."""
         if event is not None and not _ours(event):
             return None
         with closing(self._connect()) as store:
-            return store.replay(event) or (None if event is not None else 0)
+            count = store.replay(event)
+        return Replayed(count) if count or event is None else None
 
     def drop(self, event: str, *, who: str, reason: str) -> int | None:
         """Never publish it."""
@@ -172,7 +173,7 @@ class InboxPlace(ConsumerPlace):
             for one in parking.parked(self._consumer, limit=limit)
         ]
 
-    def replay(self, event: str | None = None) -> int | None:
+    def replay(self, event: str | None = None) -> Replayed | None:
         """Handle it now, with all that is set aside of its key."""
         if event is None:
             return parking.replay(self._consumer)
@@ -205,7 +206,7 @@ class OwnersPlace(ConsumerPlace):
         """What is there, by key and in order."""
         return self._owner().listed(limit)
 
-    def replay(self, event: str | None = None) -> int | None:
+    def replay(self, event: str | None = None) -> Replayed | None:
         """Handle it where it belongs."""
         return self._owner().replay(event)
 
@@ -244,6 +245,22 @@ def listed(places: Sequence[Place], limit: int) -> tuple[list[Aside], list[Outco
         there = place.listed(limit)
         found.extend(there)
         return len(there)
+
+    return found, [one for one in each(places, add) if one.refused]
+
+
+def replayed(
+    places: Sequence[Place], event: str | None
+) -> tuple[dict[str, Replayed], list[Outcome]]:
+    """Try this one's aggregate again, or everything: what has become of it, and who could not."""
+    found: dict[str, Replayed] = {}
+
+    def add(place: Place) -> int | None:
+        done = place.replay(event)
+        if done is None:
+            return None
+        found[place.name] = done
+        return done.handled
 
     return found, [one for one in each(places, add) if one.refused]
 

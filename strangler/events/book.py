@@ -212,10 +212,19 @@ class Book:
             [self._time(due), one.event],
         )
 
-    def keys(self) -> list[str]:
-        """The keys that have an event set aside."""
-        rows = self._run("SELECT DISTINCT key FROM {parked} ORDER BY key", [])
-        return [row[0] for row in rows]
+    def keys(self) -> dict[str, int]:
+        """The keys that have events set aside, and how many each has."""
+        rows = self._run("SELECT key, count(*) FROM {parked} GROUP BY key ORDER BY key", [])
+        return {row[0]: int(row[1]) for row in rows}
+
+    def left(self, key: str) -> tuple[int, int]:
+        """How many events are set aside of a key, and how often the first was tried since."""
+        rows = self._run(
+            "SELECT (SELECT count(*) FROM {parked} WHERE key = %s), attempts FROM {parked} "
+            "WHERE key = %s ORDER BY version, event LIMIT 1",
+            [key, key],
+        )
+        return (int(rows[0][0]), int(rows[0][1])) if rows else (0, 0)
 
     def listed(self, limit: int, *, key: str | None = None) -> list[Parked]:
         """What is set aside, by key and in order."""

@@ -47,10 +47,21 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 class Done(msgspec.Struct, frozen=True):
-    """What has become of it: how many events, None if this one is not set aside; which."""
+    """What has become of it.
+
+    Attributes:
+        count: how many events; None if this one is not set aside.
+        events: which.
+        failed: of a replay: how many have failed again; older services say None.
+        put_off: of a replay: how many were not tried, and are set aside still.
+        why: what these wait for that is away.
+    """
 
     count: int | None = None
     events: list[Aside] = msgspec.field(default_factory=list)
+    failed: int | None = None
+    put_off: int = 0
+    why: str = ""
 
 
 def decide(
@@ -103,7 +114,10 @@ def _parked(place: InboxPlace, asked: Asked) -> Done:
 
 
 def _replay(place: InboxPlace, asked: Asked) -> Done:
-    return Done(place.replay(asked.event))
+    done = place.replay(asked.event)
+    if done is None:
+        return Done()
+    return Done(done.handled, failed=done.failed, put_off=done.put_off, why=done.why)
 
 
 def _drop(place: InboxPlace, asked: Asked) -> Done:

@@ -11,6 +11,7 @@ import msgspec
 from strangler.events.aside import Aside, ConsumerPlace, PlaceRefused
 from strangler.events.buses.push import Target
 from strangler.events.deciding import Asked, Done
+from strangler.events.parking import Replayed
 from strangler.events.receiving import PATH, token
 from strangler.ports.calling.wire import Answer, Request
 from strangler.ports.context import Trace
@@ -47,9 +48,17 @@ class ServicePlace(ConsumerPlace):
         """What is there, by key and in order."""
         return self._asked("parked", limit=limit).events
 
-    def replay(self, event: str | None = None) -> int | None:
+    def replay(self, event: str | None = None) -> Replayed | None:
         """Handle it there, with all that is set aside of its key."""
-        return self._asked("replay", event=event).count
+        done = self._asked("replay", event=event)
+        if done.count is None:
+            return None
+        if done.failed is None:
+            raise PlaceRefused(
+                f"its service has handled {done.count:,} of them, and is older than this command: "
+                "it does not say what has failed again (strangler events parked)"
+            )
+        return Replayed(done.count, done.failed, done.put_off, done.why)
 
     def drop(self, event: str, *, who: str, reason: str) -> int | None:
         """Never handle it."""

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -83,30 +84,77 @@ def retry(consumer: Consumer, *, limit: int = 100) -> int:
     return _each(keys, lambda key: _again(consumer, key))
 
 
-def replay(consumer: Consumer, *, key: str | None = None) -> int:
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What has become of events that were tried again.
+
+    Attributes:
+        handled: so many.
+        failed: once more: these stay set aside.
+        put_off: so many are set aside still, and were not tried: they are behind one that failed,
+            or somebody else tries them, or what they need is away.
+        why: what is away; "" if nothing is.
+    """
+
+    handled: int = 0
+    failed: int = 0
+    put_off: int = 0
+    why: str = ""
+
+    def __add__(self, other: Replayed) -> Replayed:
+        """Of both."""
+        return Replayed(
+            self.handled + other.handled,
+            self.failed + other.failed,
+            self.put_off + other.put_off,
+            self.why or other.why,
+        )
+
+
+def replay(consumer: Consumer, *, key: str | None = None) -> Replayed:
     """Try again now what is set aside, or what is of this key, however often it has been tried.
 
     Each key goes on in order until it is empty, or an event fails once more: that one has all its
-    attempts before it. Says how many events have been handled.
+    attempts before it.
 
     Raises:
-        Later, NotOwner: as ``Consumer.take``.
+        Later: nothing was tried, as all of it has to wait.
+        NotOwner: as ``Consumer.take``.
     """
-    if key is None:
-        with _looking(consumer) as book:
-            keys = book.keys()
-    else:
-        keys = [key]
+    with _looking(consumer) as book:
+        keys = book.keys() if key is None else {key: book.left(key)[0]}
+    done, waits = Replayed(), None
+    for one, there in keys.items():
+        try:
+            done += _replayed(consumer, one, there)
+        except Later as later:
+            done, waits = done + Replayed(put_off=there, why=str(later)), later
+    if waits is not None and not done.handled and not done.failed:
+        raise waits
+    return done
 
-    def whole(one: str) -> int:
+
+def _replayed(consumer: Consumer, key: str, there: int) -> Replayed:
+    """Try again what is of this key, of which so many were set aside.
+
+    Raises:
+        Later: nothing of it could be handled now.
+        NotOwner: as ``Consumer.take``.
+    """
+    handled = 0
+    try:
         with _said(consumer) as book:
-            book.wake(one)
-        handled = 0
-        while done := _again(consumer, one):
+            book.wake(key)
+        while done := _again(consumer, key):
             handled += done
-        return handled
-
-    return _each(keys, whole)
+        with _looking(consumer) as book:
+            left, tried = book.left(key)
+    except Later as later:
+        if not handled:
+            raise
+        return Replayed(handled, 0, max(there - handled, 1), str(later))
+    failed = 1 if tried else 0
+    return Replayed(handled, failed, left - failed)
 
 
 def _each(keys: Sequence[str], handle: Callable[[str], int]) -> int:

@@ -14,10 +14,12 @@ from strangler.events import aside, parking
 from strangler.events.aside import InboxPlace, OutboxPlace, OwnersPlace
 from strangler.events.failing import Later
 from strangler.events.outbox import OutboxFull
+from strangler.events.parking import Replayed
 from strangler.events.refilling import Incomplete, NoCopy, refill
 from strangler.events.stores.connect import connect
 from strangler.ports.errors import NotOwner, Unreachable
 from tests.strangler.events.listening import Listener, poison, star
+from tests.strangler.events.sample import StarSeen
 
 FOREIGN = "some-other/one's id"
 
@@ -46,11 +48,12 @@ def test_one_that_refuses_keeps_no_other_from_it(listener: Listener, tmp_path: P
         InboxPlace(other.consumer),
         InboxPlace(listener.consumer),
     ]
-    done = {one.place: one for one in aside.each(places, lambda place: place.replay())}
+    done, unable = aside.replayed(places, None)
     assert listener.effects() == {"Vega": [1]}
-    assert (done["notes"].count, done["notes"].refused) == (1, "")
-    assert "unable to open" in done["outbox"].refused
-    assert "nothing says that this side owns other; if it is changing" in done["other"].refused
+    assert done == {"notes": Replayed(1)}
+    why = {one.place: one.refused for one in unable}
+    assert "unable to open" in why["outbox"]
+    assert "nothing says that this side owns other; if it is changing" in why["other"]
     found, refused = aside.listed(places, 10)
     assert [one.place for one in found] == ["other"], "that which is there can be looked at"
     assert [one.place for one in refused] == ["outbox"]
@@ -71,11 +74,11 @@ def test_whoever_owns_it_decides(listener: Listener, tmp_path: Path) -> None:
         one.trouble = poison()
     place = OwnersPlace(InboxPlace(listener.consumer), InboxPlace(service.consumer))
     assert place.drop(poisoned.id, who="ada", reason="a test") == 1
-    assert (place.count(), place.replay()) == (1, 1)
+    assert (place.count(), place.replay()) == (1, Replayed(1))
     assert (listener.effects(), service.effects()) == ({}, {"Vega": [2]})
     owner[0] = "here"
     assert len(place.listed(10)) == 2
-    assert place.replay(poisoned.id) == 2
+    assert place.replay(poisoned.id) == Replayed(2)
     assert listener.effects() == {"Vega": [1, 2]}
     service.close()
 
@@ -92,11 +95,32 @@ def test_an_id_is_whatever_whoever_said_it_has_given(listener: Listener) -> None
     nothing = OutboxPlace("outbox", lambda: connect("sqlite:///nowhere"))
     assert (nothing.replay(FOREIGN), nothing.drop(FOREIGN, who="a", reason="b")) == (None, None)
     assert (place.replay("unknown"), place.drop("unknown", who="a", reason="b")) == (None, None)
-    assert place.replay(FOREIGN) == 1
+    assert place.replay(FOREIGN) == Replayed(1)
     assert place.drop("x" * 500, who="ada", reason="a test") == 0
-    assert place.replay(ours.id.replace("-", "").upper()) == 1
+    assert place.replay(ours.id.replace("-", "").upper()) == Replayed(1)
     assert listener.effects() == {"Vega": [1], "Sirius": [1]}
     assert parking.counted(listener.consumer) == (0, 0)
+
+
+def test_what_fails_again_and_what_waits_is_told_apart(listener: Listener) -> None:
+    listener.trouble = poison("Vega", "Rigel", "Sirius", "Deneb")
+    events = [star(name, number) for name in ("Vega", "Rigel", "Sirius") for number in (1, 2, 3)]
+    listener.take(*events, star("Deneb", 1))
+
+    def trouble(event: StarSeen) -> None:
+        poison("Vega")(event)
+        if (event.name, event.number) in {("Rigel", 2), ("Sirius", 1)}:
+            raise Unreachable("catalog is away")
+
+    listener.trouble = trouble
+    place = InboxPlace(listener.consumer)
+    assert place.replay() == Replayed(2, 1, 2 + 2 + 3, "Unreachable: catalog is away")
+    assert listener.effects() == {"Deneb": [1], "Rigel": [1]}
+    assert place.replay(events[1].id) == Replayed(0, 1, 2), "of one aggregate"
+    with pytest.raises(Later, match="catalog is away"):
+        place.replay(events[6].id)
+    listener.trouble = poison()
+    assert place.replay() == Replayed(3 + 2 + 3)
 
 
 def test_a_copy_is_filled_anew(listener: Listener) -> None:

@@ -15,6 +15,7 @@ from strangler.events.buses.connect import connect
 from strangler.events.buses.push import Target
 from strangler.events.elsewhere import ServicePlace
 from strangler.events.envelope import BATCH, Envelope, encode_batch
+from strangler.events.parking import Replayed
 from strangler.fastapi.events import WrongHandlers, check
 from strangler.ladder import Arm
 from strangler.manifest import Capability, parse
@@ -161,12 +162,12 @@ def test_the_monolith_decides_about_what_it_has_set_aside(garden: Garden) -> Non
         (events[0].id, False),
         (events[2].id, True),
     ]
-    assert place.replay(events[0].id) == 0, "it fails once more"
+    assert place.replay(events[0].id) == Replayed(0, 1, 1), "it fails once more"
     assert (place.replay("unknown"), place.drop("unknown", who="a", reason="b")) == (None, None)
     assert place.drop(events[0].id, who="ada", reason="a test") == 1
     garden.mended.touch()
     soon(lambda: garden.listener.effects() == {"Vega": [1], "Sirius": [2]})
-    assert place.replay() == 0
+    assert place.replay() == Replayed()
     garden.mended.unlink()
     assert place.anew() == 1
     assert garden.listener.effects() == {}
