@@ -46,6 +46,14 @@ class Heard:
     wrong: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """A broker: how many events it has for each consumer, as far as anybody can say."""
+
+    waiting: Mapping[str, int]
+    wrong: tuple[str, ...] = ()
+
+
 def spoken(databases: Mapping[str, str], manifest: Manifest | None) -> list[Spoken]:
     """How it stands in each of these. Without a manifest, nobody knows what nobody reads.
 
@@ -78,6 +86,29 @@ def heard(consumers: Iterable[ConsumerPlace]) -> list[Heard]:
     return found
 
 
+def carried(manifest: Manifest | None) -> Carried | None:
+    """What the broker still has for whoever listens. None: the bus is ``http``, or nobody knows."""
+    from strangler.events.buses import BusError
+    from strangler.events.buses.connect import connect
+    from strangler.events.outbox import ALARM, LIMIT
+    from strangler.events.relaying import listeners
+
+    if manifest is None or manifest.events.pushed:
+        return None
+    waiting: dict[str, int] = {}
+    try:
+        with connect(manifest.events.bus) as bus:
+            for name, topics in listeners(manifest).items():
+                with bus.subscribe(name, topics) as subscription:
+                    waiting[name] = subscription.backlog()
+    except BusError as error:
+        return Carried(waiting, (str(error),))
+    many = {name: count for name, count in waiting.items() if count > LIMIT * ALARM}
+    return Carried(
+        waiting, tuple(f"{events(count)} wait for {name}" for name, count in many.items())
+    )
+
+
 def shape(one: Spoken) -> dict[str, Any]:
     """One database, for programs."""
     backlog = one.backlog
@@ -99,7 +130,14 @@ def shape(one: Spoken) -> dict[str, Any]:
     }
 
 
-def shown(databases: Iterable[Spoken], consumers: Iterable[Heard]) -> RenderableType:
+def carrying(bus: Carried | None) -> dict[str, Any] | None:
+    """The broker, for programs."""
+    return None if bus is None else {"waiting": dict(bus.waiting), "wrong": list(bus.wrong)}
+
+
+def shown(
+    databases: Iterable[Spoken], consumers: Iterable[Heard], bus: Carried | None = None
+) -> RenderableType:
     """All of it, for people."""
     parts: list[RenderableType] = []
     for one in databases:
@@ -107,6 +145,13 @@ def shown(databases: Iterable[Spoken], consumers: Iterable[Heard]) -> Renderable
         parts += [Text(f"  {said}", style="bold red") for said in one.wrong]
         if one.backlog is not None:
             parts.append(_grid(one, one.backlog))
+    if bus is not None:
+        parts.append(Text("bus", style="bold"))
+        parts += [Text(f"  {said}", style="bold red") for said in bus.wrong]
+        grid = render.bare(2)
+        for name, count in sorted(bus.waiting.items()):
+            grid.add_row(f"  {name}", f"{events(count)} to take")
+        parts.append(grid)
     for consumer in consumers:
         style = "bold red" if consumer.wrong or consumer.parked else ""
         if consumer.wrong:

@@ -46,10 +46,12 @@ def status(
     databases = places.databases(context, database)
     found = backlogs.spoken(databases, places.manifest_of(database, manifest))
     consumers = backlogs.heard(places.consumers() if database is None else ())
+    bus = backlogs.carried(places.manifest_of(None, None)) if database is None else None
     if as_json:
         render.dump(
             {
                 "databases": [backlogs.shape(one) for one in found],
+                "bus": backlogs.carrying(bus),
                 "consumers": [
                     {"consumer": one.name, "parked": one.parked, "wrong": one.wrong}
                     for one in consumers
@@ -57,8 +59,9 @@ def status(
             }
         )
     else:
-        render.say(backlogs.shown(found, consumers))
+        render.say(backlogs.shown(found, consumers, bus))
     wrong = any(one.wrong for one in found) or any(one.wrong or one.parked for one in consumers)
+    wrong = wrong or (bus is not None and bool(bus.wrong))
     raise typer.Exit(1 if wrong else 0)
 
 

@@ -15,14 +15,15 @@ from typing import Any
 import pytest
 import redis
 
-from strangler.cli import backlogs, bare
+from strangler.cli import backlogs, bare, render
 from strangler.events import outbox
 from strangler.events.buses.connect import connect
 from strangler.events.stores import Refusing
+from strangler.manifest import parse
 from tests.strangler.events.listening import said, star
 from tests.strangler.events.sample import CometGone, StarSeen
 from tests.strangler.events.speaking import Speaker
-from tests.strangler.manifest.writing import capability, edge
+from tests.strangler.manifest.writing import FILE, capability, edge
 
 Run = Callable[..., tuple[int, Any]]
 
@@ -219,6 +220,33 @@ def test_what_waits_for_long_in_a_queue_is_wrong(
     monkeypatch.setattr(outbox, "LIMIT", 30)
     queues.say(StarSeen("Vega", 4))
     assert "4 events wait; at 30 no more are taken" in status()[1]["wrong"]
+
+
+def test_what_the_broker_has_for_each_consumer_counts(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kinds = {"subscribes": '["sky.star.seen"]'}
+    listening = [capability(name, kinds) for name in ("notes", "mail")]
+    text = edge({}) + capability("sky", {}) + "".join(listening)
+
+    def carried(url: str) -> Any:
+        return backlogs.carried(parse(text, path=FILE, environ={"STRANGLER_BUS": url}))
+
+    with connect(redis_url) as bus, bus.subscribe("notes", ["sky"]) as notes:
+        bus.publish([star("Vega", n) for n in range(1, 8)])
+        notes.acknowledge(notes.receive(4, 30))
+    found = carried(redis_url)
+    assert (found.waiting, found.wrong) == ({"mail": 7, "notes": 3}, ())
+    monkeypatch.setattr(outbox, "LIMIT", 60)
+    assert carried(redis_url).wrong == ("7 events wait for mail",)
+    render.say(backlogs.shown([], [], carried(redis_url)))
+    assert capsys.readouterr().out.split() == [
+        *("bus", "7", "events", "wait", "for", "mail"),
+        *("mail", "7", "events", "to", "take", "notes", "3", "events", "to", "take"),
+    ]
+    (away,) = carried("redis://127.0.0.1:1/0").wrong
+    assert "127.0.0.1:1" in away
+    assert carried("http") is None
 
 
 def test_a_database_without_an_outbox_says_what_is_missing(

@@ -57,6 +57,25 @@ def test_a_switch_knows_whom_nobody_brings_anything(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.django_db
+def test_a_broker_that_is_away_is_wrong(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(speaking, "databases", dict)
+    monkeypatch.setattr(speaking, "consumers", list)
+    try:
+        for bus, code in (("http", 0), ("redis://127.0.0.1:1/0", 1)):
+            monkeypatch.setenv("STRANGLER_BUS", bus)
+            conf.manifest.cache_clear()
+            assert run(["events", "status", "--json"]) == code
+            said = json.loads(capsys.readouterr().out)["bus"]
+            assert (said is None) is (bus == "http")
+    finally:
+        monkeypatch.undo()
+        conf.manifest.cache_clear()
+    assert "127.0.0.1:1" in said["wrong"][0]
+
+
+@pytest.mark.django_db
 def test_what_one_place_refuses_the_others_do(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
