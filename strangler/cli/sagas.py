@@ -66,7 +66,7 @@ def listed(
     \b
     strangler saga list
     strangler saga list --state stuck
-    strangler saga list --all --name ordering.place
+    strangler saga list --all --name ordering.checkout
     """
     session.begin(context)
     from strangler.django.control_plane import ledger
@@ -108,6 +108,8 @@ def retry(
 ) -> None:
     """Go on with a saga that is stuck, once what kept it has been mended.
 
+    Exit code 1 says that it is stuck again, or has met with trouble again: it is told.
+
     \b
     strangler saga retry 6f1c --reason "the bank is back"
     """
@@ -119,6 +121,8 @@ def retry(
         found = seeing.found(saga)
         seen = engine().retry(found, actor=session.actor(context), reason=reason)
     _told(seen.record, as_json=as_json)
+    state, trouble = seen.record.state, seen.record.trouble
+    raise typer.Exit(1 if state is State.STUCK or (trouble and not state.ended) else 0)
 
 
 @app.command()

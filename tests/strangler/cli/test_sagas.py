@@ -110,6 +110,19 @@ def test_one_that_is_stuck_is_retried(strangler: Terminal, office: Office) -> No
     assert "is compensated, and not stuck: there is nothing to retry" in again.err
 
 
+def test_one_that_is_kept_again_is_no_success(strangler: Terminal, office: Office) -> None:
+    seen = stuck(office)
+    office.callees.will("undo flight", *["silent"] * ATTEMPTS)
+
+    said = strangler("saga", "retry", str(seen.id), "--json")
+
+    assert (said.code, said.json["state"]) == (1, "compensating")
+    assert said.json["trouble"] == "TimedOut: undo flight"
+    for _ in range(ATTEMPTS - 1):
+        again = office.resume(seen.id, after=60)
+    assert again.state is State.STUCK
+
+
 def test_one_can_be_abandoned_with_a_reason(strangler: Terminal, office: Office) -> None:
     seen = stuck(office)
 
