@@ -2,7 +2,8 @@
 
 Whoever owns a capability's rows owns what its consumer has set aside, and only there it can be
 handled. So the command line of the monolith asks the service, by ``POST
-{base}/_strangler/events/{consumer}/{what}``, signed like a batch, with a body of JSON:
+{base}/_strangler/events/{consumer}/{what}``, signed like a batch, with a body of JSON. What an
+operator decides is done once: a token that has been delivered before is refused.
 
 ======== ============================================================================
 parked   what is set aside, ``limit`` events of it
@@ -93,7 +94,7 @@ def _decided(
     consumer: Consumer | None, called: str, body: bytes, headers: Mapping[str, str]
 ) -> Done:
     name, _, what = called.partition("/")
-    caller = proved(called, body, headers)
+    caller = proved(called, body, headers, once=True)
     if caller != runtime.MONOLITH:
         raise Refusal(403, "DeciderRefused", f"{caller} decides nothing about {name[:100]!r}")
     if what not in _DONE:

@@ -18,8 +18,8 @@ good for this consumer and this body. It is answered with
 ===========  =======================================================================================
 
 Whatever it is, what had been taken before is remembered, and comes again at no cost: so nobody has
-to remember the tokens. A service may only say its own events; the monolith says those of whatever
-it owns.
+to remember the tokens of batches. A service may only say its own events; the monolith says those of
+whatever it owns.
 """
 
 from __future__ import annotations
@@ -114,8 +114,8 @@ def not_now(error: str, said: str, after: float) -> Answer:
     return refusal.answer()
 
 
-def proved(called: str, body: bytes, headers: Mapping[str, str]) -> str:
-    """The party that has sent this body here, and nowhere else.
+def proved(called: str, body: bytes, headers: Mapping[str, str], *, once: bool = False) -> str:
+    """The party that has sent this body here, and nowhere else; with ``once``, for the first time.
 
     Raises:
         Refusal: nobody knows.
@@ -129,7 +129,15 @@ def proved(called: str, body: bytes, headers: Mapping[str, str]) -> str:
     if not said:
         raise Refusal(401, "TokenRefused", f"events are brought with {names.CONTEXT}")
     try:
-        context = verify(keyring, said, use=Use.EVENTS, action=called, body=body)
+        context = verify(
+            keyring,
+            said,
+            use=Use.EVENTS,
+            action=called,
+            once=once,
+            body=body,
+            replays=runtime.wiring.replays,
+        )
     except TokenRefused as refused:
         raise Refusal(401, "TokenRefused", refused.reason) from None
     if context.shadow:

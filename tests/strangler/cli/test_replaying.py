@@ -53,7 +53,8 @@ def place(
         return decide(listener.consumer, asked.path.removeprefix(PATH), asked.body, headers)
 
     monkeypatch.setattr(Http, "exchange", exchange)
-    with runtime.configured(keyring=Keyring.load(tmp_path / "keys", "notes")):
+    service = Keyring.load(tmp_path / "keys", "notes")
+    with runtime.configured(keyring=service, replays=None):
         yield ServicePlace("notes", Target(("http://127.0.0.1:9",), "notes"), lambda: keyring)
 
 
