@@ -26,7 +26,11 @@ def consume(
     keep: Annotated[
         int,
         typer.Option(
-            "--keep", metavar="DAYS", min=1, help="How long to remember what has been taken."
+            "--keep",
+            metavar="DAYS",
+            min=7,
+            help="How long to remember what has been taken: at least 7, and longer than anything "
+            "may stand still, for what comes again after that is handled anew.",
         ),
     ] = 30,
 ) -> None:

@@ -21,7 +21,7 @@ from typing import Final
 
 from strangler.events.book import Book, Ledger
 from strangler.events.envelope import Envelope, newer, opened
-from strangler.events.failing import Failed, Later, NotYet, TooMany, Verdict
+from strangler.events.failing import Failed, Later, NotYet, TooMany, Verdict, turned
 from strangler.events.handling import handling
 from strangler.events.inbox import key, name
 from strangler.events.subscribe import Handlers
@@ -99,31 +99,47 @@ class Consumer:
             addressed: somebody who knows who is told what has brought it to this consumer alone.
 
         Raises:
-            Later: see there; ``TooMany`` when the time was up, ``NotYet`` for what is to wait.
+            Later: see there; ``TooMany`` when the time was up, ``NotYet`` for what is to wait. What
+                was dealt with before is its ``taken``.
             NotOwner: the other side owns the rows: it has to take what is left.
         """
         early = (n for n, event in enumerate(batch) if self._early(event, addressed))
         first = next(early, len(batch))
-        rest = [event for event in batch[:first] if event.type in self.handlers]
+        ours = [index for index in range(first) if batch[index].type in self.handlers]
+        taken = 0
+        try:
+            for done in self._taken([batch[index] for index in ours], until):
+                taken += done
+            if first < len(batch):
+                raise self._not_yet(batch[first])
+        except Later as later:
+            later.taken = ours[taken] if taken < len(ours) else first
+            raise
+
+    def _taken(self, rest: Sequence[Envelope], until: float) -> Iterator[int]:
+        """Handle these; gives how many more of them are dealt with, each time that some are.
+
+        Raises:
+            Later, NotOwner: see ``take``.
+        """
         size, held = self._size, None
         while rest:
             try:
                 done = self._together(rest[:size])
             except Failed as failed:
-                size = _smaller(failed, len(rest[:size]))
+                size = failed.smaller(len(rest[:size]))
                 if size and failed.verdict is Verdict.LATER:
                     rest, held = rest[:size], failed
                 if size:
                     continue
                 self._set_aside(rest[0], failed.error)
                 done = 1
+            yield done
             rest, size = rest[done:], self._size
             if rest and time.monotonic() > until:
                 raise TooMany(f"there are {len(rest)} more than could be handled in time", 0.0)
         if held is not None:
             raise held.later() from held
-        if first < len(batch):
-            raise self._not_yet(batch[first])
 
     def _early(self, event: Envelope, addressed: bool) -> bool:  # noqa: FBT001 - as `take`
         return newer(event) if event.type in self.handlers else addressed or event.type in self.told
@@ -183,12 +199,12 @@ class Consumer:
                     yield book
             except Failed as failed:
                 if failed.verdict is Verdict.NOT_OURS:
-                    raise _turned(failed.error, self.name) from failed
+                    raise turned(failed.error, self.name) from failed
                 raise
             except Exception as error:
                 verdict = self.judge(error)
                 if verdict is Verdict.NOT_OURS:
-                    raise _turned(error, self.name) from error
+                    raise turned(error, self.name) from error
                 raise Failed(None, error, verdict) from error
 
     def handle(self, event: Envelope) -> None:
@@ -280,20 +296,3 @@ class Consumer:
             "%s can't handle %s %s, so it and what follows of %s is set aside",
             self.name, event.type, event.id, event.partitionkey, exc_info=error,
         )  # fmt: skip
-
-
-def _smaller(failed: Failed, size: int) -> int:
-    """How many to try instead; none where it is the first one's own fault.
-
-    Raises:
-        Later: it is nobody's.
-    """
-    if failed.verdict is Verdict.LATER and not failed.index:
-        raise failed.later() from failed
-    return size // 2 if failed.index is None else failed.index
-
-
-def _turned(error: BaseException, consumer: str) -> NotOwner:
-    if isinstance(error, NotOwner):
-        return error
-    return NotOwner(f"the other side owns {consumer}: {error}")

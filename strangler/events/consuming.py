@@ -165,6 +165,8 @@ def _pull(
             try:
                 consumer.take([one.event for one in found])
             except Later as later:
+                if later.taken:
+                    subscription.acknowledge(found[: later.taken])
                 pause = min(LONGEST, max(later.after, pause * 2))
                 _log.warning("%s waits for %.1f s: %s", consumer.name, pause, later)
                 stop.wait(pause)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from enum import Enum
 from typing import Final
 
-__all__ = ["Failed", "Later", "NotYet", "TooMany", "Verdict", "transient"]
+from strangler.ports.errors import NotOwner
+
+__all__ = ["Failed", "Later", "NotYet", "TooMany", "Verdict", "transient", "turned"]
 
 PAUSE: Final = 1.0
 """Seconds until events may come again that could not be taken now."""
@@ -27,12 +29,14 @@ class Verdict(Enum):
 class Later(Exception):
     """Some of these can't be taken now, through no fault of theirs: bring them again.
 
-    ``after`` is in how many seconds. What was taken of them is remembered.
+    ``after`` is in how many seconds. So many of them were dealt with before as ``taken`` says: of
+    these, which were the first, none has to come again. What else was taken is remembered.
     """
 
     def __init__(self, said: str, after: float = PAUSE) -> None:
         super().__init__(said)
         self.after = after
+        self.taken = 0
 
 
 class TooMany(Later):
@@ -63,11 +67,28 @@ class Failed(Exception):
         self.error = error
         self.verdict = verdict
 
+    def smaller(self, size: int) -> int:
+        """Of how many to try instead of so many; none where it is the first one's own fault.
+
+        Raises:
+            Later: it is nobody's.
+        """
+        if self.verdict is Verdict.LATER and not self.index:
+            raise self.later() from self
+        return size // 2 if self.index is None else self.index
+
     def later(self) -> Later:
         """What whoever brings the events is told."""
         if isinstance(self.error, Later):
             return Later(str(self.error), self.error.after)
         return Later(f"{type(self.error).__name__}: {self.error}")
+
+
+def turned(error: BaseException, consumer: str) -> NotOwner:
+    """The same, to whoever is to bring the events to the other side."""
+    if isinstance(error, NotOwner):
+        return error
+    return NotOwner(f"the other side owns {consumer}: {error}")
 
 
 def transient(error: BaseException | None) -> bool:

@@ -30,7 +30,8 @@ __all__ = [
 ]
 
 KEEP: Final = timedelta(days=30)
-"""How long it is remembered that an event was taken: longer than any bus delivers one again."""
+"""How long it is remembered that an event was taken: what a bus delivers again later is handled
+anew."""
 AT_ONCE: Final = 100
 """Events of one key that are tried in one transaction, at most."""
 PRUNED: Final = 1000

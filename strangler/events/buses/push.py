@@ -152,6 +152,8 @@ class Pusher:
         said = answer.body[:_SHOWN].decode(errors="replace")
         trouble = f"{target.audience} answers {answer.status}: {said}"
         if answer.status in {429, 503}:
+            # What comes before the one that has to wait is taken, bit by bit, and comes no more.
+            self._limit = max(count // 2, 1)
             return max(self._failed(trouble), asked_for or 0.0)
         return self._failed(f"{trouble} ({', '.join(target.urls)})", loud=True)
 

@@ -118,10 +118,10 @@ def test_it_is_given_up_after_its_attempts_until_somebody_replays_it(listener: L
     assert listener.parked() == [("Sirius", 1, ATTEMPTS), ("Sirius", 2, 0)]
     assert parking.counted(listener.consumer) == (2, 1)
     listener.take(star("Sirius", 3))
-    assert parking.replay(listener.consumer) == 0  # it fails still, and has attempts again
+    assert parking.replay(listener.consumer).handled == 0  # it fails still, and has attempts again
     assert listener.parked() == [("Sirius", 1, 1), ("Sirius", 2, 0), ("Sirius", 3, 0)]
     listener.trouble = poison()
-    assert parking.replay(listener.consumer, key="sky.star/Sirius") == 3
+    assert parking.replay(listener.consumer, key="sky.star/Sirius").handled == 3
     assert listener.effects() == {"Sirius": [1, 2, 3]}
 
 
@@ -179,7 +179,7 @@ def test_what_a_newer_process_has_set_aside_an_older_one_does_not_lose(listener:
     with pytest.raises(Later):
         parking.replay(old)
     listener.trouble = poison()
-    parking.replay(listener.consumer)
+    assert parking.replay(listener.consumer).handled == 1
     assert listener.effects() == {"Vega": [1]}
 
 
@@ -200,7 +200,7 @@ def test_what_is_said_in_a_newer_schema_waits_for_who_knows_it(
     assert (one.attempts, one.reason) == (1, "its own")
     assert listener.effects() == {"Vega": [1]}
     monkeypatch.setitem(declare._declared, known.name, dataclasses.replace(known, schema=2))
-    parking.replay(listener.consumer)
+    assert parking.replay(listener.consumer).handled == 1
     assert listener.effects() == {"Vega": [1, 2]}
 
 
@@ -213,12 +213,12 @@ def test_a_replay_that_fails_half_way_keeps_the_order(listener: Listener) -> Non
             raise ValueError("not the third")
 
     listener.trouble = third
-    assert parking.replay(listener.consumer) == 2
+    assert parking.replay(listener.consumer).handled == 2
     listener.take(star("Sirius", 5))
     assert listener.effects() == {"Sirius": [1, 2]}
     assert listener.parked() == [("Sirius", 3, 1), ("Sirius", 4, 0), ("Sirius", 5, 0)]
     listener.trouble = poison()
-    assert parking.replay(listener.consumer) == 3
+    assert parking.replay(listener.consumer).handled == 3
     assert listener.effects() == {"Sirius": [1, 2, 3, 4, 5]}
 
 
@@ -231,12 +231,12 @@ def test_one_that_has_to_wait_holds_no_other_up(listener: Listener) -> None:
             raise Unreachable("away")
 
     listener.trouble = away
-    assert parking.replay(listener.consumer) == 1
+    assert parking.replay(listener.consumer).handled == 1
     assert listener.effects() == {"Vega": [1]}
     with pytest.raises(Later):
         parking.replay(listener.consumer)
     listener.trouble = poison()
-    assert parking.replay(listener.consumer) == 1
+    assert parking.replay(listener.consumer).handled == 1
 
 
 @pytest.mark.parametrize("error", [Unreachable("away"), TimedOut("late"), DoorShut("shut")])
@@ -248,8 +248,9 @@ def test_what_would_hit_any_other_sets_nothing_aside(listener: Listener, error: 
     events = [star("Vega", 1), star("Vega", 2), star("Sirius", 1), star("Vega", 3)]
     listener.trouble = trouble
     for _ in range(2):
-        with pytest.raises(Later):
-            listener.take(*events)
+        with pytest.raises(Later) as held:
+            listener.take(said(FishCaught("carp"), "carp", 1), *events)
+        assert held.value.taken == 3
         assert listener.effects() == {"Vega": [1, 2]}  # what stood before it is done
     listener.trouble = poison()
     listener.take(*events)
@@ -353,7 +354,7 @@ def test_slow_handlers_have_short_transactions(
     assert parking.retry(listener.consumer) == 1  # what is behind it is due at once
     assert listener.parked() == [("Sirius", 2, 0), ("Sirius", 3, 0)]
     assert parking.retry(listener.consumer) == 1
-    assert parking.replay(listener.consumer) == 1
+    assert parking.replay(listener.consumer).handled == 1
     assert listener.effects()["Sirius"] == [1, 2, 3]
     monkeypatch.undo()
     listener.take(*(star("Vega", n) for n in (4, 5, 6)))

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -167,6 +168,24 @@ def test_what_a_newer_process_will_handle_is_kept_for_it(
         with Listening([listener.consumer], bus):
             eventually(lambda: (gone, listener.effects()) == ([7], {"Vega": [1]}))
     assert listener.parked() == []
+
+
+def test_what_comes_before_one_that_has_to_wait_does_not_come_again(
+    listener: Listener, bus: Callable[[], Bus]
+) -> None:
+    """It would be handled anew, once the inbox has forgotten it."""
+    listener.consumer.told = frozenset({"sky.star.seen", "sky.comet.gone"})
+    first, last = star("Vega", 1), star("Vega", 2)
+    comets = (said(CometGone(number), str(number), 1) for number in count())
+    comet = next(one for one in comets if one.partition == first.partition)
+    with bus() as speaking:
+        speaking.publish([first, comet, last])
+        with (
+            Listening([listener.consumer], bus),
+            speaking.subscribe("notes", ["sky"]) as subscription,
+        ):
+            eventually(lambda: subscription.backlog() == 2)
+            assert listener.effects() == {"Vega": [1]}
 
 
 def test_it_ends_after_what_it_is_about(listener: Listener, bus: Callable[[], Bus]) -> None:

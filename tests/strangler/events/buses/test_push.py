@@ -230,6 +230,28 @@ def test_what_is_too_much_at_once_is_handed_over_in_parts(
     assert by_key(service.taken) == by_key(events)
 
 
+def test_what_comes_before_one_that_has_to_wait_is_brought_once(
+    bus: Bus, service: Arm, pusher: Made
+):
+    """It would be handled anew, once the inbox has forgotten it."""
+    bus.publish([said("catalog", "one", version) for version in range(1, 31)])
+
+    def answers(batch: list[Envelope]) -> tuple[int, dict[str, str]]:
+        early = any(one.version == 23 for one in batch)
+        return (503, {"Retry-After": "5"}) if early else (200, {})
+
+    service.answers = answers
+    pushing = pusher(service.target)
+    for _ in range(20):
+        pushing.step()
+    assert by_key(service.taken) == {"one": list(range(1, 23))}
+    assert left(bus) == 8
+    service.answers = lambda _: (200, {})
+    while left(bus):
+        assert pushing.step() == 0.0
+    assert by_key(service.taken) == {"one": list(range(1, 31))}
+
+
 def test_a_large_batch_is_no_larger_than_it_may_be(bus: Bus, service: Arm, pusher: Made):
     large = b'"' + b"x" * 400_000 + b'"'
     bus.publish([said("catalog", "one", version, payload=large) for version in range(1, 6)])
