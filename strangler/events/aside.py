@@ -17,7 +17,7 @@ from uuid import UUID
 
 from strangler.events import parking
 from strangler.events.consumer import Consumer
-from strangler.events.failing import Later
+from strangler.events.failing import Later, Verdict
 from strangler.events.parking import Gone, Replayed
 from strangler.events.refilling import Incomplete, NoCopy, refill
 from strangler.events.stores import Store, StoreError
@@ -149,8 +149,27 @@ class InboxPlace(ConsumerPlace):
         self._consumer = consumer
 
     def owned(self) -> bool:
-        """Does this side own the rows, and does its door let anybody in?"""
-        return self._consumer.owned()
+        """Does this side own the rows?
+
+        Raises:
+            Later: nobody can say: they are changing owner, or the database is away.
+        """
+        try:
+            with self._consumer.inside():
+                return True
+        except NotOwner:
+            return False
+        except Later as later:
+            raise Later(
+                f"nobody can say who owns the rows of {self.name} while they change owner, or "
+                f"their database is away ({later})",
+                later.after,
+            ) from later
+        except Exception as error:
+            if self._consumer.judge(error) is Verdict.LATER:
+                said = f"the database of {self.name} is away ({type(error).__name__}: {error})"
+                raise Later(said) from error
+            raise
 
     def count(self) -> int:
         """How many that are."""

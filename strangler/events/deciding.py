@@ -101,7 +101,7 @@ def _decided(
         raise Refusal(404, "UnknownDecision", f"nothing here is called {what[:100]!r}")
     place = InboxPlace(known(consumer, name))
     if not place.owned():
-        raise NotOwner(f"this side does not own {name}, or its door is shut")
+        raise NotOwner(f"this side does not own {name}")
     try:
         return _DONE[what](place, msgspec.json.decode(body, type=Asked))
     except msgspec.MsgspecError as error:

@@ -11,6 +11,7 @@ import msgspec
 from strangler.events.aside import Aside, ConsumerPlace, PlaceRefused
 from strangler.events.buses.push import Target
 from strangler.events.deciding import Asked, Done
+from strangler.events.failing import Later
 from strangler.events.parking import Replayed
 from strangler.events.receiving import PATH, token
 from strangler.ports.calling.wire import Answer, Request
@@ -89,19 +90,21 @@ class ServicePlace(ConsumerPlace):
             client.close()
         if answer.status == 200:
             return msgspec.json.decode(answer.body, type=Done)
-        raise PlaceRefused(self._refused(answer))
+        raise self._refused(answer)
 
-    def _refused(self, answer: Answer) -> str:
+    def _refused(self, answer: Answer) -> Exception:
         if answer.status == 421:
-            return (
+            return PlaceRefused(
                 "neither the monolith nor its service says that it owns it: it may be changing "
-                "sides, or its database is away; try again in a moment"
+                "sides; try again in a moment"
             )
         try:
             said = msgspec.json.decode(answer.body)["message"]
         except (msgspec.MsgspecError, KeyError, TypeError):
             said = answer.body[:200].decode(errors="replace")
-        return f"its service owns it, and answers {answer.status}: {said}"
+        if answer.status == 503:
+            return Later(f"its service says: {said}")
+        return PlaceRefused(f"its service owns it, and answers {answer.status}: {said}")
 
     def _request(self, what: str, body: bytes, patience: float) -> Request:
         called = f"{self.name}/{what}"

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import msgspec
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from strangler.events import aside, parking
 from strangler.events.aside import InboxPlace, OutboxPlace, OwnersPlace
+from strangler.events.buses.push import Target
+from strangler.events.elsewhere import ServicePlace
 from strangler.events.failing import Later
 from strangler.events.outbox import OutboxFull
 from strangler.events.parking import Replayed
 from strangler.events.refilling import Incomplete, NoCopy, refill
 from strangler.events.stores.connect import connect
-from strangler.ports.errors import NotOwner, Unreachable
+from strangler.ports import runtime
+from strangler.ports.errors import DoorShut, NotOwner, Unreachable
+from strangler.ports.trust.keys import Keyring
+from tests.servers import free_port
 from tests.strangler.events.listening import Listener, poison, star
 from tests.strangler.events.sample import StarSeen
 
@@ -29,6 +36,16 @@ def listener(tmp_path: Path) -> Iterator[Listener]:
     made = Listener(f"sqlite:///{tmp_path / 'notes.sqlite3'}")
     yield made
     made.close()
+
+
+def no_keys() -> Keyring:
+    raise AssertionError("the service is asked")
+
+
+def _coded() -> sqlite3.OperationalError:
+    error = sqlite3.OperationalError("unable to open")
+    error.sqlite_errorcode = sqlite3.SQLITE_CANTOPEN
+    return error
 
 
 def elsewhere() -> bool:
@@ -81,6 +98,40 @@ def test_whoever_owns_it_decides(listener: Listener, tmp_path: Path) -> None:
     assert place.replay(poisoned.id) == Replayed(2)
     assert listener.effects() == {"Vega": [1, 2]}
     service.close()
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (DoorShut("its door did not open"), "while they change owner, .*its door did not open"),
+        (OperationalError("no server", None, _coded()), "the database of notes is away"),
+    ],
+)
+def test_while_nobody_can_say_who_owns_it_it_is_not_now(
+    listener: Listener, error: Exception, said: str
+) -> None:
+    """The service, which is down, is not accused of it."""
+
+    def door(_: str, __: float) -> AbstractContextManager[int | None]:
+        raise error
+
+    down = ServicePlace("notes", Target((f"http://127.0.0.1:{free_port()}",), "notes"), no_keys)
+    place = OwnersPlace(InboxPlace(listener.consumer), down)
+    deeds: list[Callable[[], object]] = [
+        place.count,
+        lambda: place.listed(1),
+        place.replay,
+        lambda: place.drop("x", who="ada", reason="a test"),
+        place.anew,
+    ]
+    with runtime.configured(door=door):
+        for deed in deeds:
+            with pytest.raises(Later, match=said):
+                deed()
+        (one,) = aside.each([place], lambda one: one.count())
+    assert one.refused.startswith("not now: ")
+    assert one.refused.endswith("; try again")
+    assert place.count() == 0
 
 
 def test_an_id_is_whatever_whoever_said_it_has_given(listener: Listener) -> None:

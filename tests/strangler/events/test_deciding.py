@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from strangler.events import aside
+from strangler.events.buses.push import Target
 from strangler.events.deciding import Asked, decide
-from strangler.events.receiving import token
+from strangler.events.elsewhere import ServicePlace
+from strangler.events.receiving import PATH, token
 from strangler.ports import runtime
+from strangler.ports.answer import Answer
+from strangler.ports.calling.wire import Request
+from strangler.ports.errors import DoorShut
 from strangler.ports.headers import CONTEXT
+from strangler.ports.transports.http import Http
 from strangler.ports.trust.keys import Keyring, generate
 from strangler.ports.trust.tokens import Remembered
 from tests.strangler.events.listening import Listener
@@ -55,3 +63,26 @@ def test_a_decision_that_somebody_has_overheard_is_good_no_more(
         assert decided(shared)[0] == 200
     with runtime.configured(replays=store):
         assert decided(shared)[0] == 401
+
+
+def test_a_service_whose_door_is_shut_says_not_now(
+    listener: Listener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exchange(_: Http, asked: Request) -> Answer:
+        headers = {name.lower(): value for name, value in asked.headers.items()}
+        return decide(listener.consumer, asked.path.removeprefix(PATH), asked.body, headers)
+
+    def shut(_: str, __: float) -> AbstractContextManager[int | None]:
+        raise DoorShut("its door did not open in time")
+
+    monkeypatch.setattr(Http, "exchange", exchange)
+    monolith = Keyring.load(tmp_path / "keys", "monolith")
+    place = ServicePlace("notes", Target(("http://127.0.0.1:9",), "notes"), lambda: monolith)
+    assert place.count() == 0
+    with runtime.configured(door=shut):
+        (one,) = aside.each([place], lambda one: one.count())
+    assert one.refused.startswith("not now: its service says: nobody can say who owns")
+    assert "its door did not open in time" in one.refused
+    listener.consumer.owns = lambda: False
+    (one,) = aside.each([place], lambda one: one.count())
+    assert "neither the monolith nor its service says that it owns it" in one.refused
