@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from uuid import UUID
 
+from strangler.events.buses.database.schema import QUEUE
 from strangler.events.envelope import PARTITIONS, Unreadable, decode, envelope
 from strangler.events.leases import Held, is_gone, share
 from strangler.events.stores import (
@@ -40,6 +41,8 @@ class SqlStore(Store):
     """The last position that was given to anybody."""
     _QUEUES: ClassVar[str]
     """Gives a row if the http bus has its queues here."""
+    _ROWS: ClassVar[str] = QUEUE
+    """All that is queued, in whichever order it is counted best."""
     _TYPE: ClassVar[str]
     """The type of an event that is queued."""
 
@@ -198,7 +201,9 @@ class SqlStore(Store):
     def _longest(self, listeners: Mapping[str, Collection[str]]) -> int:
         """How many events wait in the longest queue; so one that is published counts once still."""
         found: Counter[str] = Counter()
-        for consumer, topic, events in self._run(sql.BY_TOPIC) if self._run(self._QUEUES) else ():
+        if not self._run(self._QUEUES):
+            return 0
+        for consumer, topic, events in self._run(sql.BY_TOPIC.format(queue=self._ROWS)):
             if topic in listeners.get(consumer, ()):
                 found[consumer] += events
         return max(found.values(), default=0)

@@ -87,5 +87,5 @@ QUEUED: Final = (
     "SELECT w.consumer, w.kind, w.events, q.envelope "
     f'FROM queued AS w JOIN {QUEUE} AS q ON q."position" = w.first ORDER BY 1, 2'
 )
-BY_TOPIC: Final = f"SELECT consumer, topic, count(*) FROM {QUEUE} GROUP BY consumer, topic"
+BY_TOPIC: Final = "SELECT consumer, topic, count(*) FROM {queue} GROUP BY consumer, topic"
 UNQUEUE: Final = f"DELETE FROM {QUEUE} WHERE consumer = ? AND coalesce({{type}}, '') = ?"
