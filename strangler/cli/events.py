@@ -14,7 +14,7 @@ from strangler.cli.session import AsJson
 
 if TYPE_CHECKING:
     from strangler.events.aside import Aside, Outcome
-    from strangler.events.parking import Replayed
+    from strangler.events.replayed import Replayed
 
 Event = Annotated[str | None, typer.Argument(metavar="[EVENT]", help="Its id.", show_default=False)]
 
@@ -137,7 +137,7 @@ def replay(
         return
     asked = places.places(context, database)
     from strangler.events import aside
-    from strangler.events.parking import Replayed
+    from strangler.events.replayed import Replayed
 
     there, refused = aside.replayed(asked, event)
     done = sum(there.values(), Replayed())

@@ -18,8 +18,8 @@ from uuid import UUID
 from strangler.events import parking
 from strangler.events.consumer import Consumer
 from strangler.events.failing import Later, Verdict
-from strangler.events.parking import Gone, Replayed
 from strangler.events.refilling import Incomplete, NoCopy, refill
+from strangler.events.replayed import Gone, Replayed
 from strangler.events.stores import Store, StoreError
 from strangler.ports.errors import NotOwner
 
@@ -160,11 +160,9 @@ class InboxPlace(ConsumerPlace):
         except NotOwner:
             return False
         except Later as later:
-            raise Later(
-                f"nobody can say who owns the rows of {self.name} while they change owner, or "
-                f"their database is away ({later})",
-                later.after,
-            ) from later
+            said = "while they change owner, or their database is away"
+            said = f"nobody can say who owns the rows of {self.name} {said} ({later})"
+            raise Later(said, later.after) from later
         except Exception as error:
             if self._consumer.judge(error) is Verdict.LATER:
                 said = f"the database of {self.name} is away ({type(error).__name__}: {error})"

@@ -26,9 +26,9 @@ import msgspec
 from strangler.events.aside import Aside, InboxPlace
 from strangler.events.consumer import Consumer
 from strangler.events.failing import Later
-from strangler.events.parking import Gone
 from strangler.events.receiving import known, not_now, proved
 from strangler.events.refilling import Incomplete, NoCopy
+from strangler.events.replayed import Gone
 from strangler.ports import runtime
 from strangler.ports.answer import Answer, Refusal, turned_away
 from strangler.ports.errors import NotOwner

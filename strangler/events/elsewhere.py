@@ -12,8 +12,8 @@ from strangler.events.aside import Aside, ConsumerPlace, PlaceRefused
 from strangler.events.buses.push import Target
 from strangler.events.deciding import Asked, Done
 from strangler.events.failing import Later
-from strangler.events.parking import Replayed
 from strangler.events.receiving import PATH, token
+from strangler.events.replayed import Replayed
 from strangler.ports.calling.wire import Answer, Request
 from strangler.ports.context import Trace
 from strangler.ports.errors import PortError, Unreachable

@@ -6,7 +6,6 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -15,6 +14,7 @@ from strangler.events.consumer import SPELL, Consumer
 from strangler.events.envelope import decode
 from strangler.events.failing import Failed, Later, Verdict
 from strangler.events.inbox import Parked
+from strangler.events.replayed import Gone, Replayed
 
 __all__ = [
     "KEEP",
@@ -38,10 +38,6 @@ PRUNED: Final = 1000
 """Rows of the inbox that one transaction forgets."""
 
 _log = logging.getLogger("strangler.events")
-
-
-class Gone(Exception):
-    """An event was set aside, and is no more: somebody has handled it meanwhile, or dropped it."""
 
 
 def parked(consumer: Consumer, *, key: str | None = None, limit: int = 1000) -> list[Parked]:
@@ -83,33 +79,6 @@ def retry(consumer: Consumer, *, limit: int = 100) -> int:
     with _looking(consumer) as book:
         keys = book.due(limit)
     return _each(keys, lambda key: _again(consumer, key))
-
-
-@dataclass(frozen=True, slots=True)
-class Replayed:
-    """What has become of events that were tried again.
-
-    Attributes:
-        handled: so many.
-        failed: once more: these stay set aside.
-        put_off: so many are set aside still, and were not tried: they are behind one that failed,
-            or somebody else tries them, or what they need is away.
-        why: what is away; "" if nothing is.
-    """
-
-    handled: int = 0
-    failed: int = 0
-    put_off: int = 0
-    why: str = ""
-
-    def __add__(self, other: Replayed) -> Replayed:
-        """Of both."""
-        return Replayed(
-            self.handled + other.handled,
-            self.failed + other.failed,
-            self.put_off + other.put_off,
-            self.why or other.why,
-        )
 
 
 def replay(consumer: Consumer, *, key: str | None = None) -> Replayed:

@@ -18,8 +18,8 @@ from strangler.events.buses.push import Target
 from strangler.events.elsewhere import ServicePlace
 from strangler.events.failing import Later
 from strangler.events.outbox import OutboxFull
-from strangler.events.parking import Replayed
 from strangler.events.refilling import Incomplete, NoCopy, refill
+from strangler.events.replayed import Replayed
 from strangler.events.stores.connect import connect
 from strangler.ports import runtime
 from strangler.ports.errors import DoorShut, NotOwner, Unreachable

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from strangler.events import aside, parking
 from strangler.events.aside import InboxPlace
-from strangler.events.parking import Gone
+from strangler.events.replayed import Gone
 from tests.servers import Postgres
 from tests.strangler.events.listening import Listener, poison, star
 from tests.strangler.events.sample import StarSeen

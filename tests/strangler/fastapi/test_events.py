@@ -15,7 +15,7 @@ from strangler.events.buses.connect import connect
 from strangler.events.buses.push import Target
 from strangler.events.elsewhere import ServicePlace
 from strangler.events.envelope import BATCH, Envelope, encode_batch
-from strangler.events.parking import Replayed
+from strangler.events.replayed import Replayed
 from strangler.fastapi.events import WrongHandlers, check
 from strangler.ladder import Arm
 from strangler.manifest import Capability, parse

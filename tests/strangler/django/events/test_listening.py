@@ -19,6 +19,7 @@ from strangler.events import parking
 from strangler.events.consumer import Consumer
 from strangler.events.envelope import Envelope
 from strangler.events.failing import Later
+from strangler.events.replayed import Replayed
 from strangler.events.subscribe import Handlers
 from strangler.ladder import Arm
 from strangler.ports.errors import NotOwner
@@ -120,7 +121,7 @@ def test_each_effect_happens_once_and_a_poisoned_key_waits_in_order(listener: Li
     assert found[0].due is not None
     assert found[0].due > found[0].at
     listener.trouble = lambda _: None
-    assert parking.replay(listener.consumer) == 2
+    assert parking.replay(listener.consumer) == Replayed(2)
     assert listener.effects() == [("Vega", 1), ("Vega", 2), ("Sirius", 1), ("Sirius", 2)]
     assert parking.counted(listener.consumer) == (0, 0)
     assert listener.writers == {"events:notes"}
