@@ -252,7 +252,7 @@ def _ended(answer: httpx.Response, *, keyed: bool, rough: bool) -> tuple[Ended, 
 
 def check(street: Street, notes: Notes, *, owner: str) -> None:
     """Hold what was acknowledged against the books of whoever owns: each once, and no more."""
-    owners = Owners("monolith", owner)
+    owners = Owners("monolith", owner, "monolith")
     kept = street.books.kept(owners)
     kept = Kept({}, kept.received, kept.unbalanced)
     orders = [order for order in street.books.orders(owners) if order.key in notes.keys]
