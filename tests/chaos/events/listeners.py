@@ -93,9 +93,9 @@ def _stepping(world: World, name: str, database: Database, fatal: tuple[str, int
     listening_to.listen(engine, "before_cursor_execute", before)
     listening_to.listen(engine, "after_cursor_execute", after)
     listening_to.listen(engine, "commit", lambda _: points("before COMMIT"))
-    points.around(Consumer, "_together", lambda *_: "taking a batch")
-    points.around(RedisSubscription, "receive", lambda *_: "receiving")
-    points.around(RedisSubscription, "acknowledge", lambda *_: "acknowledging")
+    points.around(Consumer, "_together", lambda *_, **__: "taking a batch")
+    points.around(RedisSubscription, "receive", lambda *_, **__: "receiving")
+    points.around(RedisSubscription, "acknowledge", lambda *_, **__: "acknowledging")
     relays.stepping(points)
 
 

@@ -50,9 +50,9 @@ def carry(world: World, fatal: tuple[str, int] | None = None) -> None:
         return
     manifest = load(world.folder / "capabilities.toml")
     keyring = Keyring.load(world.folder / "keys", "monolith")
-    points.around(Pusher, "_handed_over", lambda *_: "a batch is handed over")
-    points.around(SqliteQueue, "read", lambda *_: "reading a queue")
-    points.around(SqliteQueue, "delete", lambda *_: "deleting from a queue")
+    points.around(Pusher, "_handed_over", lambda *_, **__: "a batch is handed over")
+    points.around(SqliteQueue, "read", lambda *_, **__: "reading a queue")
+    points.around(SqliteQueue, "delete", lambda *_, **__: "deleting from a queue")
     for name in ("look", "take", "leave"):
         points.around(QueueLeases, name, lambda *_, name=name: f"leases of a queue: {name}")
     table = world.folder / "table"
@@ -64,7 +64,7 @@ def stepping(points: Points) -> None:
     """Let whatever is said to a broker be a step."""
     points.around(Link, "run", lambda _self, *command: str(command[0]))
     points.around(Link, "script", lambda _self, source, *_: f"script {_SCRIPTS[source]}")
-    points.around(SqliteQueue, "put", lambda *_: "putting into queues")
+    points.around(SqliteQueue, "put", lambda *_, **__: "putting into queues")
 
 
 def _until(world: World) -> None:
