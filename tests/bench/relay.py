@@ -159,9 +159,8 @@ class Idle:
         time.sleep(random.uniform(0.1, 0.4))
         self._speaker.say(StarSeen("Vega", number))
         began = time.perf_counter()
-        while (
-            looking.execute("SELECT 1 FROM effect WHERE number = %s", [number]).fetchone() is None
-        ):
+        found = "SELECT 1 FROM effect WHERE name = 'Vega' AND number = %s"
+        while looking.execute(found, [number]).fetchone() is None:
             time.sleep(0.001)
         return (time.perf_counter() - began) * 1e3
 
@@ -185,6 +184,7 @@ def bench(_folder: Path) -> Iterator[Row]:
         peer = "a row, a message and a commit at a time"
         yield row(f"{name}, beside row by row", pairs, peer_name=peer, unit="events/s",
                   goal=at_least(10))  # fmt: skip
+        way.fill(0)  # nothing of theirs is left for whoever listens
         listener = stack.enter_context(closing(Listener(server.create())))
         yield _soon(Idle(speaker, listener, broker.url))
 
