@@ -3,8 +3,6 @@
 
 BIN := .venv/bin
 SERVICES := catalog inventory notifications pricing
-# What needs the whole shop, on both sides.
-JOURNEYS := tests/e2e tests/parity tests/docs/test_commands.py
 OTHER_FILMS := tests/e2e/test_demo.py::test_the_whole_film
 # Two more than processors: tests wait for servers and processes.
 WORKERS = $(shell $(BIN)/python -c "import os; print(min((os.cpu_count() or 1) + 2, 6))")
@@ -33,10 +31,10 @@ demo: .venv/demo # Capabilities climb and come back under traffic [EDGE=nginx DA
 	$(BIN)/python -m demo
 
 test: lint servers # Lint, then every test but the journeys, on real servers
-	$(BIN)/pytest -n $(WORKERS) --dist worksteal $(AGAIN) $(JOURNEYS:%=--ignore %)
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal $(AGAIN) -m "not journey"
 
-journeys: .venv/dev servers # The film, journeys through the whole shop, both arms compared, every command in the docs
-	$(BIN)/pytest -n $(WORKERS) --dist worksteal $(AGAIN) $(JOURNEYS) --deselect $(OTHER_FILMS)
+journeys: .venv/dev servers # What takes the whole shop or many processes: the film, both arms, deaths, the docs' commands
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal $(AGAIN) -m journey --deselect $(OTHER_FILMS)
 
 chaos: .venv/dev servers # Kill and stop everything at every step, and the edge on a newer NGINX too, for an hour
 	STRANGLER_CHAOS=1 $(BIN)/pytest -n auto --maxprocesses 2 tests/chaos $(LONGER)

@@ -12,6 +12,8 @@ pytest_plugins = ["tests.servers"]
 
 LOWEST = 19
 """The priority of whoever takes what others leave."""
+JOURNEYS = ("tests/e2e/", "tests/parity/")
+"""Where each test takes the whole shop."""
 
 LONG = bool(os.environ.get("STRANGLER_CHAOS"))
 
@@ -31,6 +33,12 @@ if signal.getsignal(signal.SIGQUIT) is signal.SIG_IGN:
 def pytest_xdist_auto_num_workers() -> int:
     """One more than there are processors: many tests mostly wait for what they have started."""
     return (os.cpu_count() or 1) + 1
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark what is a journey because of where it is."""
+    if item.nodeid.startswith(JOURNEYS):
+        item.add_marker("journey")
 
 
 @pytest.hookimpl(trylast=True)

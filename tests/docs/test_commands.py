@@ -36,6 +36,7 @@ def programs() -> Iterator[Path]:
         yield warmed
 
 
+@pytest.mark.journey
 @pytest.mark.long
 @pytest.mark.parametrize("path", TOLD, ids=label)
 def test_a_reader_gets_what_the_document_says(path: Path, tmp_path: Path, programs: Path):

@@ -125,6 +125,7 @@ def lint(project: Project) -> subprocess.CompletedProcess[str]:
     return project.run("sh", "-c", step)
 
 
+@pytest.mark.journey
 def test_a_promise_can_t_be_forgotten_by_deleting_what_was_frozen(project: Project):
     for folder in ("contracts", "monolith", "router", "strangler"):
         shutil.copytree(ROOT / folder, project.root / folder)

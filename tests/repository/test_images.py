@@ -121,6 +121,7 @@ def test_the_monolith_holds_of_the_services_only_how_their_rows_map(target: str)
     assert {"fastapi", "sqlalchemy", "uvicorn"} <= locks.absent(Image(target).locks()[0])
 
 
+@pytest.mark.journey
 @pytest.mark.parametrize("target", [name for name in TARGETS if name != "mover"])
 def test_an_image_holds_all_that_it_imports(target: str, tmp_path: Path):
     with started(target, tmp_path) as process:
@@ -147,6 +148,7 @@ def test_who_plays_the_payment_provider_needs_nothing_but_python(tmp_path: Path)
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.journey
 def test_the_mover_finds_every_mapping_and_ends_when_it_is_told(tmp_path: Path):
     databases = {
         "STRANGLER_CATALOG_DATABASE": f"sqlite:///{tmp_path}/catalog.sqlite3",

@@ -26,6 +26,8 @@ from tests.docs.reading import blocks
 from tests.repository.locks import ROOT
 from tests.servers import Postgres
 
+pytestmark = pytest.mark.journey
+
 HOW_TO = ROOT / "docs" / "how-to" / "move-tables.md"
 SERVICES = {"catalog", "inventory", "notifications", "pricing"}
 

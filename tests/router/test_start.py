@@ -22,6 +22,8 @@ from strangler.routing.table import Entry
 from tests.repository.images import Image
 from tests.servers import ServerMissingError, free_port, installed_nginx
 
+pytestmark = pytest.mark.journey
+
 AWAY = "the control plane is away"
 """What an agent says that has begun, and finds nobody."""
 CATALOG = Entry(Stage.LIVE, 0, held=False, killed=False, share=Share(1000, 1000), fallback=True)

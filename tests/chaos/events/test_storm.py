@@ -14,6 +14,8 @@ from tests.chaos.events.mutations import MUTATIONS
 from tests.chaos.events.world import KINDS
 from tests.chaos.servers import Durable
 
+pytestmark = pytest.mark.journey
+
 EVENTS, BLOWS = (5000, 40) if CHAOS else (300, 5)
 
 

@@ -180,6 +180,7 @@ def listened(database: Path, log: Path) -> None:
     pytest.fail(log.read_text())
 
 
+@pytest.mark.journey
 def test_runserver_alone_is_a_working_shop(tmp_path: Path):
     with serving(tmp_path) as (url, log):
         wait_for(url, log)

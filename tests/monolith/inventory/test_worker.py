@@ -114,6 +114,7 @@ def shut(database: Path) -> Iterator[Callable[[], None]]:
         yield mover.open_door
 
 
+@pytest.mark.journey
 @pytest.mark.redis
 def test_a_worker_who_meets_a_shut_door_does_its_work_once_when_it_opens(
     redis_url: str, tmp_path: Path

@@ -18,6 +18,8 @@ from monolith.identity.models import User
 from tests.monolith.notifications.postbox import Postbox
 from tests.strangler.django.forking import forked
 
+pytestmark = pytest.mark.journey
+
 ROOT = Path(__file__).parents[3]
 SEND = """
 import os, pathlib, sys

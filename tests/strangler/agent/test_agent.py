@@ -160,6 +160,7 @@ def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
             yield Plant(root, url, edge, env)
 
 
+@pytest.mark.journey
 def test_from_a_new_host_to_its_end(plant: Plant) -> None:
     """One story: each step begins where the one before has ended."""
     # No table at all: the monolith answers, and nobody is sent here.
@@ -207,6 +208,7 @@ def test_from_a_new_host_to_its_end(plant: Plant) -> None:
     assert plant.revision() == killed.revision + 1, "everybody goes on with what is there"
 
 
+@pytest.mark.journey
 def test_one_that_is_killed_is_waited_for_and_then_away(plant: Plant) -> None:
     with plant.agent() as process:
         process.kill()

@@ -8,11 +8,15 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
+
 from strangler.routing.news import News
 from tests.strangler.agent.told import Plane
 from tests.strangler.routing import crowd
 from tests.strangler.routing.folders import entry
 from tests.strangler.routing.test_crash import result, start
+
+pytestmark = pytest.mark.journey
 
 TOP = Path(__file__).parents[3]
 KILLS = 100

@@ -335,6 +335,7 @@ def test_the_shadow_writes_what_it_finds(server: Gunicorn) -> None:
     assert json.loads(found[0][3])[0]["service"] == 19
 
 
+@pytest.mark.journey
 def test_a_forked_worker_shares_no_connection_with_another(tmp_path: Path) -> None:
     """Preloaded, and with threads: what the parent made is not used, and nothing hangs."""
     with gunicorn(tmp_path, "--preload", "--worker-class", "gthread", "--threads", "4") as server:

@@ -13,6 +13,8 @@ import pytest
 
 from tests.strangler.events.speaking import Speaker
 
+pytestmark = pytest.mark.journey
+
 TOP = Path(__file__).parents[3]
 EVERY = 1 if os.environ.get("STRANGLER_CHAOS") else 3
 """Each step is tried in `make chaos`, and every third one in between."""

@@ -12,6 +12,8 @@ import pytest
 
 from tests.servers import Postgres
 
+pytestmark = pytest.mark.journey
+
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 def test_killed_at_every_step(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:

@@ -10,9 +10,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from strangler.routing.publish import KEPT, publish
 from strangler.routing.table import Table
 from tests.strangler.routing import crowd
+
+pytestmark = pytest.mark.journey
 
 TOP = Path(__file__).parents[3]
 

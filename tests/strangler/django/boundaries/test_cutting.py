@@ -94,6 +94,7 @@ def tangled(request: pytest.FixtureRequest, tmp_path: Path) -> Tangled:
     return made
 
 
+@pytest.mark.journey
 def test_a_cut_drops_the_constraint_and_nothing_else(tangled: Tangled) -> None:
     before = tangled.python(ALL)
     assert len(before["Order"]["rows"]) == 20

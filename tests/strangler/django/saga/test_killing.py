@@ -10,6 +10,8 @@ import pytest
 
 from tests.strangler.django.foreign import Foreign
 
+pytestmark = pytest.mark.journey
+
 KILL = "from tests.strangler.django.saga.killing import main; main()"
 
 

@@ -11,6 +11,8 @@ import pytest
 
 from tests.strangler.django.foreign import Foreign
 
+pytestmark = pytest.mark.journey
+
 CONTEND = """
 import json, time
 from strangler.django.transfer.lease import Leased

@@ -277,6 +277,7 @@ def test_who_closes_lets_others_go_on_at_once(broker: Broker, listener: str):
     assert set(map(tuple, by_key(found).values())) == {(1, 2)}
 
 
+@pytest.mark.journey
 def test_processes_share_the_work_and_keep_the_order_whoever_dies(
     broker: Broker, listener: str, bus: Bus, opened: ExitStack, tmp_path: Path
 ):

@@ -7,6 +7,8 @@ import threading
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from tests.strangler.routing.edge.front import Client, System, system
 
 TIMES = 30
@@ -23,6 +25,7 @@ def ask_on(edge: System, ending: threading.Event, seen: Counter[tuple[object, ..
     client.close()
 
 
+@pytest.mark.journey
 def test_a_table_that_is_removed_fails_nobody(tmp_path: Path) -> None:
     """Without one the monolith answers, which carries commands to their owner."""
     seen: list[Counter[tuple[object, ...]]] = [Counter() for _ in range(CLIENTS)]

@@ -30,6 +30,8 @@ from tests.strangler.routing.edge.rolling import (
     works,
 )
 
+pytestmark = pytest.mark.journey
+
 ROUNDS = int(os.environ.get("ROLLING_ROUNDS", "1"))
 CLIENTS = 6
 PAUSE = 0.01 if ROUNDS == 1 else 0.0
