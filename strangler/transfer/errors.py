@@ -17,7 +17,8 @@ class TransferError(Exception):
         ├── Unwritable          the database refuses a row
         │   ├── UniqueTaken     a unique value is another row's
         │   └── ReferenceMissing  a foreign key leads nowhere, or its target is still referred to
-        └── Unfit               the schema can't be transferred as it is
+        ├── Unfit               the schema can't be transferred as it is
+        └── SwitchRefused       the old owner goes on
     """
 
 
@@ -55,3 +56,7 @@ class Unfit(TransferError):
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("; ".join(problems))
         self.problems = tuple(problems)
+
+
+class SwitchRefused(TransferError):
+    """It was not begun, or undone before the decision: the old owner goes on. Says why."""

@@ -7,7 +7,7 @@ for us or for whoever repairs what we leave.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -15,26 +15,16 @@ from strangler.transfer import actions
 from strangler.transfer.apply import BATCH, Flow
 from strangler.transfer.control import Control, NotOurs
 from strangler.transfer.database import Entry, Session, Step
-from strangler.transfer.errors import LockTimeout, TransferError
-from strangler.transfer.pairing import Entity, changed
+from strangler.transfer.errors import LockTimeout, SwitchRefused
+from strangler.transfer.pairing import Entity
 from strangler.transfer.protocol import STEPS, UNDO, Action, Decision, Phase, step_from
-from strangler.transfer.untold import FOR, MANY, PARKED
+from strangler.transfer.settle import refuse_parked
+from strangler.transfer.untold import waiting
 from strangler.transfer.verify import Finding, Verification
 
 BUDGET = 5.0
 """Seconds that a freeze may last; below every port's deadline."""
-SETTLED = 2000
-"""Dirty keys at most, when a freeze begins."""
-TELLING = 100
-"""Events on their way at most, likewise."""
-_PAUSE = 0.05
 _SOON = 0.005
-_CALM = 1.0
-"""Seconds in which to carry what is dirty still, once it is little enough."""
-
-
-class SwitchRefused(TransferError):
-    """It was not begun, or undone before the decision: the old owner goes on. Says why."""
 
 
 @dataclass(slots=True)
@@ -55,7 +45,7 @@ Report = Callable[[Action], None]
 
 
 class Switch:
-    """One switch: from the owner that the flow comes from to the other side."""
+    """One switch, from the owner that the flow comes from to the other side; settle first."""
 
     def __init__(
         self,
@@ -64,10 +54,8 @@ class Switch:
         *,
         budget: float = BUDGET,
         report: Report | None = None,
-        heard: Callable[[str], bool] = lambda _: True,
     ) -> None:
         self._flow = flow
-        self._heard = heard
         self._control = control
         self._budget = budget
         self._report = report or (lambda _: None)
@@ -89,74 +77,6 @@ class Switch:
             Action.OPEN_DOOR: self._open_door,
             Action.THAW: self._thaw,
         }
-
-    def settle(self, *, patience: float = 30.0) -> None:
-        """What can be done before anybody has to wait: carry what is dirty, clear the way.
-
-        Raises:
-            SwitchRefused: keys are parked, or it can't be cleared; says what stands in it.
-        """
-        old = self._flow.source
-        until = time.monotonic() + patience
-        self._catch_up(until)
-        self._refuse_parked()
-        altered = changed(self._flow.pairing, *self._flow.sessions)
-        if missing := [*altered, *old.missing(), *self._flow.target.missing()]:
-            raise SwitchRefused(f"something is not in place: {'; '.join(missing)}")
-        self._hear_out(until)
-        old.quieten(on=True)
-        try:
-            self._clear(until)
-        except BaseException:
-            old.quieten(on=False)
-            raise
-
-    def _catch_up(self, until: float) -> None:
-        """Carry until little is dirty; with writers at work, nothing at all would be luck."""
-        calm = 0.0
-        while True:
-            self._control.renew()
-            carried = self._flow.batch().entries
-            dirty, now = self._flow.source.pending(), time.monotonic()
-            if dirty <= SETTLED:
-                calm = calm or now + _CALM
-                if not (dirty and carried) or now > calm:
-                    return
-            elif now > until:
-                raise SwitchRefused(
-                    f"{dirty} keys are dirty, and writers are faster than we are: at most "
-                    f"{SETTLED} may be when a freeze begins"
-                )
-
-    def _hear_out(self, until: float) -> None:
-        """Wait until little is on its way to whoever listens."""
-        while untold := self._flow.source.untold():
-            self._refuse_unread(untold)
-            if PARKED not in untold and sum(untold.values()) <= TELLING:
-                return
-            if PARKED in untold or time.monotonic() > until:
-                raise SwitchRefused(_waiting(untold))
-            self._control.renew()
-            self._flow.batch()
-            time.sleep(_PAUSE)
-
-    def _refuse_unread(self, untold: Mapping[str, int]) -> None:
-        for what, count in untold.items():
-            consumer = what.removeprefix(FOR)
-            if what.startswith(FOR) and not self._heard(consumer):
-                raise SwitchRefused(
-                    f"{count} events wait for {consumer} in the http bus's queue, and nobody "
-                    "brings them there any more: `strangler events status` says why, and "
-                    f"`strangler events drop --consumer {consumer}` gives them up"
-                )
-
-    def _clear(self, until: float) -> None:
-        while hinders := self._flow.source.hinders():
-            self._control.renew()
-            if time.monotonic() > until:
-                raise SwitchRefused(f"writers could not be held up for: {'; '.join(hinders)}")
-            self._flow.batch()
-            time.sleep(_PAUSE)
 
     def perform(self) -> Timings:
         """Let the rows change owner.
@@ -280,7 +200,7 @@ class Switch:
         while self._flow.source.pending():
             self._left()
             self.timings.drained += len(self._batch())
-        self._refuse_parked()
+        refuse_parked(self._flow.source)
 
     def _batch(self) -> Sequence[Entry]:
         applied = self._flow.batch()
@@ -306,7 +226,7 @@ class Switch:
             try:
                 self._left()
             except SwitchRefused as error:
-                raise SwitchRefused(f"{error}: {_waiting(untold)}") from error
+                raise SwitchRefused(f"{error}: {waiting(untold)}") from error
             time.sleep(_SOON)
 
     def _number(self) -> None:
@@ -353,24 +273,6 @@ class Switch:
 
     def _old_step(self) -> AbstractContextManager[Step]:
         return self._flow.source.step(token=self._flow.token, epoch=self._flow.epoch)
-
-    def _refuse_parked(self) -> None:
-        if count := self._flow.source.count_parked():
-            first = self._flow.source.parked(1)[0]
-            raise SwitchRefused(
-                f"{count} rows are parked, the first is {first.table} {first.key}: {first.reason}"
-            )
-
-
-def _waiting(untold: Mapping[str, int]) -> str:
-    """What of the old owner's is not told yet, and who is to be looked after."""
-    said = ", ".join(
-        f"{count}{' or more' if count >= MANY else ''} {what}" for what, count in untold.items()
-    )
-    return (
-        f"events are still to be told: {said}; a relay has to run here, and whoever listens: "
-        "`strangler events status`"
-    )
 
 
 class _TakenBack(Exception):

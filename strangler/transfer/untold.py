@@ -8,7 +8,7 @@ are there, nobody has said anything.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 PARKED: Final = "parked"
@@ -53,3 +53,14 @@ def untold(ask: Ask) -> dict[str, int]:
     if found is None:
         found = [*(ask(_SAID) or ()), *(ask(_QUEUED) or ())]
     return {str(what): int(count) for what, count in found if count}
+
+
+def waiting(untold: Mapping[str, int]) -> str:
+    """What of the old owner's is not told yet, and who is to be looked after."""
+    said = ", ".join(
+        f"{count}{' or more' if count >= MANY else ''} {what}" for what, count in untold.items()
+    )
+    return (
+        f"events are still to be told: {said}; a relay has to run here, and whoever listens: "
+        "`strangler events status`"
+    )

@@ -21,6 +21,7 @@ from strangler.transfer.apply import Flow
 from strangler.transfer.backfill import Backfill
 from strangler.transfer.bulk import Bulk
 from strangler.transfer.pairing import pair
+from strangler.transfer.settle import settle
 from strangler.transfer.switch import Switch
 from tests.bench.harness import ROOT, Pair, Row, at_most, limit, row
 from tests.bench.transfer_shop import MAPS, Sane, Shop, shop
@@ -181,7 +182,7 @@ def _switches(one: Shop, desk: Desk) -> list[tuple[float, float]]:
                     time.sleep(0.02)
             desk.renew()
             switch = Switch(flow, desk)
-            switch.settle()
+            settle(flow, desk)
             began = time.monotonic()
             freezes.append((began, began + switch.perform().freeze))
     return freezes

@@ -17,10 +17,11 @@ from strangler.ladder import Arm
 from strangler.transfer import mover as production
 from strangler.transfer.control import ControlAway, NotOurs
 from strangler.transfer.database import Session
-from strangler.transfer.errors import TransferError
+from strangler.transfer.errors import SwitchRefused, TransferError
 from strangler.transfer.mover import Mover
 from strangler.transfer.repair import repair
-from strangler.transfer.switch import Switch, SwitchRefused
+from strangler.transfer.settle import settle
+from strangler.transfer.switch import Switch
 from tests.chaos import notes, writer
 from tests.chaos.faults import Blow, Calls, Counted, Fault, Striking, Struck, kill_self, stop_self
 from tests.chaos.side import Fenced, Gone, Side
@@ -73,7 +74,7 @@ def switch(world: World, fault: Fault | None = None) -> None:
                     flow.target = cast(Session, Struck(flow.target, striking))
                     performed = Switch(flow, desk)
                     striking.prepare(performed)
-                    performed.settle()
+                    settle(flow, desk)
                     if world.quiet:  # nobody else writes what has to be drained
                         with closing(world.side(flow.owner)) as side:
                             side.add_entry("straggler", desk.token, "after all was settled")

@@ -14,8 +14,9 @@ from functools import partial
 from typing import Any
 
 from strangler.transfer.database import Session
+from strangler.transfer.errors import SwitchRefused
 from strangler.transfer.protocol import STEPS, UNDO, Action, Place
-from strangler.transfer.switch import Switch, SwitchRefused
+from strangler.transfer.switch import Switch
 from tests.chaos import notes
 
 

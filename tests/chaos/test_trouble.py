@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 
@@ -15,10 +15,11 @@ from strangler.ladder import Arm
 from strangler.transfer import mover as production
 from strangler.transfer.apply import Flow
 from strangler.transfer.database import Session
-from strangler.transfer.errors import DatabaseAway, TransferError, Unfit
+from strangler.transfer.errors import DatabaseAway, SwitchRefused, TransferError, Unfit
 from strangler.transfer.mover import Mover
 from strangler.transfer.protocol import Action
-from strangler.transfer.switch import Switch, SwitchRefused
+from strangler.transfer.settle import Heard, settle
+from strangler.transfer.switch import Switch
 from tests.chaos import checker
 from tests.chaos.servers import Durable, Wire
 from tests.chaos.side import Fenced, Side
@@ -40,11 +41,10 @@ class Held:
         self,
         budget: float = 5.0,
         patience: float = 5.0,
-        heard: Callable[[str], bool] = lambda _: True,
+        heard: Heard = lambda _: True,
     ) -> None:
-        performed = Switch(self.flow, self.desk, budget=budget, heard=heard)
-        performed.settle(patience=patience)
-        performed.perform()
+        settle(self.flow, self.desk, heard=heard, patience=patience)
+        Switch(self.flow, self.desk, budget=budget).perform()
 
     def drain(self) -> None:
         while self.flow.source.pending():
@@ -174,7 +174,7 @@ def test_a_network_that_is_cut_for_longer_than_the_budget_undoes_the_switch(
                 wire.cut() if action is Action.DRAIN else None
             ))  # fmt: skip
             monolith.add_entry("a", 1, "before")
-            performed.settle()
+            settle(ours.flow, ours.desk)
             late = threading.Timer(2.0, wire.mend)
             late.start()
             monolith.add_entry("a", 2, "to be drained")
@@ -383,7 +383,7 @@ def test_an_idle_transaction_keeps_a_switch_from_beginning_and_nobody_waits(
 def test_autovacuum_comes_back_after_a_mover_has_died(world: World, monolith: Side):
     off = "SELECT count(*) FROM pg_class WHERE 'autovacuum_enabled=false' = ANY(reloptions)"
     with held(world) as ours:
-        Switch(ours.flow, ours.desk).settle()
+        settle(ours.flow, ours.desk)
         assert monolith.run(off) == [(6,)]
     mend(world)
     assert monolith.run(off) == [(0,)]
@@ -435,11 +435,10 @@ def test_the_way_back_is_refused_while_the_services_database_is_down(
         ours.switch()
     before = world.desk.decision()
     with held(world) as ours:
-        performed = Switch(ours.flow, ours.desk)
-        performed.settle()
+        settle(ours.flow, ours.desk)
         service_server.kill()
         with pytest.raises(TransferError):
-            performed.perform()
+            Switch(ours.flow, ours.desk).perform()
     assert world.desk.decision() == before
     mend(world)
     with closing(world.side(Arm.SERVICE)) as side:

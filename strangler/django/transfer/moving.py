@@ -17,6 +17,7 @@ from strangler.ladder import Arm, Move, Stage
 from strangler.manifest import Capability
 from strangler.transfer.protocol import Action
 from strangler.transfer.repair import reinstall
+from strangler.transfer.settle import settle
 from strangler.transfer.switch import Switch, Timings
 
 
@@ -67,11 +68,9 @@ def dry_run(capability: Capability) -> Timings:
         RowsStay: it could not be begun; says why.
     """
     with held(capability) as ours:
-        switch = Switch(
-            ours.flow(), ours.lease, budget=budget(capability), heard=switching.hearing(capability)
-        )
-        switch.settle()
-        return switch.rehearse()
+        flow = ours.flow()
+        settle(flow, ours.lease, heard=switching.hearing(capability))
+        return Switch(flow, ours.lease, budget=budget(capability)).rehearse()
 
 
 def mend(capability: Capability) -> tuple[Action, ...]:

@@ -20,7 +20,7 @@ from strangler.transfer.control import ControlAway
 from strangler.transfer.errors import Unfit
 from strangler.transfer.gate import FRESH
 from strangler.transfer.mover import Mover
-from strangler.transfer.switch import SETTLED
+from strangler.transfer.settle import SETTLED
 
 _PAUSE = 0.5
 """Seconds between two looks for something to verify."""

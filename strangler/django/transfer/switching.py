@@ -27,9 +27,10 @@ from strangler.ladder import IllegalMove
 from strangler.manifest import Capability
 from strangler.routing.publish import Prepared, PublishFailed
 from strangler.transfer.control import ControlAway, NotOurs
-from strangler.transfer.errors import TransferError
+from strangler.transfer.errors import SwitchRefused, TransferError
 from strangler.transfer.protocol import Decision
-from strangler.transfer.switch import Switch, SwitchRefused, Timings
+from strangler.transfer.settle import settle
+from strangler.transfer.switch import Switch, Timings
 
 PATIENCE = 15.0
 """Seconds in which a switch that broke off is repaired at once."""
@@ -74,13 +75,8 @@ class _Change:
     def perform(self) -> Moved:
         with held(self._capability, self._lease) as ours:
             flow = ours.flow()
-            under_way = Switch(
-                flow,
-                self._lease,
-                budget=budget(self._capability),
-                heard=hearing(self._capability),
-            )
-            under_way.settle()
+            settle(flow, self._lease, heard=hearing(self._capability))
+            under_way = Switch(flow, self._lease, budget=budget(self._capability))
             try:
                 under_way.perform()
             except SwitchRefused:
