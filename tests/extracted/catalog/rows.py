@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC
 from decimal import Decimal
 from typing import Any
 
@@ -10,34 +10,17 @@ from hypothesis import strategies as st
 
 from extracted.catalog.currencies import DECIMALS
 from extracted.catalog.search import searchable
+from strangler.transfer.testing import JSON, MOMENTS, texts
 
 Rows = dict[str, Any]
 
 BIG = 2**63 - 1
 MOST = 99_999_999_999_999
 """Ten-thousandths in the largest price: DECIMAL(14, 4)."""
-
-
-def text(longest: int | None = None, smallest: int = 0) -> st.SearchStrategy[str]:
-    """Whatever a text column of PostgreSQL can hold: no NUL, no half of a pair."""
-    characters = st.characters(codec="utf-8", exclude_characters="\0")
-    return st.text(characters, min_size=smallest, max_size=longest or 80)
-
-
 SKUS = st.from_regex(r"[A-Z0-9]{1,20}(-[A-Z0-9]{1,10}){0,3}", fullmatch=True)
 IDS = st.integers(1, BIG)
-MOMENTS = st.datetimes(
-    datetime(1, 1, 2), datetime(9999, 12, 30), timezones=st.just(UTC)  # noqa: DTZ001 -- hypothesis wants naive bounds
-)  # fmt: skip
 AMOUNTS = st.integers(1, MOST).map(lambda units: Decimal(units).scaleb(-4))
-# PostgreSQL's jsonb has decimal numbers: beyond this a float comes back as another integer.
-FLOATS = st.floats(-(2.0**53), 2.0**53, width=32)
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | FLOATS | text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(text(10), inner, max_size=3),
-    max_leaves=6,
-)  # fmt: skip
-ATTRIBUTES = st.dictionaries(text(50), text(200), max_size=8)
+ATTRIBUTES = st.dictionaries(texts(50), texts(200), max_size=8)
 
 
 def categories() -> st.SearchStrategy[Rows]:
@@ -46,9 +29,9 @@ def categories() -> st.SearchStrategy[Rows]:
         {
             "id": IDS,
             "parent_id": st.none() | IDS,
-            "slug": text(50),
-            "name": text(100),
-            "path": text(255),
+            "slug": texts(50),
+            "name": texts(100),
+            "path": texts(255),
         }
     )
 
@@ -57,17 +40,17 @@ def products() -> st.SearchStrategy[Rows]:
     """Rows of the monolith's ``catalog_product``, consistent or not."""
     return st.fixed_dictionaries(
         {
-            "sku": SKUS | text(64),
-            "name": text(200),
-            "description": text(),
+            "sku": SKUS | texts(64),
+            "name": texts(200),
+            "description": texts(80),
             "category_id": IDS,
             "attributes": ATTRIBUTES | JSON,
             "amount": AMOUNTS | st.sampled_from([Decimal("0.0001"), Decimal("9.99"), Decimal(1)]),
-            "currency": st.sampled_from(sorted(DECIMALS)) | text(3),
+            "currency": st.sampled_from(sorted(DECIMALS)) | texts(3),
             "active": st.booleans(),
             "created_at": MOMENTS,
             "updated_at": MOMENTS,
-            "search": text(),
+            "search": texts(80),
         }
     )
 
@@ -84,7 +67,7 @@ def born_categories(draw: st.DrawFn) -> dict[str, Rows]:
             "id": draw(IDS),
             "parent_id": draw(IDS) if len(slugs) > 1 else None,
             "slug": slugs[-1],
-            "title": draw(text(100, 1)),
+            "title": draw(texts(100).filter(bool)),
             "path": path,
             "depth": len(slugs),
         }
@@ -94,7 +77,7 @@ def born_categories(draw: st.DrawFn) -> dict[str, Rows]:
 @st.composite
 def born_products(draw: st.DrawFn) -> dict[str, Rows]:
     """What the service itself makes of a product."""
-    sku, title, details = draw(SKUS), draw(text(200, 1)), draw(text())
+    sku, title, details = draw(SKUS), draw(texts(200).filter(bool)), draw(texts(80))
     currency = draw(st.sampled_from(sorted(DECIMALS)))
     step = 10 ** (4 - DECIMALS[currency])
     added = draw(MOMENTS)
