@@ -6,13 +6,18 @@ SERVICES := catalog inventory notifications pricing
 OTHER_FILMS := tests/e2e/test_demo.py::test_the_whole_film
 # Two more than processors: tests wait for servers and processes.
 WORKERS = $(shell $(BIN)/python -c "import os; print(min((os.cpu_count() or 1) + 2, 6))")
-# Tests that wait for processes may fail where a machine is busy: three of them may be tried once
-# more, and what failed first is shown. What counts lost writes has no second chance.
-AGAIN := --reruns 1 --max-suite-reruns 3 --rerun-show-tracebacks --rerun-exclude-path tests/chaos \
-	--rerun-exclude-path tests/e2e --rerun-exclude-path tests/strangler/transfer/model \
-	--rerun-exclude-path tests/strangler/saga --rerun-exclude-path tests/strangler/django/saga
+# What is tried far longer by `make chaos`.
 LONGER := tests/strangler/transfer/model tests/strangler/events tests/strangler/saga \
 	tests/strangler/django/saga
+# What counts what was lost or done twice: it has no second chance. Other tests that wait for
+# processes may fail where a machine is busy: three of them may be tried once more, and what failed
+# first is shown.
+COUNTS := tests/chaos tests/e2e tests/extracted/inventory/test_race.py \
+	tests/monolith/inventory/test_race.py tests/strangler/events/test_crash.py \
+	tests/strangler/events/test_taking.py tests/strangler/transfer/model tests/strangler/saga \
+	tests/strangler/django/saga
+AGAIN := --reruns 1 --max-suite-reruns 3 --rerun-show-tracebacks \
+	$(COUNTS:%=--rerun-exclude-path %)
 ON_CURRENT_NGINX := PATH="$(CURDIR)/var/servers/nginx-current:$$PATH"
 LOCK := $(BIN)/uv pip compile --quiet pyproject.toml --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-annotate
