@@ -1,4 +1,4 @@
-"""The tables of a service as what may be stored in them: see ``strangler.transfer.testing``."""
+"""The tables of a service as what they can hold: see ``strangler.transfer.testing``."""
 
 from __future__ import annotations
 
@@ -6,75 +6,90 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import sqlalchemy as sa
-from hypothesis import strategies as st
 from sqlalchemy.types import TypeDecorator
 
-from strangler.transfer.testing import (
+from strangler.transfer.testing.columns import (
+    BOOLEANS,
+    BYTES,
+    DATES,
     FLOATS,
     JSON,
     MOMENTS,
+    NAIVE,
+    TIMES,
+    UUIDS,
     Column,
+    Held,
     Tables,
     Values,
+    bits,
+    chosen,
     decimals,
-    integers,
+    lists,
+    named,
     texts,
+    words,
 )
 
 
 def metadata_tables(metadata: sa.MetaData, values: Mapping[str, Values] | None = None) -> Tables:
     """All tables of a metadata.
 
+    Columns that the database computes are left out: no map may say them.
+
     Args:
         metadata: of the service's models.
-        values: by ``table.column``: what it holds, where its type does not say so.
+        values: by ``table.column``: what it holds, where its type does not say so, or too little.
 
     Raises:
+        ValueError: ``values`` names what is no column.
         TypeError: nobody knows what a type holds; says which.
     """
-    return {
+    tables = {
         table.name: {
             column.name: _column(f"{table.name}.{column.name}", column, values or {})
             for column in table.columns
+            if column.computed is None
         }
         for table in metadata.tables.values()
     }
+    return named(tables, values or {})
 
 
 def _column(name: str, column: sa.Column[Any], values: Mapping[str, Values]) -> Column:
-    stored = column.type
+    held = chosen(name, _held(column.type), repr(column.type), values)
+    return Column(held, null=bool(column.nullable), key=column.primary_key)
+
+
+def _held(stored: Any) -> Held | None:
     while isinstance(stored, TypeDecorator) and not isinstance(stored, sa.Interval):
         stored = stored.impl_instance
-    return Column(
-        values[name] if name in values else _values(name, stored),
-        null=bool(column.nullable),
-        key=column.primary_key,
-        room=stored.length if isinstance(stored, sa.String) else None,
-    )
+    return next((held(stored) for kind, held in _KINDS if isinstance(stored, kind)), None)
 
 
-def _values(name: str, stored: Any) -> Values:
-    for kind, values in _KINDS:
-        if isinstance(stored, kind):
-            return values(stored)
-    raise TypeError(f"what does a {stored!r} hold? Say it: values={{{name!r}: a strategy}}")
+def _array(stored: Any) -> Held | None:
+    held = _held(stored.item_type)
+    for _ in range(stored.dimensions or 1):
+        held = None if held is None else lists(held)
+    return held
 
 
 # Some are kinds of what comes after them.
-_KINDS: Final[tuple[tuple[Any, Callable[[Any], Values]], ...]] = (
-    (sa.Boolean, lambda _: st.booleans()),
-    (sa.SmallInteger, lambda _: integers(16)),
-    (sa.BigInteger, lambda _: integers(64)),
-    (sa.Integer, lambda _: integers(32)),
+_KINDS: Final[tuple[tuple[Any, Callable[[Any], Held | None]], ...]] = (
+    (sa.Boolean, lambda _: BOOLEANS),
+    (sa.SmallInteger, lambda _: bits(16)),
+    (sa.BigInteger, lambda _: bits(64)),
+    (sa.Integer, lambda _: bits(32)),
     (sa.Float, lambda _: FLOATS),
-    (sa.Numeric, lambda stored: decimals(stored.precision, stored.scale)),
-    (sa.Enum, lambda stored: st.sampled_from(stored.enums)),
-    (sa.String, lambda stored: texts(stored.length)),
-    (sa.Uuid, lambda _: st.uuids()),
-    (sa.DateTime, lambda _: MOMENTS),
-    (sa.Date, lambda _: st.dates()),
-    (sa.Time, lambda _: st.times()),
+    (sa.Numeric, lambda one: decimals(one.precision, one.scale)),
+    (sa.Enum, lambda one: words(one.enums)),
+    (sa.String, lambda one: texts(one.length)),
+    (sa.Uuid, lambda _: UUIDS),
+    (sa.Interval, lambda _: None),
+    (sa.DateTime, lambda one: MOMENTS if one.timezone else NAIVE),
+    (sa.Date, lambda _: DATES),
+    (sa.Time, lambda _: TIMES),
     (sa.JSON, lambda _: JSON),
-    (sa.LargeBinary, lambda _: st.binary()),
-    (sa.ARRAY, lambda stored: st.lists(_values("its items", stored.item_type), max_size=5)),
+    (sa.LargeBinary, lambda _: BYTES),
+    (sa.ARRAY, _array),
 )

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from extracted.catalog.currencies import DECIMALS
 from extracted.catalog.search import searchable
-from strangler.transfer.testing import JSON, MOMENTS, texts
+from strangler.transfer.testing.columns import JSON, MOMENTS, texts
 
 Rows = dict[str, Any]
 
@@ -20,7 +20,7 @@ MOST = 99_999_999_999_999
 SKUS = st.from_regex(r"[A-Z0-9]{1,20}(-[A-Z0-9]{1,10}){0,3}", fullmatch=True)
 IDS = st.integers(1, BIG)
 AMOUNTS = st.integers(1, MOST).map(lambda units: Decimal(units).scaleb(-4))
-ATTRIBUTES = st.dictionaries(texts(50), texts(200), max_size=8)
+ATTRIBUTES = st.dictionaries(texts(50).values, texts(200).values, max_size=8)
 
 
 def categories() -> st.SearchStrategy[Rows]:
@@ -29,9 +29,9 @@ def categories() -> st.SearchStrategy[Rows]:
         {
             "id": IDS,
             "parent_id": st.none() | IDS,
-            "slug": texts(50),
-            "name": texts(100),
-            "path": texts(255),
+            "slug": texts(50).values,
+            "name": texts(100).values,
+            "path": texts(255).values,
         }
     )
 
@@ -40,17 +40,17 @@ def products() -> st.SearchStrategy[Rows]:
     """Rows of the monolith's ``catalog_product``, consistent or not."""
     return st.fixed_dictionaries(
         {
-            "sku": SKUS | texts(64),
-            "name": texts(200),
-            "description": texts(80),
+            "sku": SKUS | texts(64).values,
+            "name": texts(200).values,
+            "description": texts(80).values,
             "category_id": IDS,
-            "attributes": ATTRIBUTES | JSON,
+            "attributes": ATTRIBUTES | JSON.values,
             "amount": AMOUNTS | st.sampled_from([Decimal("0.0001"), Decimal("9.99"), Decimal(1)]),
-            "currency": st.sampled_from(sorted(DECIMALS)) | texts(3),
+            "currency": st.sampled_from(sorted(DECIMALS)) | texts(3).values,
             "active": st.booleans(),
-            "created_at": MOMENTS,
-            "updated_at": MOMENTS,
-            "search": texts(80),
+            "created_at": MOMENTS.values,
+            "updated_at": MOMENTS.values,
+            "search": texts(80).values,
         }
     )
 
@@ -67,7 +67,7 @@ def born_categories(draw: st.DrawFn) -> dict[str, Rows]:
             "id": draw(IDS),
             "parent_id": draw(IDS) if len(slugs) > 1 else None,
             "slug": slugs[-1],
-            "title": draw(texts(100).filter(bool)),
+            "title": draw(texts(100).values.filter(bool)),
             "path": path,
             "depth": len(slugs),
         }
@@ -77,10 +77,10 @@ def born_categories(draw: st.DrawFn) -> dict[str, Rows]:
 @st.composite
 def born_products(draw: st.DrawFn) -> dict[str, Rows]:
     """What the service itself makes of a product."""
-    sku, title, details = draw(SKUS), draw(texts(200).filter(bool)), draw(texts(80))
+    sku, title, details = draw(SKUS), draw(texts(200).values.filter(bool)), draw(texts(80).values)
     currency = draw(st.sampled_from(sorted(DECIMALS)))
     step = 10 ** (4 - DECIMALS[currency])
-    added = draw(MOMENTS)
+    added = draw(MOMENTS.values)
     return {
         "product": {
             "sku": sku,

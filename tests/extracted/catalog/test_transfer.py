@@ -43,6 +43,7 @@ BORN = (
 Mapped = tuple[TableMap, dict[str, Any]]
 
 
+@pytest.mark.hypothesis
 def test_nothing_is_lost_on_the_way():
     check_maps(
         tables,
