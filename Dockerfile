@@ -1,6 +1,7 @@
-# One target for each deployable: monolith, worker (beat too), mover, the services, the edge, and who
-# plays the payment provider. Each installs its own lock file and copies its own packages: a service's
-# image has no Django, the monolith's no FastAPI, the edge's neither.
+# One target for each deployable: monolith, worker (beat too), mover (relay and consumer too), the
+# services, the edge, and who plays the payment provider. The monolith (and with it worker and mover),
+# each service and the edge install a lock file of their own, and each copies its own packages: a
+# service's image has no Django, the monolith's no FastAPI, the edge's neither.
 #
 #   docker build --target monolith --tag shop-monolith .
 
@@ -98,7 +99,7 @@ CMD ["gunicorn", "monolith.config.wsgi", "--bind", "0.0.0.0:8000", "--workers", 
      "--access-logfile", "-"]
 
 
-# Plays the payment provider. It needs Python, and nothing of the shop.
+# Plays the payment provider. It needs Python, and of the shop only how webhooks are signed.
 FROM base AS provider
 COPY monolith/__init__.py monolith/
 COPY monolith/payments/__init__.py monolith/payments/signing.py monolith/payments/

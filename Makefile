@@ -3,8 +3,9 @@
 
 BIN := .venv/bin
 SERVICES := catalog inventory notifications pricing
+# Four of them, and one that is broken off: `make chaos` plays them.
 OTHER_FILMS := tests/e2e/test_demo.py::test_the_whole_film
-# Two more than processors: tests wait for servers and processes.
+# Two more than processors, six at most: tests wait for servers and processes.
 WORKERS = $(shell $(BIN)/python -c "import os; print(min((os.cpu_count() or 1) + 2, 6))")
 # What is tried far longer by `make chaos`.
 LONGER := tests/strangler/transfer/model tests/strangler/events tests/strangler/saga \
@@ -12,10 +13,11 @@ LONGER := tests/strangler/transfer/model tests/strangler/events tests/strangler/
 # What counts what was lost or done twice: it has no second chance. Other tests that wait for
 # processes may fail where a machine is busy: three of them may be tried once more, and what failed
 # first is shown.
-COUNTS := tests/chaos tests/e2e tests/extracted/inventory/test_race.py \
-	tests/monolith/inventory/test_race.py tests/strangler/events/test_crash.py \
-	tests/strangler/events/test_taking.py tests/strangler/transfer/model tests/strangler/saga \
-	tests/strangler/django/saga
+COUNTS := tests/chaos tests/e2e $(wildcard tests/*/*/test_race.py) \
+	tests/monolith/notifications/test_killed.py tests/monolith/ordering/test_deaths.py \
+	tests/strangler/django/control_plane/test_races.py tests/strangler/django/saga \
+	tests/strangler/django/transfer/test_lease_races.py tests/strangler/events/test_crash.py \
+	tests/strangler/events/test_taking.py tests/strangler/saga tests/strangler/transfer/model
 AGAIN := --reruns 1 --max-suite-reruns 3 --rerun-show-tracebacks \
 	$(COUNTS:%=--rerun-exclude-path %)
 ON_CURRENT_NGINX := PATH="$(CURDIR)/var/servers/nginx-current:$$PATH"

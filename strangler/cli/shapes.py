@@ -10,7 +10,8 @@ status   ``revision``, ``problem``, ``lag``, ``table`` {``path``, ``revision``, 
 moves    ``capability``, ``action``, ``changed``, ``before``, ``after`` {``stage``, ``percent``,
          ``held``, ``killed``, ``closed``}, ``revision``, ``together``, ``forced``, ``verdicts``,
          ``freeze`` or null, ``agents`` {``revision``, ``seconds``, ``applied``, ``refused``
-         {agent: reason}, ``late``, ``away``} or null
+         {agent: reason}, ``late``, ``away``} or null; ``kill --local`` without Django has
+         ``before``, ``after`` (each as text) and ``revision``
 edges    ``revision``, ``agents`` [{``agent``, ``alive``, ``age``, ``table``, ``heard``,
          ``refused`` or null, ``edge`` or null}]
 history  ``changes`` [{``revision``, ``at``, ``capability``, ``action``, ``actor``, ``reason``,
@@ -50,13 +51,23 @@ sagas    ``saga list`` has ``sagas`` [{``saga``, ``name``, ``key``, ``state``, `
          ``late``, ``deadline``, ``due``, ``started``, ``ended``}]; ``saga retry`` and ``saga
          abandon`` have one; ``saga show`` also ``data``, ``locks`` and ``log`` [{``at``, ``step``,
          ``event``, ``state``, ``attempt``, ``token``, ``detail``}]
+events   ``events status`` has ``databases`` [{``database``, ``waiting``, ``oldest_seconds``,
+         ``parked``, ``dropped``, ``queued``, ``queued_oldest_seconds`` {consumer: …}, ``unread``
+         [{``consumer``, ``type``, ``events``, ``why``}],
+         ``relays`` [{``holder``, ``partitions``}], ``wrong``}; of one that is away only
+         ``database`` and ``wrong``], ``bus`` {``waiting``, ``wrong``} or null, ``consumers``
+         [{``consumer``, ``parked``, ``wrong``}]
+aside    ``events parked`` is [{``place``, ``id``, ``type``, ``key``, ``version``, ``reason``,
+         ``at``, ``attempts``, ``waits``}]; ``events replay`` has ``replayed``, ``failed``,
+         ``put_off``, or with ``--consumer`` that, and ``refused`` {place: reason}; ``events drop``
+         has ``dropped`` {place: count} and ``refused``
 compile  ``compile nginx`` has ``folder``, ``files``, ``changed`` [a file that was written, or with
          ``--check`` would be]
 freeze   ``frozen``, ``new`` [a file that was not there], ``changes`` [{``where``, ``what``,
          ``direction``, ``compatible``, ``order``}]; ``contracts check`` has ``ok``, ``problems``
 verdict  ``gate``, ``outcome``, ``message``, ``value``, ``control``, ``threshold``, ``samples``
 error    ``error``, ``message``; a refused move also has ``capability``, ``outcome``, ``forceable``
-         and ``verdicts``
+         and ``verdicts``; a bad manifest, or bad settings, ``problems``
 ======== ==========================================================================================
 
 Times are ISO 8601, latencies are in seconds, shares are cohorts out of a thousand.

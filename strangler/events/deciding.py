@@ -12,7 +12,8 @@ drop     ``event`` is given up: by ``who``, and for what ``reason``
 anew     the consumer's copies of what others have are filled anew
 ======== ============================================================================
 
-It is answered with 200 and ``Done``; 409 where that can't be done here, and else as a batch is.
+It is answered with 200 and ``Done``; 404 where nothing is called so, 409 where that can't be done
+here, 500 where it has failed, and else as a batch is.
 """
 
 from __future__ import annotations

@@ -18,8 +18,8 @@ good for this consumer and this body. It is answered with
 ===========  =======================================================================================
 
 Whatever it is, what had been taken before is remembered, and comes again at no cost: so nobody has
-to remember the tokens of batches. A service may only say its own events; the monolith says those of
-whatever it owns.
+to remember the tokens of batches. A service may only bring its own events; the monolith brings
+those of any capability.
 """
 
 from __future__ import annotations

@@ -10,8 +10,8 @@
             \"\"\"One product, active or not.\"\"\"
 
 The signature is the contract: clients, servers, schemas and faces are derived from it. Whoever
-answers for a capability subclasses its port and writes the methods. Contracts import this module
-and ``strangler.ports.errors``, and nothing else of the kit.
+answers for a capability subclasses its port and writes the methods. Contracts import this module,
+``strangler.ports.errors`` and ``strangler.events.declare``, and nothing else of the kit.
 """
 
 from __future__ import annotations

@@ -18,9 +18,10 @@
         ├── ConnectionLost         the connection broke before the answer was whole
         └── BadAnswer              something answered that does not speak this contract
 
-The tree is the retry policy: ``NotExecuted`` may be tried again for every method (``CallRefused``
-excepted; ``NotOwner`` by whoever places the call), ``OutcomeUnknown`` only for queries and for
-commands declared idempotent, and a ``DeclaredError`` never.
+The tree is the retry policy: ``NotExecuted`` may be tried again for every method (``CallRefused``,
+``CircuitOpen`` and ``TooLate`` excepted; ``NotOwner`` by whoever places the call),
+``OutcomeUnknown`` only for queries and for commands declared idempotent, and a ``DeclaredError``
+never.
 """
 
 from __future__ import annotations

@@ -23,9 +23,9 @@ and it is answered with
 500 502 504  something went wrong on the way: nobody knows what has been executed
 ===========  =======================================================================================
 
-Every refusal, 400 to 503 and 508, bears ``X-Strangler-Executed: no``: nothing has changed. The rims
-(``strangler.django``, ``strangler.fastapi``) bring requests here and carry answers away, and know
-nothing of all this.
+Every refusal (400 to 503 but 500 and 502, and 508) bears ``X-Strangler-Executed: no``: nothing has
+changed. The rims (``strangler.django``, ``strangler.fastapi``) bring requests here and carry
+answers away, and know nothing of all this.
 """
 
 from __future__ import annotations

@@ -14,7 +14,9 @@ These tables of the kit stand beside the capability's, in either database:
 - ``strangler_asked``: on the target, who wants to know whether all has come (see ``answering``);
 - ``strangler_rehearsal``: whoever writes a row into it can never commit (see ``rehearsing``);
 - ``strangler_rehearsed``: what such a transaction has written, on PostgreSQL;
-- ``strangler_delivered``: on the source, what was delivered of the commands that are rehearsed.
+- ``strangler_delivered``: on the source, what was delivered of the commands that are rehearsed;
+- ``strangler_origin``, on SQLite: whether the mover writes now, so that nothing is captured;
+- ``strangler_nowhere``, on SQLite: see ``sqlite.triggers``.
 """
 
 from __future__ import annotations

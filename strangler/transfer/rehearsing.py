@@ -3,8 +3,8 @@
 What dooms it is in the database, and not in what the application does: a row that no COMMIT
 survives. Only in such a transaction does the fence let writes pass, and the keys that are written
 are noted in it; the rows are read by these keys before they are undone, and again afterwards. The
-mover waits meanwhile, for half a second at most. Numbers that a sequence has given are not given
-again.
+mover waits meanwhile: on PostgreSQL for half a second at most, on SQLite until it has ended.
+Numbers that a sequence has given are not given again.
 """
 
 from __future__ import annotations

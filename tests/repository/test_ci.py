@@ -62,7 +62,7 @@ def test_it_has_the_commits_that_contracts_are_compared_with():
     (checkout,) = (step for step in job["steps"] if "checkout" in step.get("uses", ""))
     assert checkout["with"]["fetch-depth"] == 0
     (run,) = (step for step in job["steps"] if "run" in step)
-    assert run["env"] == {"BASE": "${{ github.event.before }}"}
+    assert run["env"] == {"BASE": "${{ github.event_name == 'push' && github.event.before || '' }}"}
 
 
 def test_the_workflow_may_only_read():

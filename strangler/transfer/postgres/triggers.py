@@ -17,7 +17,8 @@ The role is the ``session_user``: in a cascade the ``current_user`` is the table
 mover has a login role of its own, as it should, nobody else can pass by whatever they set. Where
 mover and application share a role, as in a demo, an application that set ``strangler.mover`` itself
 would pass too, and its writes would be neither captured nor refused: nothing of ours ever sets it
-in an application's transaction, and being local to a transaction it outlives none in a pool.
+in an application's transaction, and being local to a transaction it outlives none in a pool. The
+fence lets a rehearsal's transaction pass, too, which can never be committed.
 
 Rows that logical replication applies fire no statement trigger: a subscriber's table is not
 captured.
