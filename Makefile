@@ -3,7 +3,7 @@
 
 BIN := .venv/bin
 SERVICES := catalog inventory notifications pricing
-# Four of them, and one that is broken off: `make chaos` plays them.
+# Three whole ones, and one that is broken off: `make chaos` plays them.
 OTHER_FILMS := tests/e2e/test_demo.py::test_the_whole_film
 # Two more than processors, six at most: tests wait for servers and processes.
 WORKERS = $(shell $(BIN)/python -c "import os; print(min((os.cpu_count() or 1) + 2, 6))")
