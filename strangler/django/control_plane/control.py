@@ -364,6 +364,7 @@ def _outcome(said: Sequence[Verdict]) -> Outcome:
 
 
 def _require(name: str, move: Move, said: Sequence[Verdict], *, force: bool) -> None:
-    missing = [verdict for verdict in said if verdict.outcome is not Outcome.PASSED]
-    if missing and (not force or any(verdict.gate in UNFORCEABLE for verdict in missing)):
-        raise MoveRefused(name, move, tuple(said))
+    # Whoever forces is told of what force does not open, and whether waiting helps there.
+    asked = tuple(one for one in said if not force or one.gate in UNFORCEABLE)
+    if any(one.outcome is not Outcome.PASSED for one in asked):
+        raise MoveRefused(name, move, asked)

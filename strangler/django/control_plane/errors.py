@@ -49,7 +49,10 @@ class RowsTorn(ControlError):
 
 
 class MoveRefused(ControlError):
-    """A gate is not proved; ``verdicts`` has what each of them said, passed or not."""
+    """A gate is not proved; ``verdicts`` has what each of them said, passed or not.
+
+    Where the move was forced, only of those that force does not open.
+    """
 
     def __init__(self, capability: str, move: Move, verdicts: tuple[Verdict, ...]) -> None:
         super().__init__(capability, move, verdicts)

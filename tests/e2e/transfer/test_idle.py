@@ -57,11 +57,10 @@ def test_a_switch_is_refused_and_names_who_holds_the_table(postgres_street: Stre
             assert {name: after[name] for name in names} == {name: before[name] for name in names}
             shell.execute("SELECT 1")  # nobody has ended it
         # The mover carries on, and autovacuum may come in again.
-        street.carried()
+        street.in_step()
         assert street.seen()["wrong"] == []
         off = "SELECT count(*) FROM pg_class WHERE 'autovacuum_enabled=false' = ANY(reloptions)"
         assert [tuple(row) for row in street.rows("monolith", off)] == [(0,)]
-        street.in_step()
         street.change(*LIVE)
     smooth(notes)
     street.carried()

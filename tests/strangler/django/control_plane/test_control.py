@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.db import OperationalError, transaction
 
+from strangler import ladder
 from strangler.django.control_plane import control, ledger, state
 from strangler.django.control_plane.errors import (
     ControlPlaneAway,
@@ -17,7 +18,7 @@ from strangler.django.control_plane.errors import (
     UnknownDifference,
 )
 from strangler.django.models import CapabilityState, Change, ControlPlane
-from strangler.gates import Outcome
+from strangler.gates import Outcome, Verdict
 from strangler.ladder import Arm, Gate, IllegalMove, Share, Stage, Standing
 from strangler.routing import publish as publishing
 from strangler.routing.publish import PublishFailed
@@ -135,6 +136,21 @@ def test_tables_can_t_leave_without_a_map_even_by_force(kit: Plane) -> None:
     (verdict,) = refused.value.verdicts
     assert (verdict.gate, verdict.outcome) == (Gate.TRANSFERABLE, Outcome.FAILED)
     assert not refused.value.forceable
+
+
+def test_whoever_forces_hears_of_what_force_does_not_open_alone() -> None:
+    move = ladder.advance(Standing(Stage.CANARY, 50), tables=True, steps=(50,), to=Stage.LIVE)
+    said = [
+        Verdict(Gate.IN_STEP, Outcome.INCONCLUSIVE, "not verified yet", 0, 0, 0),
+        Verdict(Gate.HEALTHY, Outcome.FAILED, "it fails", 1, 0, 9),
+    ]
+    for force, inconclusive in ((False, False), (True, True)):
+        with pytest.raises(MoveRefused) as refused:
+            control._require("catalog", move, said, force=force)
+        assert refused.value.inconclusive is inconclusive, "so it helps to wait, or it does not"
+        assert ("it fails" in str(refused.value)) is not force
+        assert not refused.value.forceable
+    control._require("catalog", move, said[1:], force=True)
 
 
 def test_retired_has_to_be_asked_for_by_name(kit: Plane) -> None:
