@@ -140,9 +140,13 @@ def test_tables_can_t_leave_without_a_map_even_by_force(kit: Plane) -> None:
 
 def test_whoever_forces_hears_of_what_force_does_not_open_alone() -> None:
     move = ladder.advance(Standing(Stage.CANARY, 50), tables=True, steps=(50,), to=Stage.LIVE)
+    figures = {"value": 0.0, "threshold": 0.0, "samples": 0}
     said = [
-        Verdict(Gate.IN_STEP, Outcome.INCONCLUSIVE, "not verified yet", 0, 0, 0),
-        Verdict(Gate.HEALTHY, Outcome.FAILED, "it fails", 1, 0, 9),
+        Verdict(gate=gate, outcome=outcome, message=message, **figures)
+        for gate, outcome, message in (
+            (Gate.IN_STEP, Outcome.INCONCLUSIVE, "not verified yet"),
+            (Gate.HEALTHY, Outcome.FAILED, "it fails"),
+        )
     ]
     for force, inconclusive in ((False, False), (True, True)):
         with pytest.raises(MoveRefused) as refused:
