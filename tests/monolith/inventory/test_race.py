@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.journey
+
 ROOT = Path(__file__).parents[3]
 RACE = Path(__file__).with_name("race.py")
 STOCK = {"A": 40, "B": 60, "C": 25, "LAST": 20}
