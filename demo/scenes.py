@@ -60,7 +60,7 @@ class Scenes:
         """Scene 2: up to live; at 25 % the service is killed."""
         pricing = self._climbers["pricing"]
         self._say("[cyan]Scene 2[/]  Up the ladder, with a power cut on the way.")
-        pricing.climb(Stage.CANARY, 10)
+        pricing.climb(Stage.CANARY, 5)
         pricing.climb(Stage.CANARY, 25)
         time.sleep(0.5)
         self._say("[yellow]SIGKILL[/]  The service is gone, in the midst of its answers.")

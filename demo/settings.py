@@ -20,7 +20,7 @@ THRESHOLDS = {
         "min_per_route": "20",
         "min_rehearsals": "5",
     },
-    "rollout": {"steps": "[10, 25, 50]", "min_requests": "8", "soak": '"1.5s"'},
+    "rollout": {"steps": "[5, 25, 50]", "min_requests": "8", "soak": '"1.5s"'},
 }
 """What the gates of the demo want; a shop of your own would ask for more."""
 OWN = {"notifications": {"shadow": {"min_rehearsals": "0"}}}

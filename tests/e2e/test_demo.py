@@ -82,7 +82,7 @@ def _alive(pid: int) -> bool:
 
 
 CLIMB = [
-    "monolith", "shadow", "canary 10", "canary 25", "canary 50", "live",
+    "monolith", "shadow", "canary 5", "canary 25", "canary 50", "live",
     "monolith", "shadow", "canary 50", "live",
 ]  # fmt: skip
 
