@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from django.apps import apps
+from django.conf import settings
 from django.db import models
 from django.db.backends.base.operations import BaseDatabaseOperations
 
@@ -57,13 +58,13 @@ def _table(meta: Any, values: Mapping[str, Values]) -> dict[str, Column]:
     # One that is made of several, since Django 5.2.
     keys = getattr(meta, "pk_fields", [meta.pk])
     return {
-        field.column: _column(f"{meta.db_table}.{field.column}", field, field in keys, values)
+        field.column: _column(f"{meta.db_table}.{field.column}", field, values, key=field in keys)
         for field in meta.local_concrete_fields
         if not getattr(field, "generated", False)
     }
 
 
-def _column(name: str, field: Any, key: bool, values: Mapping[str, Values]) -> Column:  # noqa: FBT001
+def _column(name: str, field: Any, values: Mapping[str, Values], *, key: bool) -> Column:
     stored = field
     while stored.remote_field is not None:
         stored = stored.target_field
@@ -76,8 +77,6 @@ def _held(field: Any) -> Held | None:
     if internal in BaseDatabaseOperations.integer_field_ranges:
         return integers(*BaseDatabaseOperations.integer_field_ranges[internal])
     if internal == "DateTimeField":
-        from django.conf import settings  # noqa: PLC0415
-
         return MOMENTS if settings.USE_TZ else NAIVE
     if hasattr(field, "base_field"):  # PostgreSQL's arrays
         of = _held(field.base_field)
